@@ -1,0 +1,3 @@
+"""How an image gets few colors, or few bytes. Each module is a plugin like any stranger's."""
+
+PLUGIN_MODULES: tuple[str, ...] = ()
