@@ -93,8 +93,15 @@ def check_palettized(result: object, images: Images, colors: int) -> Palettized:
             raise ContractError(f"{name} are {type(array).__name__}, they must be a numpy array")
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise ContractError(f"{name} contain NaN; they must be uint8 {list(shape)}")
-        fits = array.shape == shape if name == "indices" else (
-            array.ndim == 3 and array.shape[0] == shape[0] and array.shape[2] == 3 and 1 <= array.shape[1] <= MAX_COLORS
+        fits = (
+            array.shape == shape
+            if name == "indices"
+            else (
+                array.ndim == 3
+                and array.shape[0] == shape[0]
+                and array.shape[2] == 3
+                and 1 <= array.shape[1] <= MAX_COLORS
+            )
         )
         if array.dtype != np.uint8 or not fits:
             raise ContractError(f"{name} are {array.dtype} {list(array.shape)}, they must be uint8 {list(shape)}")
@@ -170,7 +177,9 @@ class DatasetArrays:
         for name, split in (("train", self.train), ("test", self.test)):
             shape = split.images.shape
             if split.images.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not len(split):
-                raise ContractError(f"{name} images are {split.images.dtype} {list(shape)}, not uint8 [N >= 1, H, W, 3]")
+                raise ContractError(
+                    f"{name} images are {split.images.dtype} {list(shape)}, not uint8 [N >= 1, H, W, 3]"
+                )
             if not len(split.labels) == len(split.groups) == len(split):
                 raise ContractError(
                     f"{name} has {len(split)} images, {len(split.labels)} labels and {len(split.groups)} groups"
@@ -259,7 +268,10 @@ class Codec(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Gives arrays. Optional: ``check()`` raises BadInput early; ``fingerprint()`` names the content of files it reads."""
+    """Gives arrays.
+
+    Optional: ``check()`` raises BadInput before anything runs; ``fingerprint()`` names the content of the files it reads.
+    """
 
     def load(self) -> DatasetArrays: ...
 
@@ -269,7 +281,7 @@ class Classifier(Protocol):
     """``build`` makes the untrained network (logits for normalized ``float [B, 3, H, W]``); ``fit`` trains a new one.
 
     A network that also has ``features`` (``[B, F, h, w]``) and ``head`` (the final linear layer) can be looked into
-    with class activation maps. Optional: ``check(arrays...)``, ``fingerprint()`` as for datasets.
+    with class activation maps. Optional: ``check()``, ``fingerprint()`` as for datasets.
     """
 
     def build(self, classes: int) -> torch.nn.Module: ...

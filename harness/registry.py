@@ -1,35 +1,24 @@
-"""Plugins by name: the decorators that mark them, where they are found, and how their parameters are validated."""
+"""Plugins by name: the decorators that mark them and how their parameters are validated."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import difflib
 import functools
-import hashlib
-import importlib
-import importlib.metadata
-import importlib.util
 import inspect
 import json
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 import pydantic
 
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, Needs
+from harness.sources import source_digest
 
 Kind = Literal["method", "dataset", "classifier", "report"]
-BUILT_IN = ("methods", "tasks", "reports")
-ENTRY_POINT_GROUPS = ("fewcolors.methods", "fewcolors.tasks", "fewcolors.reports")
 _MARK = "__fewcolors__"
-_NOT_IN_DIGESTS = {"harness.registry", "harness.contracts"}
-"""What every plugin imports and no number comes from; their meaning is covered by the versions in ``harness.jobs``."""
 T = TypeVar("T", bound=type)
 
 
@@ -50,9 +39,9 @@ def _decorator(mark: Mark, required: tuple[str, ...]) -> Callable[[T], T]:
         missing = [name for name in required if not callable(getattr(cls, name, None))]
         if missing:
             raise TypeError(f"{mark.kind} {mark.name!r} lacks {' and '.join(f'{name}()' for name in missing)}")
-        fields = dataclass(kw_only=True, eq=False)(cls)
-        setattr(fields, _MARK, mark)
-        return fields
+        dataclass(kw_only=True, eq=False)(cls)
+        setattr(cls, _MARK, mark)
+        return cls
 
     return decorate
 
@@ -69,7 +58,7 @@ def codec(
     quality: tuple[int, int] | None = (1, 100),
     default_qualities: tuple[int, ...] = (10, 30, 50, 70, 90),
 ) -> Callable[[T], T]:
-    """Marks a class with ``encode`` and ``decode``; ``quality`` is the allowed range, None for a codec without level."""
+    """Marks a class with ``encode`` and ``decode``; quality: the allowed range, None for a codec without level."""
     if quality is None:
         return _decorator(Mark("method", name, summary), ("encode", "decode"))
     return _decorator(Mark("method", name, summary, "quality", quality, default_qualities), ("encode", "decode"))
@@ -145,7 +134,7 @@ class Plugin:
 
     @functools.cached_property
     def source_digest(self) -> str:
-        """A version the class states (``version = ...``), or the hash of its module and of what that imports of ours."""
+        """The ``version`` the class states, or the hash of its module and of what that imports of ours."""
         stated = getattr(self.cls, "version", None)
         return f"version {stated}" if stated is not None else source_digest(self.cls.__module__)
 
@@ -154,9 +143,9 @@ class Plugin:
         known = [f.name for f in dataclasses.fields(self.cls)]
         for name in params:
             if name not in known:
-                has = f"it has {', '.join(known)}" if known else "it has none"
+                guess, has = did_you_mean(name, known), ", ".join(known) or "none"
                 raise BadInput(
-                    f"{where}: {self.mark.kind} {self.name!r} has no parameter {name!r}{did_you_mean(name, known)}; {has}."
+                    f"{where}: {self.mark.kind} {self.name!r} has no parameter {name!r}{guess} (has: {has})."
                 )
         try:
             return self.adapter.validate_json(json.dumps(dict(params)), strict=True)
@@ -238,176 +227,3 @@ class Registry:
             raise BadInput(
                 f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})."
             ) from None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A plugin that is not installed, as it travels to workers.
-
-    name: the module's import name. path: where it lies on the driver's machine. files: relative path -> content of
-    every Python file it consists of.
-    """
-
-    name: str
-    path: str
-    files: Mapping[str, bytes]
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
-
-
-def read_source(argument: str) -> Source:
-    """``--plugin file.py`` or ``--plugin package.module``; BadInput where it is neither."""
-    path = Path(argument)
-    if argument.endswith(".py"):
-        if not path.is_file():
-            raise BadInput(f"--plugin {argument}: there is no such file.")
-        name = f"fewcolors_plugin_{path.stem.replace('-', '_').replace('.', '_')}"
-        return Source(name, str(path.resolve()), {f"{name}.py": path.read_bytes()})
-    try:
-        spec = importlib.util.find_spec(argument)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None:
-        raise BadInput(f"--plugin {argument}: neither a .py file nor a module that can be imported.")
-    top = importlib.util.find_spec(argument.partition(".")[0])
-    assert top is not None
-    if top.submodule_search_locations:
-        root = Path(next(iter(top.submodule_search_locations)))
-        files = {str(p.relative_to(root.parent)): p.read_bytes() for p in sorted(root.rglob("*.py"))}
-    else:
-        files = {Path(spec.origin).name: Path(spec.origin).read_bytes()}
-    return Source(argument, spec.origin, files)
-
-
-def import_source(source: Source, scratch: Path) -> ModuleType:
-    """Imports it from where it lies if that still holds the same text, else from a copy under ``scratch``."""
-    if source.name in sys.modules:
-        return sys.modules[source.name]
-    single = source.name.startswith("fewcolors_plugin_")
-    here = Path(source.path)
-    if single:
-        content = next(iter(source.files.values()))
-        if not (here.is_file() and here.read_bytes() == content):
-            here = _unpack(source, scratch) / f"{source.name}.py"
-        spec = importlib.util.spec_from_file_location(source.name, here)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[source.name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[source.name]
-            raise
-        return module
-    try:
-        found = importlib.util.find_spec(source.name)
-    except ImportError:
-        found = None
-    if found is None:
-        sys.path.append(str(_unpack(source, scratch)))
-        importlib.invalidate_caches()
-    return importlib.import_module(source.name)
-
-
-def _unpack(source: Source, scratch: Path) -> Path:
-    root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
-    for name, content in source.files.items():
-        target = root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    return root
-
-
-def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Registry:
-    """All plugins: built in, installed (entry points), then those of ``sources``.
-
-    A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput.
-    """
-    registry = Registry()
-    home = Path(__file__).parent.parent
-    for package in BUILT_IN:
-        module = importlib.import_module(package)
-        if module.__file__ is None or Path(module.__file__).parent.parent != home:
-            raise BadInput(
-                f"another module called {package!r} ({module.__file__}) hides the one of fewcolors; "
-                "start from another folder or take it off the Python path."
-            )
-        registry.add_module(module, "built in")
-    for group in ENTRY_POINT_GROUPS:
-        for point in importlib.metadata.entry_points(group=group):
-            origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-            _add_installed(registry, point, origin)
-    for source in sources:
-        try:
-            module = import_source(source, scratch or Path.cwd())
-            found = registry.add_module(module, source.path)
-        except BadInput:
-            raise
-        except Exception as error:
-            raise BadInput(f"--plugin {source.path} cannot be loaded: {type(error).__name__}: {error}.") from error
-        if not found:
-            raise BadInput(
-                f"--plugin {source.path} holds no plugin: mark a class with @quantizer, @codec, @dataset or @classifier."
-            )
-    return registry
-
-
-def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, origin: str) -> None:
-    try:
-        loaded = point.load()
-        if isinstance(loaded, ModuleType):
-            registry.add_module(loaded, origin)
-        else:
-            registry.add(loaded, origin)
-    except BadInput:
-        raise
-    except Exception as error:  # noqa: BLE001 - a stranger's package may fail in any way and must cost only itself
-        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {type(error).__name__}: {error}", stacklevel=2)
-
-
-@functools.cache
-def source_digest(module_name: str) -> str:
-    """Hash of a module's source and, followed through its imports, of all it uses of fewcolors or its own package."""
-    ours = {"harness", *BUILT_IN, module_name.partition(".")[0]}
-    pending, seen = [module_name], dict[str, bytes]()
-    while pending:
-        name = pending.pop()
-        path = _source_path(name)
-        if name in seen or name in _NOT_IN_DIGESTS or path is None:
-            continue
-        seen[name] = path.read_bytes()
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for imported in _imports(ast.parse(seen[name]), package):
-            if imported.partition(".")[0] in ours:
-                pending.append(imported)
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}\0{len(seen[name])}\0".encode() + seen[name])
-    return digest.hexdigest()
-
-
-def _source_path(name: str) -> Path | None:
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
-    if file is None:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            return None
-        file = spec.origin if spec else None
-    return Path(file) if file and file.endswith(".py") else None
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
-            module = ".".join(filter(None, [base, node.module or ""]))
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,65 @@
+"""Where plugins are found: built-in packages, installed packages (entry points), files and modules named by the user."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from harness.contracts import BadInput
+from harness.registry import Registry
+from harness.sources import Source, import_source
+
+BUILT_IN = ("methods", "tasks", "reports")
+ENTRY_POINT_GROUPS = ("fewcolors.methods", "fewcolors.tasks", "fewcolors.reports")
+
+
+def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Registry:
+    """All plugins: built in, installed (entry points), then those of ``sources``.
+
+    A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput.
+    """
+    registry = Registry()
+    home = Path(__file__).parent.parent
+    for package in BUILT_IN:
+        module = importlib.import_module(package)
+        if module.__file__ is None or Path(module.__file__).parent.parent != home:
+            raise BadInput(
+                f"another module called {package!r} ({module.__file__}) hides the one of fewcolors; "
+                "start from another folder or take it off the Python path."
+            )
+        registry.add_module(module, "built in")
+    for group in ENTRY_POINT_GROUPS:
+        for point in importlib.metadata.entry_points(group=group):
+            origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+            _add_installed(registry, point, origin)
+    for source in sources:
+        try:
+            module = import_source(source, scratch or Path.cwd())
+            found = registry.add_module(module, source.path)
+        except BadInput:
+            raise
+        except Exception as error:
+            raise BadInput(f"--plugin {source.path} cannot be loaded: {type(error).__name__}: {error}.") from error
+        if not found:
+            raise BadInput(
+                f"--plugin {source.path} holds no plugin: "
+                "mark a class with @quantizer, @codec, @dataset or @classifier."
+            )
+    return registry
+
+
+def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, origin: str) -> None:
+    try:
+        loaded = point.load()
+        if isinstance(loaded, ModuleType):
+            registry.add_module(loaded, origin)
+        else:
+            registry.add(loaded, origin)
+    except BadInput:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's package may fail in any way and must cost only itself
+        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {type(error).__name__}: {error}", stacklevel=2)

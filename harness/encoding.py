@@ -1,0 +1,94 @@
+"""From pixels to bytes: indexed and truecolor PNG, what they cost, and PSNR. All counts are for whole images."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.contracts import Images, Palettized
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def indexed_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
+    """One indexed PNG: ``indices uint8 [H, W]`` below C, ``palette uint8 [C, 3]``; 1, 2, 4 or 8 bits a pixel."""
+    image = Image.fromarray(indices, "L")
+    image.putpalette(palette.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", bits=_png_bits(len(palette)))
+    return buffer.getvalue()
+
+
+def _png_bits(colors: int) -> int:
+    return next(bits for bits in (1, 2, 4, 8) if colors <= 1 << bits)
+
+
+def truecolor_png(image: NDArray[np.uint8]) -> bytes:
+    """One 24-bit PNG of ``uint8 [H, W, 3]``, with nothing but the pixels in it."""
+    buffer = io.BytesIO()
+    Image.fromarray(image, "RGB").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def png_payload(png: bytes) -> int:
+    """Bytes inside a PNG's IDAT chunks."""
+    payload, position = 0, 8
+    while position < len(png):
+        length, kind = struct.unpack_from(">I4s", png, position)
+        payload += length if kind == b"IDAT" else 0
+        position += 12 + length
+    return payload
+
+
+def encode_all(compacted: Palettized) -> list[bytes]:
+    """Each image of a compacted batch as an indexed PNG with exactly the colors it uses."""
+    used = compacted.indices.reshape(len(compacted.indices), -1).max(axis=1).astype(int) + 1
+    return in_threads(
+        lambda job: indexed_png(job[0], job[1][: job[2]]),
+        zip(compacted.indices, compacted.palettes, used, strict=True),
+    )
+
+
+def entropy_bits(compacted: Palettized) -> NDArray[np.float64]:
+    """Zeroth-order entropy of each index map over all its pixels, plus 24 bits a palette entry: ``float64 [N]``."""
+    n, entries = compacted.palettes.shape[:2]
+    flat = compacted.indices.reshape(n, -1).astype(np.int64) + entries * np.arange(n)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=n * entries).reshape(n, entries)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    information = -np.log2(share, where=share > 0, out=np.zeros_like(share))
+    return (counts * information).sum(axis=1) + 24.0 * (counts > 0).sum(axis=1)
+
+
+def psnr(original: Images, decoded: Images) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio of each image in dB (peak 255, all channels together), inf where equal."""
+    error = (original.astype(np.float32) - decoded.astype(np.float32)) ** 2
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(255.0**2 / error.mean(axis=(1, 2, 3), dtype=np.float64))
+
+
+def count_colors(images: Images) -> NDArray[np.int64]:
+    """Distinct 8-bit colors of each image: ``int64 [N]``."""
+    code = (images.astype(np.int64) << np.array([16, 8, 0])).sum(-1).reshape(len(images), -1)
+    code.sort(axis=1)
+    return 1 + (np.diff(code, axis=1) != 0).sum(axis=1)
+
+
+def in_threads(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
+    """``[function(item) for item in items]`` on as many threads as this process may use, in order."""
+    with ThreadPoolExecutor(thread_count()) as pool:
+        return list(pool.map(function, items))
+
+
+def thread_count() -> int:
+    """``OMP_NUM_THREADS`` where it is set (Ray sets it to a job's CPUs), else the cores this process may use."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return int(stated) if stated.isdigit() and int(stated) > 0 else len(os.sched_getaffinity(0))

@@ -1,0 +1,225 @@
+"""What classifiers and learned quantizers share: on-device batches, schedules, the training loop, prediction.
+
+One training is a pure function of its lesson: each epoch's shuffle, augmentation and dropout are drawn from the
+lesson's seed and the epoch's number, so a training resumed from a checkpoint ends with the same bits on the same CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from harness.contracts import Augmentation, ContractError, Images, Lesson, Normalization, Precision, Split
+
+CHECKPOINT = "training.safetensors"
+
+Schedule = Callable[[int], tuple[float, float]]
+"""Step (counted from 0 over the whole training) -> (learning rate, momentum)."""
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed from anything with a stable ``repr``."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+@contextlib.contextmanager
+def seeded(*parts: object) -> Iterator[None]:
+    """Torch's random state set from ``derive_seed(*parts)`` inside, untouched outside."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(derive_seed(*parts))
+        yield
+
+
+def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
+    """``uint8 [B, H, W, 3]`` -> normalized ``float32 [B, 3, H, W]`` in channels-last memory."""
+    mean = torch.tensor(normalization.mean, device=pixels.device)
+    std = torch.tensor(normalization.std, device=pixels.device)
+    return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def freeze(network: nn.Module) -> nn.Module:
+    """The network in eval mode, with no parameter asking for a gradient."""
+    return network.eval().requires_grad_(False)
+
+
+def autocast(device: str, precision: Precision) -> torch.autocast:
+    """bf16 autocast, or nothing for fp32."""
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def augment(pixels: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Each image of ``uint8 [B, H, W, 3]`` flipped at random and cropped at random from its zero-padded self."""
+    batch, height, width, _ = pixels.shape
+    device, pad = pixels.device, augmentation.crop_padding
+
+    def draw(high: int) -> Tensor:
+        return torch.randint(high, (batch, 1), generator=generator).to(device)
+
+    rows = torch.arange(height, device=device)[None]
+    columns = torch.arange(width, device=device)[None]
+    if augmentation.flip:
+        columns = torch.where(draw(2) == 1, width - 1 - columns, columns)
+    if pad:
+        pixels = nn.functional.pad(pixels, (0, 0, pad, pad, pad, pad))
+        rows, columns = rows + draw(2 * pad + 1), columns + draw(2 * pad + 1)
+    if not augmentation.flip and not pad:
+        return pixels
+    image = torch.arange(batch, device=device)[:, None, None]
+    return pixels[image, rows.expand(batch, -1)[:, :, None], columns.expand(batch, -1)[:, None, :]]
+
+
+class Batches:
+    """A split on the device as uint8; each epoch gives shuffled, augmented, normalized batches."""
+
+    def __init__(self, split: Split, lesson: Lesson, batch_size: int) -> None:
+        self.pixels = torch.from_numpy(np.array(split.images)).to(lesson.device)
+        self.labels = torch.from_numpy(np.array(split.labels)).to(lesson.device)
+        self.lesson = lesson
+        self.batch_size = min(batch_size, len(split))
+
+    def __len__(self) -> int:
+        """Batches an epoch. A rest of one image is left out: batch normalization can't take it."""
+        rest = len(self.labels) % self.batch_size
+        return len(self.labels) // self.batch_size + (rest > 1)
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalized ``float32 [B, 3, H, W]`` and labels ``int64 [B]``, drawn from the lesson's seed and ``number``."""
+        generator = torch.Generator().manual_seed(derive_seed(self.lesson.seed, "batches", number))
+        order = torch.randperm(len(self.labels), generator=generator).to(self.pixels.device)
+        for rows in order.split(self.batch_size)[: len(self)]:
+            pixels = augment(self.pixels[rows], self.lesson.augmentation, generator)
+            yield normalize(pixels, self.lesson.normalization), self.labels[rows]
+
+
+def one_cycle(total: int, peak: float, momenta: tuple[float, float] = (0.85, 0.95), warm: float = 0.3) -> Schedule:
+    """The 1cycle policy with cosine annealing (Smith & Topin 2018): the rate from peak/25 up to peak and down to
+    peak/250000 while momentum mirrors it from the higher of ``momenta`` to the lower and back."""
+    low, high = momenta
+    top, end = max(warm * total - 1, 0.0), total - 1
+
+    def at(step: int) -> tuple[float, float]:
+        if step <= top and top > 0:
+            return _cosine(peak / 25, peak, step / top), _cosine(high, low, step / top)
+        share = (step - top) / max(end - top, 1)
+        return _cosine(peak, peak / 25 / 1e4, share), _cosine(low, high, share)
+
+    return at
+
+
+def cosine_restarts(period: int, peak: float, momentum: float) -> Schedule:
+    """Cosine annealing from peak to 0 with warm restarts every ``period`` steps (Loshchilov & Hutter 2017)."""
+    return lambda step: (_cosine(peak, 0.0, step % period / period), momentum)
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+
+def train(
+    network: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    lesson: Lesson,
+    *,
+    epochs: int,
+    batch_size: int,
+    schedule: Callable[[int], Schedule],
+    weight_decay: float,
+    measure: Callable[[], Mapping[str, float]] = dict,
+) -> None:
+    """Trains ``network`` in place with SGD on ``loss(images, labels)``.
+
+    schedule: from the number of batches an epoch to the Schedule. measure: further metrics at the end of an epoch.
+    Resumes from and writes to ``lesson.checkpoints``. Raises FloatingPointError where the loss is no longer finite.
+    """
+    network.to(lesson.device).to(memory_format=torch.channels_last)
+    data = Batches(lesson.train, lesson, batch_size)
+    at = schedule(len(data))
+    optimizer = torch.optim.SGD(network.parameters(), lr=at(0)[0], momentum=at(0)[1], weight_decay=weight_decay)
+    for epoch in range(_resume(network, optimizer, lesson.checkpoints), epochs):
+        network.train()
+        summed = torch.zeros((), device=lesson.device)
+        with seeded(lesson.seed, "epoch", epoch):
+            for step, (images, labels) in enumerate(data.epoch(epoch), start=epoch * len(data)):
+                for group in optimizer.param_groups:
+                    group["lr"], group["momentum"] = at(step)
+                with autocast(lesson.device, lesson.precision):
+                    value = loss(images, labels)
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+                summed += value.detach()
+        mean = float(summed) / len(data)
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"training diverged: the mean loss of epoch {epoch + 1} is {mean}")
+        network.eval()
+        metrics = {"loss": mean, **measure()}
+        _save_checkpoint(network, optimizer, lesson.checkpoints, epoch + 1)
+        if lesson.on_epoch is not None and lesson.on_epoch(epoch + 1, epochs, metrics):
+            break
+    network.eval()
+
+
+def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None, epochs_done: int) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        momentum = optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{name}"] = momentum.contiguous()
+    partial = folder / f"{CHECKPOINT}.{os.getpid()}"
+    save_file(tensors, partial, metadata={"epochs_done": str(epochs_done)})
+    partial.replace(folder / CHECKPOINT)
+
+
+def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None) -> int:
+    """Loads the checkpoint, where there is a sound one; returns how many epochs are done."""
+    if folder is None or not (folder / CHECKPOINT).is_file():
+        return 0
+    try:
+        with safetensors.safe_open(folder / CHECKPOINT, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            done = int(file.metadata()["epochs_done"])
+        network.load_state_dict(
+            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        )
+    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
+        return 0
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = momentum
+    return done
+
+
+@torch.no_grad()
+def predict(
+    network: nn.Module, images: Images, normalization: Normalization, device: str = "cpu", batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Logits ``float32 [N, classes]`` of a network in eval mode, always in fp32."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images))
+    outputs = []
+    for part in pixels.split(batch_size):
+        logits = network(normalize(part.to(device), normalization))
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(part):
+            shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ContractError(
+                f"the classifier gave {shape} for {len(part)} images, not logits [{len(part)}, classes]"
+            )
+        outputs.append(logits.float().cpu().numpy())
+    return np.concatenate(outputs)

@@ -1,0 +1,145 @@
+"""The source text of plugins: how one that is not installed travels to workers, and the hash that goes into keys."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from harness.contracts import BadInput
+
+PACKAGES = ("harness", "methods", "tasks", "reports")
+_NOT_IN_DIGESTS = {"harness.registry", "harness.contracts", "harness.sources"}
+"""What every plugin imports and no number comes from; their meaning is covered by the versions in ``harness.plan``."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A plugin that is not installed, as it travels to workers.
+
+    name: the module's import name. path: where it lies on the driver's machine. files: relative path -> content of
+    every Python file it consists of.
+    """
+
+    name: str
+    path: str
+    files: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
+
+
+def read_source(argument: str) -> Source:
+    """``--plugin file.py`` or ``--plugin package.module``; BadInput where it is neither."""
+    path = Path(argument)
+    if argument.endswith(".py"):
+        if not path.is_file():
+            raise BadInput(f"--plugin {argument}: there is no such file.")
+        name = f"fewcolors_plugin_{path.stem.replace('-', '_').replace('.', '_')}"
+        return Source(name, str(path.resolve()), {f"{name}.py": path.read_bytes()})
+    try:
+        spec = importlib.util.find_spec(argument)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        raise BadInput(f"--plugin {argument}: neither a .py file nor a module that can be imported.")
+    top = importlib.util.find_spec(argument.partition(".")[0])
+    assert top is not None
+    if top.submodule_search_locations:
+        root = Path(next(iter(top.submodule_search_locations)))
+        files = {str(p.relative_to(root.parent)): p.read_bytes() for p in sorted(root.rglob("*.py"))}
+    else:
+        files = {Path(spec.origin).name: Path(spec.origin).read_bytes()}
+    return Source(argument, spec.origin, files)
+
+
+def import_source(source: Source, scratch: Path) -> ModuleType:
+    """Imports it from where it lies if that still holds the same text, else from a copy under ``scratch``."""
+    if source.name in sys.modules:
+        return sys.modules[source.name]
+    single = source.name.startswith("fewcolors_plugin_")
+    here = Path(source.path)
+    if single:
+        content = next(iter(source.files.values()))
+        if not (here.is_file() and here.read_bytes() == content):
+            here = _unpack(source, scratch) / f"{source.name}.py"
+        spec = importlib.util.spec_from_file_location(source.name, here)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[source.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[source.name]
+            raise
+        return module
+    try:
+        found = importlib.util.find_spec(source.name)
+    except ImportError:
+        found = None
+    if found is None:
+        sys.path.append(str(_unpack(source, scratch)))
+        importlib.invalidate_caches()
+    return importlib.import_module(source.name)
+
+
+def _unpack(source: Source, scratch: Path) -> Path:
+    root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
+    for name, content in source.files.items():
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return root
+
+
+@functools.cache
+def source_digest(module_name: str) -> str:
+    """Hash of a module's source and, followed through its imports, of all it uses of fewcolors or its own package."""
+    ours = {*PACKAGES, module_name.partition(".")[0]}
+    pending, seen = [module_name], dict[str, bytes]()
+    while pending:
+        name = pending.pop()
+        path = _source_path(name)
+        if name in seen or name in _NOT_IN_DIGESTS or path is None:
+            continue
+        seen[name] = path.read_bytes()
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        imported = _imports(ast.parse(seen[name]), package)
+        pending.extend(other for other in imported if other.partition(".")[0] in ours)
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(f"{name}\0{len(seen[name])}\0".encode() + seen[name])
+    return digest.hexdigest()
+
+
+def _source_path(name: str) -> Path | None:
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            return None
+        file = spec.origin if spec else None
+    return Path(file) if file and file.endswith(".py") else None
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module or ""]))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
