@@ -270,7 +270,7 @@ class Codec(Protocol):
 class Dataset(Protocol):
     """Gives arrays.
 
-    Optional: ``check()`` raises BadInput before anything runs; ``fingerprint()`` names the content of the files it reads.
+    Optional: ``check()`` raises BadInput before anything runs; ``fingerprint()`` names the content of files it reads.
     """
 
     def load(self) -> DatasetArrays: ...

@@ -1,4 +1,4 @@
-"""Where plugins are found: built-in packages, installed packages (entry points), files and modules named by the user."""
+"""Where plugins are found: built in, installed (entry points), and in files and modules named by the user."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import importlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
