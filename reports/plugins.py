@@ -1,0 +1,16 @@
+"""The built-in reports, as the registry knows them; what is slow to import is imported when a report is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.contracts import Results
+from harness.registry import report
+
+
+@report("tables", summary="cells.csv and significance.csv: every cell, and every paired test against the baseline")
+class Tables:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.tables import write_tables
+
+        return write_tables(results, folder)

@@ -1,0 +1,134 @@
+"""``cells.csv`` and ``significance.csv``: columns, rows and their order are a pure function of the cells."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import Cell, Results
+from reports.records import Records
+from reports.significance import significance_table
+from reports.statistics import accuracy_interval, random_seed
+
+CELL_COLUMNS = [
+    "dataset",
+    "classifier",
+    "method",
+    "variant",
+    "params",
+    "level_kind",
+    "level",
+    "seed",
+    "fitted_on",
+    "split",
+    "precision",
+    "status",
+    "error",
+    "n",
+    "accuracy",
+    "accuracy_lo",
+    "accuracy_hi",
+    "original_accuracy",
+    "colors_per_image",
+    "bpp_file",
+    "bpp_payload",
+    "bpp_entropy",
+    "bpp_nominal",
+    "paper_bytes_per_pixel",
+    "psnr",
+    "seconds",
+    "key",
+]
+_SIGNIFICANT_DIGITS = "%.8g"
+
+
+def write_tables(results: Results, folder: Path) -> Path:
+    """Writes both tables into ``folder``; returns the path of ``cells.csv``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records = Records()
+    cells = folder / "cells.csv"
+    _write_csv(cells_table(results, records), cells)
+    _write_csv(significance_table(results, records), folder / "significance.csv")
+    return cells
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    partial = path.with_suffix(".part")
+    table.to_csv(partial, index=False, float_format=_SIGNIFICANT_DIGITS, lineterminator="\n")
+    partial.replace(path)
+
+
+def cells_table(results: Results, records: Records) -> pd.DataFrame:
+    """One row a cell, sorted. A cell that is not ok keeps its row, with its error and without numbers."""
+    rows = [_identity(cell) | _numbers(cell, records) for cell in sorted(results.cells, key=_order)]
+    table = pd.DataFrame(rows, columns=CELL_COLUMNS)
+    return table.astype({"level": "Int64", "seed": "Int64", "n": "Int64"})
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    level = -1 if cell.level is None else cell.level
+    where = (cell.dataset, cell.classifier, cell.method, cell.variant, cell.level_kind, level, cell.seed)
+    return *where, cell.fitted_on, cell.split, cell.precision, cell.key
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    names = [
+        "dataset",
+        "classifier",
+        "method",
+        "variant",
+        "level_kind",
+        "level",
+        "seed",
+        "fitted_on",
+        "split",
+        "precision",
+        "status",
+        "error",
+        "key",
+    ]
+    return {name: getattr(cell, name) for name in names} | {"params": json.dumps(dict(cell.params), sort_keys=True)}
+
+
+def _numbers(cell: Cell, records: Records) -> dict[str, Any]:
+    """What was measured in one cell. Accuracies are fractions, bpp are bits a pixel, psnr is in dB."""
+    if cell.status != "ok":
+        return {}
+    frame = records.of(cell)
+    correct = records.correct([cell])
+    lo, hi = accuracy_interval(correct, records.groups(cell), random_seed(cell.key))
+    pixels = cell.notes.get("pixels", math.nan)
+    return {
+        "n": len(frame),
+        "accuracy": correct.mean(),
+        "accuracy_lo": lo,
+        "accuracy_hi": hi,
+        "original_accuracy": cell.notes.get("original_accuracy", math.nan),
+        "colors_per_image": _mean(frame["colors"]),
+        "bpp_file": 8 * _mean(frame["file_bytes"]) / pixels,
+        "bpp_payload": 8 * _mean(frame["payload_bytes"]) / pixels,
+        "bpp_entropy": _mean(frame["entropy_bits"]) / pixels,
+        "bpp_nominal": math.ceil(math.log2(cell.level)) if cell.level_kind == "colors" and cell.level else math.nan,
+        "paper_bytes_per_pixel": _mean(frame["paper_bytes"]) / pixels,
+        "psnr": mean_psnr(frame["psnr"]),
+        "seconds": cell.notes.get("seconds", math.nan),
+    }
+
+
+def _mean(column: pd.Series) -> float:
+    """Mean over all images; NaN where even one has no such number."""
+    return float(np.mean(column.to_numpy(np.float64, na_value=np.nan)))
+
+
+def mean_psnr(column: pd.Series) -> float:
+    """Mean PSNR in dB of the images that lost something; infinite where no image did, NaN where it is not known."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    if not len(values) or np.isnan(values).any():
+        return math.nan
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.inf

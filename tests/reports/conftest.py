@@ -1,0 +1,132 @@
+"""Small made-up runs, with records and pictures on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from harness.contracts import Cell, Results
+
+SIDE = 16
+COLUMNS = [
+    "image",
+    "group",
+    "label",
+    "predicted",
+    "correct",
+    "confidence",
+    "p_true",
+    "colors",
+    "file_bytes",
+    "payload_bytes",
+    "entropy_bits",
+    "paper_bytes",
+    "psnr",
+]
+
+
+class Bench:
+    """Makes cells whose records hold what a test asks for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def frame(self, correct: Iterable[int], groups: Iterable[int] | None = None, **columns: Any) -> pd.DataFrame:
+        right = np.asarray(list(correct), np.int64)
+        n = len(right)
+        labels = np.arange(n) % 3
+        data = {
+            "image": np.arange(n),
+            "group": np.arange(n) if groups is None else np.asarray(list(groups)),
+            "label": labels,
+            "predicted": np.where(right == 1, labels, (labels + 1) % 3),
+            "correct": right == 1,
+            "confidence": np.full(n, 0.75),
+            "p_true": np.where(right == 1, 0.75, 0.1),
+            "colors": np.full(n, 2),
+            "file_bytes": 100 + np.arange(n),
+            "payload_bytes": 40 + np.arange(n),
+            "entropy_bits": np.full(n, 300.0),
+            "paper_bytes": 150 + np.arange(n),
+            "psnr": np.full(n, 20.0),
+        }
+        return pd.DataFrame(data | columns)[COLUMNS]
+
+    def cell(self, frame: pd.DataFrame | None, variant: str, level: int | None, **changes: Any) -> Cell:
+        kind = "none" if level is None else "colors"
+        cell = Cell(
+            dataset="toys",
+            classifier="tinynet",
+            method=variant,
+            variant=variant,
+            params={"b": 1, "a": [2]},
+            level_kind=kind,
+            level=level,
+            seed=0,
+            fitted_on="",
+            split="test",
+            precision="fp32",
+            key="",
+            status="ok" if frame is not None else "failed",
+            notes={"pixels": SIDE * SIDE, "original_accuracy": 0.9, "seconds": 1.5, "device": "cpu"},
+        )
+        cell = replace(cell, **changes)
+        identity = (cell.dataset, cell.classifier, cell.variant, cell.level_kind, cell.level, cell.seed, cell.fitted_on)
+        key = hashlib.sha256(repr(identity).encode()).hexdigest()
+        if frame is None:
+            return replace(cell, key=key)
+        folder = self.root / key
+        folder.mkdir(parents=True)
+        frame.to_parquet(folder / "records.parquet")
+        return replace(cell, key=key, records=folder / "records.parquet", gallery=self.pictures(folder, cell.level))
+
+    def pictures(self, folder: Path, level: int | None) -> dict[int, tuple[Path, Path]]:
+        gallery = {}
+        for number in (0, 1):
+            rows, columns = np.mgrid[:SIDE, :SIDE]
+            image = np.stack([rows * 16, columns * 16, (rows + columns) * (number + 1) * 4], -1).astype(np.uint8)
+            steps = 256 if level is None else level
+            few = (image[..., 0].astype(int) * steps // 256 * 255 // max(steps - 1, 1)).astype(np.uint8)
+            decoded = image if level is None else np.stack([few, 255 - few, few // 2], -1)
+            paths = folder / f"{number}-original.png", folder / f"{number}.png"
+            Image.fromarray(image).save(paths[0])
+            Image.fromarray(decoded).save(paths[1])
+            gallery[number] = paths
+        return gallery
+
+    def results(self, cells: Iterable[Cell], **changes: Any) -> Results:
+        spec = {
+            "baseline": "median-cut",
+            "recognized": 0.9,
+            "datasets": [{"name": "toys"}],
+            "classifiers": [{"name": "tinynet"}],
+            "methods": [{"name": "median-cut"}],
+            "seeds": [0],
+            "precision": "fp32",
+        }
+        spec |= changes.pop("spec", {})
+        base = Results(name="small run", spec=spec, cells=tuple(cells), classes={"toys": ("cat", "dog", "cow")})
+        return replace(base, **changes)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "store")
+
+
+@pytest.fixture
+def right() -> Callable[..., np.ndarray]:
+    """Coin flips: ``right(n, share, seed)`` is 1 where a classifier was right."""
+
+    def flips(n: int, share: float, seed: int) -> np.ndarray:
+        return (np.random.default_rng(seed).random(n) < share).astype(np.int64)
+
+    return flips
