@@ -82,11 +82,16 @@ def report(name: str, *, summary: str = "") -> Callable[[T], T]:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One field of a plugin class, as ``fewcolors list`` shows it."""
+    """One field of a plugin class. value: its default, None where it is required."""
 
     name: str
     type: str
-    default: str
+    required: bool
+    value: Any
+
+    @property
+    def default(self) -> str:
+        return "required" if self.required else repr(self.value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +130,7 @@ class Plugin:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         return tuple(
-            Parameter(f.name, _type_name(f.type), "required" if _is_required(f) else repr(_default(f)))
+            Parameter(f.name, _type_name(f.type), _is_required(f), None if _is_required(f) else _default(f))
             for f in dataclasses.fields(self.cls)
         )
 
@@ -154,6 +159,18 @@ class Plugin:
             raise BadInput(f"{where}: the parameters of {self.name!r} must be plain YAML values ({error}).") from None
         except pydantic.ValidationError as error:
             raise BadInput(f"{where}{describe(error)}") from None
+        except pydantic.errors.PydanticUserError as error:
+            raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {error.message}") from None
+
+    def accepts(self, parameter: str, value: object) -> bool:
+        """Whether ``value`` as it stands is a value of this parameter."""
+        try:
+            self.adapter.validate_json(json.dumps({parameter: value}), strict=True)
+        except pydantic.ValidationError as error:
+            return all(complaint["loc"][:1] != (parameter,) for complaint in error.errors())
+        except (TypeError, pydantic.errors.PydanticUserError):
+            return True
+        return True
 
     def defaults_written_out(self, instance: Any) -> dict[str, Any]:
         """All parameters of an instance as plain JSON values."""

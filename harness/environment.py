@@ -1,0 +1,41 @@
+"""What a result was computed with: library versions, processor, device."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+LIBRARIES = ("fewcolors", "torch", "torchvision", "numpy", "pillow", "ray", "scikit-learn", "scipy", "numba", "pandas")
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of the libraries that numbers come from, as installed."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@cache
+def processor() -> str:
+    """The processor's model name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """The model of the device: ``cpu`` or ``cuda``."""
+    if device == "cpu":
+        return f"cpu ({processor()})"
+    import torch
+
+    return f"cuda ({torch.cuda.get_device_name()})"

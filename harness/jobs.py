@@ -1,0 +1,230 @@
+"""What each kind of job does, as plain functions without Ray: ``run_job(job, store, registry)`` leaves one artifact."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from harness import encoding, environment
+from harness.applying import apply_method
+from harness.artifacts import ABOUT, load_classifier, load_dataset, load_decoded, read_about
+from harness.contracts import ContractError, DatasetArrays, Lesson, Precision
+from harness.plan import Job
+from harness.registry import Kind, Registry
+from harness.spec import Stage
+from harness.store import Store, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+GALLERY = 8
+"""How many fixed test images are kept as pictures."""
+HISTORY = "history.json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a job runs. device: ``cpu`` or ``cuda``."""
+
+    store: Store
+    registry: Registry
+    device: str = "cpu"
+
+
+def run_job(job: Job, context: Context) -> None:
+    """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
+    started = time.perf_counter()
+    if job.stage != "datasets":
+        _use_threads(job)
+    with context.store.write(job.stage, job.key) as folder:
+        more = _RUNNERS[job.stage](job, context, folder)
+        seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
+        about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
+        write_json(folder / ABOUT, about | {"versions": environment.versions()})
+
+
+def _use_threads(job: Job) -> None:
+    import torch
+
+    torch.set_num_threads(max(1, int(job.needs.cpus or 1)))
+
+
+def _instance(kind: Kind, job: Job, context: Context) -> Any:
+    return context.registry.get(kind, job.plugin, job.name).make(job.params, job.name)
+
+
+def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    arrays = _instance("dataset", job, context).load()
+    if not isinstance(arrays, DatasetArrays):
+        raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
+    arrays.check()
+    for name, split in (("train", arrays.train), ("test", arrays.test)):
+        for part in ("images", "labels", "groups"):
+            np.save(folder / f"{name}_{part}.npy", getattr(split, part))
+    return {
+        "classes": arrays.classes,
+        "normalization": asdict(arrays.normalization),
+        "augmentation": asdict(arrays.augmentation),
+        "train": len(arrays.train),
+        "test": len(arrays.test),
+        "side": arrays.test.images.shape[1:3],
+    }
+
+
+def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    from harness.learning import freeze, predict
+
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    history = _History(context.store.checkpoints(job.key))
+    network = _instance("classifier", job, context).fit(_lesson(job, context, data, history))
+    predicted = predict(freeze(network), data.test.images, data.normalization, context.device).argmax(axis=1)
+    _save_tensors(network.state_dict(), folder / "network.safetensors")
+    history.write(folder)
+    return {
+        "original_accuracy": float((predicted == data.test.labels).mean()),
+        "device": environment.device_name(context.device),
+    }
+
+
+def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    classifier_key = job.inputs["classifier"][1]
+    network = load_classifier(context.store, classifier_key, context.registry, len(data.classes), context.device)
+    history = _History(context.store.checkpoints(job.key))
+    lesson = replace(
+        _lesson(job, context, data, history),
+        classifiers=(network,),
+        classifier_names=(read_about(context.store, "classifiers", classifier_key)["plugin"],),
+        colors=tuple(level for level in job.levels if level is not None),
+    )
+    method = _instance("method", job, context)
+    method.fit(lesson)
+    _save_tensors(method.state(), folder / "state.safetensors")
+    history.write(folder)
+    return {"device": environment.device_name(context.device)}
+
+
+def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    images = load_dataset(context.store, job.inputs["dataset"][1]).test.images
+    method = _instance("method", job, context)
+    fit_seconds = 0.0
+    if "quantizer" in job.inputs:
+        from safetensors.torch import load_file
+
+        stage, key = job.inputs["quantizer"]
+        method.load(load_file(context.store.path(stage, key) / "state.safetensors"), context.device)
+        fit_seconds = read_about(context.store, stage, key)["seconds"]
+    apply_method(method, images, job.levels[0], folder)
+    return {"shape": images.shape, "earlier_seconds": fit_seconds}
+
+
+def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    from scipy.special import softmax
+
+    from harness.learning import predict
+
+    store, device = context.store, context.device
+    data = load_dataset(store, job.inputs["dataset"][1])
+    applied, classifier = job.inputs["applied"][1], job.inputs["classifier"][1]
+    decoded = load_decoded(store, applied, context.registry)
+    network = load_classifier(store, classifier, context.registry, len(data.classes), device)
+    logits = predict(network, decoded, data.normalization, device)
+    probabilities = softmax(logits.astype(np.float64), axis=1)
+    rows, labels, predicted = np.arange(len(decoded)), data.test.labels, logits.argmax(axis=1)
+    records = {
+        "image": rows,
+        "group": data.test.groups,
+        "label": labels,
+        "predicted": predicted,
+        "correct": predicted == labels,
+        "confidence": probabilities[rows, predicted],
+        "p_true": probabilities[rows, labels],
+    }
+    measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
+    pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
+    (folder / "gallery").mkdir()
+    for image in _gallery_images(len(rows)):
+        for name, pixels in ((f"{image}-original.png", data.test.images[image]), (f"{image}.png", decoded[image])):
+            (folder / "gallery" / name).write_bytes(encoding.truecolor_png(np.array(pixels)))
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "original_accuracy": read_about(store, "classifiers", classifier)["original_accuracy"],
+        "pixels": int(np.prod(decoded.shape[1:3])),
+        "classes": data.classes,
+        "device": environment.device_name(device),
+        "earlier_seconds": read_about(store, "applied", applied)["seconds"],
+    }
+
+
+def _gallery_images(n: int) -> list[int]:
+    """The same test images for every method, drawn once and for all."""
+    chosen = np.random.default_rng(0).choice(n, min(GALLERY, n), replace=False)
+    return sorted(int(image) for image in chosen)
+
+
+def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) -> Lesson:
+    assert job.seed is not None
+    return Lesson(
+        dataset=read_about(context.store, *job.inputs["dataset"])["plugin"],
+        train=data.train,
+        validation=data.train.take(slice(0, 0)),
+        classes=data.classes,
+        normalization=data.normalization,
+        augmentation=data.augmentation,
+        seed=job.seed,
+        device=context.device,
+        precision=cast(Precision, job.precision),
+        on_epoch=history.note,
+        checkpoints=history.folder,
+    )
+
+
+class _History:
+    """The metrics of each epoch, kept beside the checkpoint so that a restart goes on with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.epochs = read_history(folder)[0]
+
+    def note(self, done: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.epochs = [*self.epochs[: done - 1], dict(metrics)]
+        write_json(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / HISTORY, self.epochs)
+
+
+def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
+    """The metrics of each epoch done by a training under way, and how many epochs there will be (0: not known)."""
+    try:
+        content = json.loads((checkpoints / HISTORY).read_text())
+        return content["epochs"], content["of"]
+    except (OSError, ValueError, KeyError):
+        return [], 0
+
+
+def _save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    def plain(value: Any) -> torch.Tensor:
+        return torch.as_tensor(value).detach().cpu().contiguous().clone()
+
+    save_file({name: plain(value) for name, value in tensors.items()}, path)
+
+
+_RUNNERS: Mapping[Stage, Callable[[Job, Context, Path], dict[str, Any]]] = {
+    "datasets": _prepare_dataset,
+    "classifiers": _train_classifier,
+    "quantizers": _fit_quantizer,
+    "applied": _apply,
+    "cells": _judge,
+}

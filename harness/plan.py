@@ -1,0 +1,242 @@
+"""The plan: from a spec to a graph of jobs with content keys. Pure: it looks at no store and runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from harness.contracts import BadInput, Level, LevelKind, Needs
+from harness.sources import source_digest
+from harness.spec import Choice, Resources, Spec, Stage
+
+T = TypeVar("T")
+
+VERSIONS: Mapping[Stage, int] = {"datasets": 1, "classifiers": 1, "quantizers": 1, "applied": 1, "cells": 1}
+"""Raise one when a change of the engine changes what the artifacts of that stage hold."""
+
+HOUR = 3600.0
+DEFAULT_NEEDS: Mapping[Stage, Needs] = {
+    "datasets": Needs(cpus=1, gpus=0.0, seconds=6 * HOUR),
+    "classifiers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
+    "quantizers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
+    "applied": Needs(cpus=1, gpus=0.0, seconds=1 * HOUR),
+    "cells": Needs(cpus=1, gpus=0.25, seconds=1 * HOUR),
+}
+LEARNED_APPLIED_GPUS = 0.25
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to do, as plain data that a worker can be sent.
+
+    inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in.
+    """
+
+    stage: Stage
+    key: str
+    name: str
+    plugin: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, tuple[Stage, str]]
+    needs: Needs
+    seed: int | None = None
+    levels: tuple[Level, ...] = ()
+    precision: str = "fp32"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell's place in the tables and the key of the job that gives its number."""
+
+    dataset: str
+    classifier: str
+    method: str
+    variant: str
+    params: Mapping[str, Any]
+    level_kind: LevelKind
+    level: Level
+    seed: int
+    fitted_on: str
+    precision: str
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Jobs by key, each after its inputs, and the cells in the order of the spec."""
+
+    jobs: Mapping[str, Job]
+    cells: tuple[PlannedCell, ...]
+
+    def ancestors(self, key: str) -> Iterator[str]:
+        """The keys of everything a job rests on."""
+        for _, parent in self.jobs[key].inputs.values():
+            yield parent
+            yield from self.ancestors(parent)
+
+
+def make_plan(spec: Spec) -> Plan:
+    """All jobs of a spec. Reads the files a plugin's ``fingerprint`` covers; raises BadInput where they are missing."""
+    builder = _Builder(spec)
+    for dataset in spec.datasets:
+        data = builder.dataset(dataset)
+        for classifier in spec.classifiers:
+            for seed in spec.seeds:
+                network = builder.classifier(classifier, dataset, data, seed)
+                for method in spec.methods:
+                    for level in method.levels:
+                        builder.cell(method, level, seed, dataset, data, classifier, network)
+    return Plan(builder.jobs, tuple(builder.cells))
+
+
+class _Builder:
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.jobs: dict[str, Job] = {}
+        self.cells: list[PlannedCell] = []
+        self._fingerprints: dict[int, str] = {}
+
+    def dataset(self, choice: Choice) -> Job:
+        return self._job("datasets", choice, choice.short, {}, fingerprint=self._fingerprint(choice))
+
+    def classifier(self, choice: Choice, dataset: Choice, data: Job, seed: int) -> Job:
+        return self._job(
+            "classifiers",
+            choice,
+            f"{choice.short} on {dataset.short}, seed {seed}",
+            {"dataset": data},
+            seed=seed,
+            precision=self.spec.precision,
+            fingerprint=self._fingerprint(choice),
+        )
+
+    def cell(
+        self, method: Choice, level: Level, seed: int, dataset: Choice, data: Job, classifier: Choice, network: Job
+    ) -> None:
+        kind = method.plugin.mark.level_kind
+        at = "" if level is None else f" at {level} colors" if kind == "colors" else f" at quality {level}"
+        where = f"{method.short}{at} on {dataset.short}"
+        inputs = {"dataset": data}
+        if method.plugin.learns:
+            where += f", {classifier.short}, seed {seed}"
+            levels = method.levels if method.plugin.joint_colors else (level,)
+            together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
+            inputs["quantizer"] = self._job(
+                "quantizers",
+                method,
+                together,
+                {"dataset": data, "classifier": network},
+                seed=seed,
+                levels=levels,
+                precision=self.spec.precision,
+            )
+        applied = self._job(
+            "applied", method, where, inputs, levels=(level,), encoding=source_digest("harness.encoding")
+        )
+        judged = self._job(
+            "cells",
+            classifier,
+            f"{method.short}{at} on {dataset.short}, {classifier.short}, seed {seed}",
+            {"dataset": data, "classifier": network, "applied": applied},
+        )
+        self.cells.append(
+            PlannedCell(
+                dataset=dataset.short,
+                classifier=classifier.short,
+                method=method.name,
+                variant=method.short,
+                params=method.params,
+                level_kind=kind,
+                level=level,
+                seed=seed,
+                fitted_on=classifier.short if method.plugin.learns else "",
+                precision=self.spec.precision,
+                key=judged.key,
+            )
+        )
+
+    def _job(
+        self,
+        stage: Stage,
+        choice: Choice,
+        name: str,
+        inputs: Mapping[str, Job],
+        *,
+        seed: int | None = None,
+        levels: tuple[Level, ...] = (),
+        precision: Literal["fp32", "bf16"] = "fp32",
+        **more: str | None,
+    ) -> Job:
+        meaning = {
+            "stage": stage,
+            "version": VERSIONS[stage],
+            "plugin": choice.name,
+            "source": choice.plugin.source_digest,
+            "params": choice.params,
+            "inputs": {role: job.key for role, job in inputs.items()},
+            "seed": seed,
+            "levels": levels,
+            "precision": precision,
+            **more,
+        }
+        key = hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest()
+        if key not in self.jobs:
+            self.jobs[key] = Job(
+                stage=stage,
+                key=key,
+                name=name,
+                plugin=choice.name,
+                params=choice.params,
+                inputs={role: (job.stage, job.key) for role, job in inputs.items()},
+                needs=self._needs(stage, choice, learned_input="quantizer" in inputs),
+                seed=seed,
+                levels=levels,
+                precision=precision,
+            )
+        return self.jobs[key]
+
+    def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
+        """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""
+        usual = DEFAULT_NEEDS[stage]
+        if stage == "applied" and learned_input:
+            usual = replace(usual, gpus=LEARNED_APPLIED_GPUS)
+        own = choice.plugin.needs
+        if stage == "cells" or (stage == "applied" and choice.plugin.learns):
+            own = Needs(memory=own.memory)
+        asked = self.spec.resources.get(stage, Resources())
+        return Needs(
+            cpus=_first(asked.cpus, own.cpus, usual.cpus),
+            gpus=_first(asked.gpus, own.gpus, usual.gpus),
+            memory=_first(asked.memory, own.memory, usual.memory),
+            seconds=_first(asked.seconds, own.seconds, usual.seconds),
+        )
+
+    def _fingerprint(self, choice: Choice) -> str | None:
+        """What the plugin says of the files it reads; BadInput by its own ``check`` where they can't be read."""
+        fingerprint = getattr(choice.instance, "fingerprint", None)
+        if fingerprint is None:
+            return None
+        if id(choice) not in self._fingerprints:
+            try:
+                self._fingerprints[id(choice)] = str(fingerprint())
+            except OSError as error:
+                check_inputs(choice)
+                raise BadInput(f"{choice.plugin.mark.kind} {choice.short!r} cannot be read: {error}.") from error
+        return self._fingerprints[id(choice)]
+
+
+def check_inputs(choice: Choice) -> None:
+    """Lets a plugin look at the files it will read. Raises BadInput."""
+    check = getattr(choice.instance, "check", None)
+    if check is not None:
+        check()
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)

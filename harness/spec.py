@@ -1,0 +1,315 @@
+"""The spec: what a user asks for in YAML, validated, with every default written out."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+import yaml
+
+from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision
+from harness.registry import Kind, Plugin, Registry, describe, did_you_mean
+
+Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+DEFAULT_COLORS = (2, 4, 8, 16, 64)
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+
+class Entry(_Model):
+    """A plugin with parameters; a list as a parameter's value stands for one variant per item."""
+
+    name: str
+    params: dict[str, Any] = {}
+
+
+Levels = Annotated[list[int], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
+
+
+class MethodEntry(Entry):
+    """A method, with its own levels where it does not take the spec's ``colors``."""
+
+    colors: Levels | None = None
+    quality: Levels | None = None
+
+
+class Resources(_Model):
+    """What a job of one stage may occupy, instead of what the plugin and the stage state."""
+
+    cpus: Annotated[float, pydantic.Field(gt=0)] | None = None
+    gpus: Annotated[float, pydantic.Field(ge=0)] | Literal["required"] | None = None
+    memory: Annotated[int, pydantic.Field(gt=0)] | None = None
+    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
+
+
+AnEntry = Annotated[Entry, pydantic.BeforeValidator(_named)]
+AMethod = Annotated[MethodEntry, pydantic.BeforeValidator(_named)]
+Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
+
+
+class SpecFile(_Model):
+    """A spec as it is written; see ``docs/spec.md``."""
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    datasets: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
+    classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
+    methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
+    colors: Levels = list(DEFAULT_COLORS)
+    seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] = [0]
+    baseline: str | None = None
+    recognized: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.9
+    precision: Precision = "fp32"
+    reports: Annotated[list[str], pydantic.Field(min_length=1)] = ["tables", "html"]
+    resources: dict[Stage, Resources] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One plugin with all its parameters. short: the name that tells it from its siblings in tables."""
+
+    plugin: Plugin
+    instance: Any
+    params: Mapping[str, Any]
+    short: str
+    levels: tuple[Level, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.plugin.name
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """A validated spec."""
+
+    name: str
+    datasets: tuple[Choice, ...]
+    classifiers: tuple[Choice, ...]
+    methods: tuple[Choice, ...]
+    seeds: tuple[int, ...]
+    baseline: str | None
+    recognized: float
+    precision: Precision
+    reports: tuple[Plugin, ...]
+    resources: Mapping[Stage, Resources]
+
+    def written_out(self) -> dict[str, Any]:
+        """A spec file's content that runs the same, all defaults written out."""
+
+        def entry(choice: Choice) -> dict[str, Any]:
+            return {"name": choice.name, "params": dict(choice.params)}
+
+        def method(choice: Choice) -> dict[str, Any]:
+            kind = choice.plugin.mark.level_kind
+            return entry(choice) | ({} if kind == "none" else {kind: list(choice.levels)})
+
+        return {
+            "name": self.name,
+            "datasets": [entry(choice) for choice in self.datasets],
+            "classifiers": [entry(choice) for choice in self.classifiers],
+            "methods": [method(choice) for choice in self.methods],
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            "recognized": self.recognized,
+            "precision": self.precision,
+            "reports": [plugin.name for plugin in self.reports],
+            "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
+        }
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice in one mapping is an error, and 1e-3 is a number as in YAML 1.2."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, times in Counter(map(repr, keys)).items():
+            if times > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The content of a spec file, not yet validated. Raises BadInput."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such spec file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: the spec cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise BadInput(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}.") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
+    content.setdefault("name", path.stem)
+    return content
+
+
+def _kind(content: object) -> str:
+    return "empty" if content is None else f"a {type(content).__name__}"
+
+
+def override(
+    content: Mapping[str, Any], *, datasets: Sequence[str], classifiers: Sequence[str], methods: Sequence[str]
+) -> dict[str, Any]:
+    """A spec's content with other datasets and classifiers, and with further methods."""
+    changed = dict(content)
+    if datasets:
+        changed["datasets"] = list(datasets)
+    if classifiers:
+        changed["classifiers"] = list(classifiers)
+    if methods:
+        changed["methods"] = [*(content.get("methods") or []), *methods]
+    return changed
+
+
+def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
+    """Validates a spec's content against the registry. Raises BadInput with one sentence."""
+    try:
+        file = SpecFile.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise BadInput(_one_sentence(error)) from None
+    _check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
+    _check_distinct("seeds", file.seeds)
+    methods = _choices("method", "methods", file.methods, registry)
+    levels = [_levels(file, choice, index) for index, choice in methods]
+    named = _merge([replace(choice, levels=own) for (_, choice), own in zip(methods, levels, strict=True)])
+    if file.baseline is not None and file.baseline not in (known := [choice.short for choice in named]):
+        raise BadInput(
+            f"baseline: no variant is called {file.baseline!r}{did_you_mean(file.baseline, known)} "
+            f"(here: {', '.join(known)})."
+        )
+    _check_distinct("reports", file.reports)
+    return Spec(
+        name=file.name,
+        datasets=_merge([choice for _, choice in _choices("dataset", "datasets", file.datasets, registry)]),
+        classifiers=_merge([choice for _, choice in _choices("classifier", "classifiers", file.classifiers, registry)]),
+        methods=named,
+        seeds=tuple(file.seeds),
+        baseline=file.baseline,
+        recognized=file.recognized,
+        precision=file.precision,
+        reports=tuple(registry.get("report", name, f"reports[{i}]") for i, name in enumerate(file.reports)),
+        resources=file.resources,
+    )
+
+
+def _one_sentence(error: pydantic.ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "extra_forbidden":
+        *parents, key = first["loc"]
+        inner: dict[str, type[_Model]] = {"methods": MethodEntry, "resources": Resources}
+        model = inner.get(str(parents[0]), Entry) if parents else SpecFile
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
+        known = list(model.model_fields)
+        hint = " (parameters go under params)" if "params" in known else ""
+        return f"{where}: unknown key {key!r}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
+    return describe(error).lstrip(".")
+
+
+def _check_distinct(where: str, values: Iterable[object]) -> None:
+    for value, times in Counter(values).items():
+        if times > 1:
+            raise BadInput(f"{where}: {value!r} stands {times} times, once is enough.")
+
+
+def _check_levels(where: str, levels: Sequence[int], allowed: tuple[int, int]) -> None:
+    low, high = allowed
+    for level in levels:
+        if not low <= level <= high:
+            raise BadInput(f"{where}: {level} is out of range, it must be from {low} to {high}.")
+    _check_distinct(where, levels)
+
+
+def _levels(file: SpecFile, choice: Choice, index: int) -> tuple[Level, ...]:
+    entry, mark, where = file.methods[index], choice.plugin.mark, f"methods[{index}]"
+    stated = {"colors": entry.colors, "quality": entry.quality}
+    for kind, levels in stated.items():
+        if levels is not None and kind != mark.level_kind:
+            has = "has no level" if mark.level_kind == "none" else f"takes {mark.level_kind}"
+            raise BadInput(f"{where}.{kind}: {mark.name!r} {has}, not {kind}.")
+    if mark.level_kind == "none" or mark.levels is None:
+        return (None,)
+    default = file.colors if mark.level_kind == "colors" else list(mark.default_levels or ())
+    own = stated[mark.level_kind]
+    _check_levels(f"{where}.{mark.level_kind}", default if own is None else own, mark.levels)
+    return tuple(sorted(default if own is None else own))
+
+
+def _choices(kind: Kind, where: str, entries: Sequence[Entry], registry: Registry) -> list[tuple[int, Choice]]:
+    """Each entry's variants (a list as a parameter's value expands), with the entry's index."""
+    found = []
+    for index, entry in enumerate(entries):
+        at = f"{where}[{index}]"
+        plugin = registry.get(kind, entry.name, at)
+        for params in _expand(plugin, entry.params, f"{at}.params"):
+            instance = plugin.make(params, f"{at}.params")
+            found.append((index, Choice(plugin, instance, plugin.defaults_written_out(instance), entry.name)))
+    return found
+
+
+def _expand(plugin: Plugin, params: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    options = []
+    for name, value in params.items():
+        if isinstance(value, list) and not plugin.accepts(name, value):
+            if not value:
+                raise BadInput(f"{where}.{name}: the list is empty, at least one value is needed.")
+            _check_distinct(f"{where}.{name}", map(str, value))
+            options.append([(name, item) for item in value])
+        else:
+            options.append([(name, value)])
+    return [dict(combination) for combination in itertools.product(*options)]
+
+
+def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Choices with their short names; the same plugin with the same parameters twice becomes one with all levels."""
+    distinct: dict[str, Choice] = {}
+    for choice in choices:
+        identity = repr((choice.name, sorted(choice.params.items())))
+        if identity in distinct and not choice.levels:
+            raise BadInput(f"{choice.plugin.mark.kind} {choice.name!r} stands twice with the same parameters.")
+        present = distinct.get(identity, choice)
+        levels = {*present.levels, *choice.levels}
+        ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))
+        distinct[identity] = replace(present, levels=ordered)
+    merged = list(distinct.values())
+    return tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+
+
+def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
+    """The plugin's name, with those parameters that siblings set otherwise and that are not at their default."""
+    same = [other for other in siblings if other.name == choice.name]
+    defaults = {p.name: p.value for p in choice.plugin.parameters}
+    differing = [
+        name
+        for name, value in choice.params.items()
+        if value != defaults[name] and any(other.params[name] != value for other in same)
+    ]
+    return " ".join([choice.name, *(f"{name}={_shown(choice.params[name])}" for name in differing)])
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
