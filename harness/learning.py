@@ -222,4 +222,7 @@ def predict(
                 f"the classifier gave {shape} for {len(part)} images, not logits [{len(part)}, classes]"
             )
         outputs.append(logits.float().cpu().numpy())
-    return np.concatenate(outputs)
+    whole = np.concatenate(outputs)
+    if not np.isfinite(whole).all():
+        raise ContractError("the classifier gave logits that are not finite")
+    return whole

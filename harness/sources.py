@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,11 +30,11 @@ class Source:
 
     name: str
     path: str
-    files: Mapping[str, bytes]
+    files: tuple[tuple[str, bytes], ...]
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
+        return hashlib.sha256(repr(sorted(self.files)).encode()).hexdigest()
 
 
 def read_source(argument: str) -> Source:
@@ -44,7 +44,7 @@ def read_source(argument: str) -> Source:
         if not path.is_file():
             raise BadInput(f"--plugin {argument}: there is no such file.")
         name = f"fewcolors_plugin_{path.stem.replace('-', '_').replace('.', '_')}"
-        return Source(name, str(path.resolve()), {f"{name}.py": path.read_bytes()})
+        return Source(name, str(path.resolve()), ((f"{name}.py", path.read_bytes()),))
     try:
         spec = importlib.util.find_spec(argument)
     except (ImportError, ValueError):
@@ -55,10 +55,10 @@ def read_source(argument: str) -> Source:
     assert top is not None
     if top.submodule_search_locations:
         root = Path(next(iter(top.submodule_search_locations)))
-        files = {str(p.relative_to(root.parent)): p.read_bytes() for p in sorted(root.rglob("*.py"))}
+        files = [(str(p.relative_to(root.parent)), p.read_bytes()) for p in sorted(root.rglob("*.py"))]
     else:
-        files = {Path(spec.origin).name: Path(spec.origin).read_bytes()}
-    return Source(argument, spec.origin, files)
+        files = [(Path(spec.origin).name, Path(spec.origin).read_bytes())]
+    return Source(argument, spec.origin, tuple(files))
 
 
 def import_source(source: Source, scratch: Path) -> ModuleType:
@@ -68,7 +68,7 @@ def import_source(source: Source, scratch: Path) -> ModuleType:
     single = source.name.startswith("fewcolors_plugin_")
     here = Path(source.path)
     if single:
-        content = next(iter(source.files.values()))
+        content = source.files[0][1]
         if not (here.is_file() and here.read_bytes() == content):
             here = _unpack(source, scratch) / f"{source.name}.py"
         spec = importlib.util.spec_from_file_location(source.name, here)
@@ -94,7 +94,7 @@ def import_source(source: Source, scratch: Path) -> ModuleType:
 
 def _unpack(source: Source, scratch: Path) -> Path:
     root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
-    for name, content in source.files.items():
+    for name, content in source.files:
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 import pydantic
 import yaml
@@ -166,6 +166,19 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
     content.setdefault("name", path.stem)
     return content
+
+
+def read_param(text: str) -> tuple[str, Any]:
+    """``name=value``, the value as YAML. Raises BadInput."""
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), yaml.load(value, _Loader) if equals else _raise(text)
+    except yaml.YAMLError:
+        return _raise(text)
+
+
+def _raise(text: str) -> NoReturn:
+    raise BadInput(f"--param {text}: not of the form name=value.")
 
 
 def _kind(content: object) -> str:

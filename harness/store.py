@@ -17,7 +17,7 @@ from harness.contracts import BadInput
 from harness.spec import STAGES, Stage
 
 MANIFEST = "manifest.json"
-_ABANDONED_SECONDS = 24 * 3600
+_ABANDONED_SECONDS = 7 * 24 * 3600
 
 
 class DamagedArtifact(RuntimeError):

@@ -1,0 +1,175 @@
+"""The one module that talks to Ray: joining or starting a cluster, and jobs as its tasks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import tempfile
+import time
+import traceback
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import BadInput
+from harness.discovery import discover
+from harness.jobs import Context, run_job
+from harness.plan import Job
+from harness.registry import Registry
+from harness.schedule import BATCHED, Lost, Outcome
+from harness.sources import Source
+from harness.store import Store
+
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+
+OBJECT_STORE_BYTES = 128 << 20
+"""Of a cluster of our own: jobs pass keys, not arrays."""
+_CAPACITY_SECONDS = 2.0
+
+
+@contextlib.contextmanager
+def connect(address: str | None, cpus: int | None = None, gpus: int | None = None) -> Iterator[None]:
+    """Joins the cluster at ``address`` or ``RAY_ADDRESS``, else starts one on this machine; leaves it at the end.
+
+    cpus, gpus: of a cluster started here (GPUs may be logical). Raises BadInput where a cluster can't be joined.
+    """
+    target = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {}
+    if target == "local":
+        own = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif cpus is not None or gpus is not None:
+        raise BadInput(f"--cpus and --gpus describe a cluster started here, {target} has its own.")
+    import ray
+
+    try:
+        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()
+        raise BadInput(
+            f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
+            "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class RayPool:
+    """Tasks on the cluster that ``connect`` joined. sources: plugins that workers can't import by themselves."""
+
+    def __init__(self, store: Store, sources: Sequence[Source] = ()) -> None:
+        import ray
+
+        self._ray = ray
+        self._payload = ray.put((str(store.root.resolve()), str(Path.cwd()), tuple(sources)))
+        self._capacity: tuple[float, tuple[float, float]] = (-_CAPACITY_SECONDS, (0.0, 0.0))
+        self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+
+    def capacity(self) -> tuple[float, float]:
+        if time.monotonic() - self._capacity[0] > _CAPACITY_SECONDS:
+            total = self._ray.cluster_resources()
+            self._capacity = (time.monotonic(), (total.get("CPU", 0.0), total.get("GPU", 0.0)))
+        return self._capacity[1]
+
+    def occupies(self, job: Job) -> tuple[float, float]:
+        gpus = job.needs.gpus or 0.0
+        share = 1.0 if gpus == "required" else gpus if self.has_gpus else 0.0
+        return float(job.needs.cpus or 1), float(share)
+
+    def check(self, jobs: Iterable[Job]) -> None:
+        """Raises BadInput for a job that no node of the cluster could ever run."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        for job in jobs:
+            cpus, gpus = self.occupies(job)
+            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(job.needs.memory or 0)}
+            if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
+                needs = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
+                largest = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
+                raise BadInput(
+                    f"resources.{job.stage}: {job.name} needs {needs}, which no node of this cluster has ({largest})."
+                )
+
+    def submit(self, jobs: Sequence[Job]) -> Hashable:
+        cpus, gpus = self.occupies(jobs[0])
+        task = self._ray.remote(_execute).options(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            memory=jobs[0].needs.memory,
+            max_retries=0,
+            max_calls=0 if not gpus or jobs[0].stage in BATCHED else 1,
+            scheduling_strategy="SPREAD",
+            name=f"{jobs[0].stage}: {jobs[0].name}",
+        )
+        handle: Hashable = task.remote(self._payload, list(jobs), gpus > 0)
+        return handle
+
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
+        if not tasks:
+            time.sleep(seconds)
+            return []
+        ended, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+        return [(task, self._ending(task)) for task in ended]
+
+    def _ending(self, task: Any) -> list[Outcome] | Lost:
+        try:
+            outcomes: list[Outcome] = self._ray.get(task)
+        except (self._ray.exceptions.RayError, self._ray.exceptions.TaskCancelledError) as error:
+            return Lost(_plainly(error))
+        return outcomes
+
+    def cancel(self, task: Any) -> None:
+        self._ray.cancel(task, force=True)
+
+
+def _plainly(error: Exception) -> str:
+    known = {
+        "WorkerCrashedError": "its worker process died",
+        "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
+        "NodeDiedError": "its node was lost",
+        "TaskCancelledError": "it was stopped",
+    }
+    lines = str(error).strip().splitlines()
+    return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
+
+
+def _execute(payload: tuple[str, str, tuple[Source, ...]], jobs: list[Job], on_gpu: bool) -> list[Outcome]:
+    """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run."""
+    root, folder, sources = payload
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+    store = Store(Path(root))
+    return [_outcome(job, store, sources, on_gpu) for job in jobs]
+
+
+def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) -> Outcome:
+    started, message, text = time.perf_counter(), "", ""
+    try:
+        if not store.has(job.stage, job.key):
+            run_job(job, Context(store, _registry(sources), _device(on_gpu)))
+    except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
+        message, text = " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc()
+    return Outcome(job.key, time.perf_counter() - started, socket.gethostname(), message, text)
+
+
+@cache
+def _registry(sources: tuple[Source, ...]) -> Registry:
+    return discover(sources, Path(tempfile.gettempdir()))
+
+
+def _device(on_gpu: bool) -> str:
+    if not on_gpu:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

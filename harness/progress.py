@@ -1,0 +1,134 @@
+"""What a user sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.events import Event
+from harness.jobs import read_history
+from harness.plan import Job, Plan
+from harness.spec import STAGES
+from harness.store import Store
+
+PLAIN_SECONDS = 15.0
+"""How often a plain line says what is running when nothing else has happened."""
+
+
+class Progress:
+    """Listens to events and is ticked by the schedule. On a terminal it repaints a table, else it prints lines."""
+
+    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:
+        self.console, self.store, self.workers = console, store, max(workers, 1.0)
+        self.total = Counter(plan.jobs[key].stage for key in pending)
+        self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
+        self.seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+        self.running: Sequence[Job] = ()
+        self.started_at: dict[str, float] = {}
+        self.begun = time.monotonic()
+        self._said = self.begun
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        if not event.stage:
+            return
+        self.counts[event.stage][event.event] += 1
+        if event.event == "started":
+            self.started_at[event.key] = time.monotonic()
+        if event.event == "done" and event.seconds is not None:
+            self.seconds[event.stage].append(event.seconds)
+        if event.event in ("failed", "retried"):
+            self.console.print(f"{event.event}: {event.stage}: {event.job}: {event.message}", style="red", markup=False)
+        elif event.event == "done" and not self.console.is_terminal:
+            self._line(f"{event.stage}: {event.job} done in {_duration(event.seconds or 0)}")
+
+    def tick(self, running: Sequence[Job]) -> None:
+        self.running = running
+        if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_SECONDS and running:
+            self._line("running " + ", ".join(self._shown(job) for job in running[:4]))
+
+    def _line(self, text: str) -> None:
+        self._said = time.monotonic()
+        done = sum(counts["done"] for counts in self.counts.values())
+        elapsed = _duration(self._said - self.begun)
+        left = self._time_left()
+        rest = f", about {_duration(left)} left" if left is not None else ""
+        self.console.print(
+            f"[{elapsed}] {done}/{self.total.total()}{rest}: {text}", markup=False, highlight=False, soft_wrap=True
+        )
+
+    def _table(self) -> Group:
+        table = Table(box=None, padding=(0, 2))
+        for name in ("", "done", "running", "failed", "of"):
+            table.add_column(name, justify="left" if not name else "right")
+        running = Counter(job.stage for job in self.running)
+        for stage in STAGES:
+            if self.total[stage]:
+                counts = self.counts[stage]
+                lost = counts["failed"] + counts["blocked"]
+                table.add_row(
+                    stage,
+                    str(counts["done"]),
+                    str(running[stage]),
+                    Text(str(lost), style="red" if lost else ""),
+                    str(self.total[stage]),
+                )
+        left = self._time_left()
+        clock = f"{_duration(time.monotonic() - self.begun)} gone" + (
+            f", about {_duration(left)} left" if left is not None else ""
+        )
+        return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
+
+    def _shown(self, job: Job) -> str:
+        done, of = self._epochs(job)
+        return f"{job.stage}: {job.name}" + (f" (epoch {done} of {of})" if of else "")
+
+    def _epochs(self, job: Job) -> tuple[int, int]:
+        if job.stage not in ("classifiers", "quantizers"):
+            return 0, 0
+        history, of = read_history(self.store.checkpoints(job.key))
+        return len(history), of
+
+    def _time_left(self) -> float | None:
+        """Seconds, from what jobs of each stage have taken so far; None while a stage to come has no measure yet."""
+        typical = {stage: sum(times) / len(times) for stage, times in self.seconds.items() if times}
+        now, work, longest = time.monotonic(), 0.0, 0.0
+        running = Counter(job.stage for job in self.running)
+        for job in self.running:
+            gone = now - self.started_at.get(job.key, now)
+            done, of = self._epochs(job)
+            whole = gone * of / done if done else typical.get(job.stage)
+            if whole is None:
+                return None
+            typical.setdefault(job.stage, whole)
+            work, longest = work + max(whole - gone, 0.0), max(longest, whole - gone)
+        for stage, total in self.total.items():
+            counts = self.counts[stage]
+            waiting = total - counts["done"] - counts["failed"] - counts["blocked"] - running[stage]
+            if waiting > 0:
+                if stage not in typical:
+                    return None
+                work += waiting * typical[stage]
+        return max(work / self.workers, longest)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

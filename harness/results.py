@@ -1,0 +1,114 @@
+"""From a run's folder and its store to what reports read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.artifacts import ABOUT
+from harness.contracts import BadInput, Cell, Failure, Results
+from harness.events import last_run
+from harness.plan import Plan
+from harness.spec import Choice, Spec
+from harness.store import Store, write_json
+
+PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
+
+
+def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
+    """Writes ``plan.json``: jobs with keys, inputs and resources, and all that ``gather`` needs."""
+    write_json(
+        folder / PLAN,
+        {
+            "spec": spec.written_out(),
+            "store": str(store.root.resolve()),
+            "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
+            "cells": [dataclasses.asdict(cell) for cell in plan.cells],
+            "recipes": [_recipe("classifier", c) for c in spec.classifiers]
+            + [_recipe("quantizer", m) for m in spec.methods if m.plugin.learns],
+        },
+    )
+
+
+def _recipe(what: str, choice: Choice) -> dict[str, Any]:
+    paper = choice.plugin.paper
+    differs = [
+        f"{name} is {choice.params[name]}, the paper's is {paper[name]}"
+        for name in paper
+        if name in choice.params and choice.params[name] != paper[name]
+    ]
+    return {"what": what, "name": choice.short, "params": dict(choice.params), "differs": differs}
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The content of a run's ``plan.json``. Raises BadInput."""
+    try:
+        content: dict[str, Any] = json.loads((folder / PLAN).read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}.") from None
+    except ValueError as error:
+        raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
+    return content
+
+
+def gather(folder: Path, store: Store | None = None) -> Results:
+    """All cells of a run, whatever their status. store: where it is no longer where the run left it."""
+    content = read_plan(folder)
+    store = store or Store(Path(content["store"]))
+    events = list(last_run(folder / EVENTS))
+    failed = {event.key: event for event in events if event.event == "failed"}
+    blocked = {event.key: event.message for event in events if event.event == "blocked"}
+    cells = tuple(_cell(planned, store, failed, blocked) for planned in content["cells"])
+    inputs = {job["key"]: [key for _, key in job["inputs"].values()] for job in content["jobs"]}
+    failures = tuple(
+        Failure(
+            job=f"{event.stage}: {event.job}",
+            message=event.message,
+            traceback=event.traceback,
+            cells=sum(_rests_on(cell.key, key, inputs) for cell in cells),
+        )
+        for key, event in failed.items()
+    )
+    finished = [cell for cell in cells if cell.status == "ok"]
+    return Results(
+        name=content["spec"]["name"],
+        spec=content["spec"],
+        cells=cells,
+        failures=failures,
+        classes={cell.dataset: tuple(cell.notes["classes"]) for cell in finished},
+        recipes=tuple(content["recipes"]),
+        environment={
+            "devices": sorted({cell.notes["device"] for cell in finished}),
+            "versions": finished[0].notes["versions"] if finished else {},
+        },
+    )
+
+
+def _cell(planned: Mapping[str, Any], store: Store, failed: Mapping[str, Any], blocked: Mapping[str, str]) -> Cell:
+    key = planned["key"]
+    if store.has("cells", key):
+        folder = store.path("cells", key)
+        pictures = folder / "gallery"
+        gallery = {
+            int(decoded.stem): (pictures / f"{decoded.stem}-original.png", decoded)
+            for decoded in pictures.glob("*.png")
+            if decoded.stem.isdigit()
+        }
+        return Cell(
+            **planned,
+            split="test",
+            status="ok",
+            records=folder / "records.parquet",
+            gallery=dict(sorted(gallery.items())),
+            notes=json.loads((folder / ABOUT).read_text()),
+        )
+    if key in failed:
+        return Cell(**planned, split="test", status="failed", error=failed[key].message)
+    return Cell(**planned, split="test", status="blocked", error=blocked.get(key, "not run yet"))
+
+
+def _rests_on(key: str, other: str, inputs: Mapping[str, list[str]]) -> bool:
+    return key == other or any(_rests_on(parent, other, inputs) for parent in inputs[key])

@@ -1,0 +1,137 @@
+"""A run from spec to report: what is asked, what is stored already, the rest on Ray, then the reports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from harness.contracts import BadInput, Results
+from harness.discovery import discover
+from harness.events import EventLog
+from harness.plan import Job, Plan, check_inputs, make_plan
+from harness.progress import Progress
+from harness.registry import Plugin, Registry
+from harness.results import EVENTS, SPEC, gather, write_plan
+from harness.schedule import Schedule, Survey, survey
+from harness.sources import Source, read_source
+from harness.spec import Spec, override, read_spec, resolve
+from harness.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A validated spec with its plan, its store and what of it is still to do."""
+
+    spec: Spec
+    plan: Plan
+    store: Store
+    registry: Registry
+    sources: tuple[Source, ...]
+    survey: Survey
+
+    def state(self, job: Job) -> str:
+        """``to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        if job.key in self.survey.pending:
+            return "to run"
+        return "stored" if self.store.has(job.stage, job.key) else "not needed"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended. pages: what each report wrote, by its plugin's name."""
+
+    results: Results
+    pages: dict[str, Path]
+    broken_reports: tuple[str, ...]
+    computed: int
+
+    @property
+    def complete(self) -> bool:
+        return not self.broken_reports and all(cell.status == "ok" for cell in self.results.cells)
+
+
+def prepare(
+    path: Path,
+    store: Path,
+    plugins: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    classifiers: Sequence[str] = (),
+    methods: Sequence[str] = (),
+) -> Request:
+    """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    content = override(read_spec(path), datasets=datasets, classifiers=classifiers, methods=methods)
+    sources = tuple(read_source(plugin) for plugin in plugins)
+    registry = discover(sources)
+    spec = resolve(content, registry)
+    plan = make_plan(spec)
+    kept = Store.create(store)
+    todo = survey(plan, kept)
+    pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage in ("datasets", "classifiers")}
+    for choice in (*spec.datasets, *spec.classifiers):
+        if choice.name in pending:
+            check_inputs(choice)
+    return Request(spec, plan, kept, registry, sources, todo)
+
+
+def execute(
+    request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
+) -> Ending:
+    """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
+    pending = request.survey.pending
+    with contextlib.ExitStack() as stack:
+        pool = None
+        if pending:
+            from harness.cluster import RayPool, connect
+
+            stack.enter_context(connect(address, cpus, gpus))
+            pool = RayPool(request.store, request.sources)
+            pool.check(request.plan.jobs[key] for key in pending)
+        _write_spec(folder / SPEC, request.spec)
+        write_plan(folder, request.spec, request.plan, request.store)
+        log = EventLog(folder / EVENTS)
+        log("run-started", message=f"{len(request.plan.cells)} cells, {len(pending)} jobs to run")
+        for sentence in request.survey.damaged:
+            console.print(sentence, style="yellow", markup=False)
+            log("damaged", message=sentence)
+        for key, job in request.plan.jobs.items():
+            if key not in pending and request.store.has(job.stage, key):
+                log("cached", job)
+        if pool is not None:
+            progress = Progress(console, request.plan, pending, request.store, pool.capacity()[0])
+            log.listeners = (progress,)
+            with progress:
+                Schedule(request.plan, pending, pool, log, progress.tick).run()
+        log("run-ended")
+    results = gather(folder, request.store)
+    pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
+    return Ending(results, pages, broken, len(pending))
+
+
+def _write_spec(path: Path, spec: Spec) -> None:
+    path.write_text(yaml.safe_dump(spec.written_out(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def write_reports(
+    plugins: Sequence[Plugin], results: Results, folder: Path, console: Console
+) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Each report's page by its plugin's name, and the names of those that raised; one costs only itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pages, broken = dict[str, Path](), []
+    for plugin in plugins:
+        try:
+            report: Any = plugin.make({}, f"report {plugin.name}")
+            pages[plugin.name] = report.write(results, folder)
+        except Exception as error:  # noqa: BLE001 - a stranger's report may fail in any way
+            console.print(f"report {plugin.name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            broken.append(plugin.name)
+    return pages, tuple(broken)
