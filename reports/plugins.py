@@ -14,3 +14,11 @@ class Tables:
         from reports.tables import write_tables
 
         return write_tables(results, folder)
+
+
+@report("html", summary="index.html: the answer, figures, tables, tests, gallery and recipe in one self-contained file")
+class Html:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.page import write_page
+
+        return write_page(results, folder)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contracts import Cell, ContractError
+from harness.contracts import Cell, ContractError, Level, LevelKind
 
 
 class Records:
@@ -48,15 +48,15 @@ class Records:
 
 def describe(cell: Cell) -> str:
     """A cell in words, for messages."""
-    level = "" if cell.level is None else f" at {level_words(cell)}"
+    level = "" if cell.level is None else f" at {level_words(cell.level_kind, cell.level)}"
     return f"{label(cell)}{level} on {cell.dataset} x {cell.classifier}, seed {cell.seed}"
 
 
-def level_words(cell: Cell) -> str:
+def level_words(kind: LevelKind, level: Level) -> str:
     """``2 colors``, ``quality 30``, or nothing where a method has no level."""
-    if cell.level is None:
+    if level is None:
         return ""
-    return f"{cell.level} colors" if cell.level_kind == "colors" else f"{cell.level_kind} {cell.level}"
+    return f"{level} colors" if kind == "colors" else f"{kind} {level}"
 
 
 def label(cell: Cell) -> str:

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 REPLICATES = 10_000
 CONFIDENCE = 0.95
@@ -32,10 +32,14 @@ def wilson(right: int, n: int) -> Interval:
 def mcnemar_midp(only_a: int, only_b: int) -> float:
     """Two-sided exact mid-p of McNemar's test on the discordant counts (Fagerland, Lydersen, Laake 2013).
 
-    p = 2 P(X <= k) - P(X = k) for X ~ Binomial(n, 1/2), k = min(only_a, only_b), n = only_a + only_b.
+    p = 2 P(X <= k) - P(X = k) = P(X <= k) + P(X < k) for X ~ Binomial(n, 1/2), where k = min(only_a, only_b) and
+    n = only_a + only_b.
     """
     n, k = only_a + only_b, min(only_a, only_b)
-    return float(min(1.0, 2 * stats.binom.cdf(k, n, 0.5) - stats.binom.pmf(k, n, 0.5)))
+    if n == 0:
+        return 1.0
+    below = special.bdtr(k - 1, n, 0.5) if k else 0.0
+    return float(min(1.0, special.bdtr(k, n, 0.5) + below))
 
 
 def singletons(groups: NDArray[np.int64]) -> bool:

@@ -1,0 +1,149 @@
+"""The answer in a sentence or two, computed from the tables, for whatever came out of a run."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reports.records import level_words
+from reports.summary import Comparison, Point, Task
+from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
+
+QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
+_BY_CHANCE = {
+    "better": "not luck",
+    "worse": "{b} is better, and that is not luck",
+    "tie": "a tie, the difference may be luck",
+    "not tested": "the images come from one source, so nothing can be tested",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to say of one task. ``shown``: the points at the level that the headline speaks of, best first."""
+
+    headline: str
+    details: tuple[str, ...]
+    level: str
+    shown: tuple[Point, ...]
+
+
+def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
+    """The headline, what else there is to say, and the points it rests on."""
+    lost = sum(cell.status != "ok" for cell in task.cells)
+    measured = [point for point in task.points if point.ok]
+    if not measured:
+        cells = "the only cell" if lost == 1 else f"all {lost} cells"
+        return Answer(f"Nothing was measured: {cells} failed or waited for something that failed.", (), "", ())
+    subject = _subject(task)
+    if subject:
+        shown = _at(measured, subject.level_kind, subject.level)
+        told = [_compared(subject), _elsewhere(subject, task), _best(subject, shown)]
+    else:
+        fewest = min(measured, key=_fewest_first)
+        shown = _at(measured, fewest.level_kind, fewest.level)
+        told = [_uncompared(shown), _why_not(task, spec)]
+    told += [_original(task), recognized(task, spec)]
+    if lost:
+        told.append(f"{lost} of {len(task.cells)} cells {'is' if lost == 1 else 'are'} missing; Failures says why.")
+    headline, *details = told
+    level = level_words(shown[0].level_kind, shown[0].level)
+    return Answer(headline, tuple(filter(None, details)), level, tuple(shown))
+
+
+def _fewest_first(item: Point | Comparison) -> tuple[int, int]:
+    return ("colors", "quality", "none").index(item.level_kind), item.level or 0
+
+
+def _at(found: list[Point], kind: str, level: int | None) -> list[Point]:
+    same = [point for point in found if (point.level_kind, point.level) == (kind, level)]
+    return sorted(same, key=lambda point: (-point.accuracy, point.variant))
+
+
+def _subject(task: Task) -> Comparison | None:
+    """The comparison to speak of: the best learned variant (else the best of all) at the fewest colors."""
+    if not task.comparisons:
+        return None
+    fewest = min(map(_fewest_first, task.comparisons))
+    there = [c for c in task.comparisons if _fewest_first(c) == fewest]
+    candidates = [c for c in there if c.learned] or there
+    return max(candidates, key=lambda c: (c.difference, c.variant_a))
+
+
+def _compared(c: Comparison) -> str:
+    judged = _BY_CHANCE[c.verdict].format(b=c.variant_b)
+    interval = points_interval(c.lo, c.hi)
+    p = "" if math.isnan(c.p_holm) else f", p {p_value(c.p_holm, c.at_floor)} (Holm)"
+    return (
+        f"{_where(c.level_kind, c.level)}{c.variant_a} keeps {percent(c.accuracy_a)} of the images recognized where "
+        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points {interval}{p}, {judged}."
+    ).replace(" ,", ",")
+
+
+def _where(kind: Any, level: int | None) -> str:
+    return f"At {level_words(kind, level)} " if level is not None else ""
+
+
+def _elsewhere(subject: Comparison, task: Task) -> str:
+    others = [c for c in task.comparisons if c.variant_a == subject.variant_a and c.level != subject.level]
+    tied = {"tie": " (a tie)"}
+    said = [
+        f"{points(c.difference)} points at {level_words(c.level_kind, c.level)}{tied.get(c.verdict, '')}"
+        for c in sorted(others, key=_fewest_first)
+    ]
+    return f"The difference is {listing(said)}." if said else ""
+
+
+def _best(subject: Comparison, shown: list[Point]) -> str:
+    best = shown[0]
+    if best.accuracy <= max(subject.accuracy_a, subject.accuracy_b):
+        return ""
+    return f"The most, {percent(best.accuracy)}, is kept by {best.variant}."
+
+
+def _uncompared(shown: list[Point]) -> str:
+    best, where = shown[0], _where(shown[0].level_kind, shown[0].level)
+    interval = percent_interval(best.lo, best.hi)
+    kept = f"{where}{best.variant} keeps {percent(best.accuracy)} {interval} of the images recognized"
+    return f"{kept}, the most of {len(shown)} variants." if len(shown) > 1 else f"{kept}."
+
+
+def _why_not(task: Task, spec: Mapping[str, Any]) -> str:
+    baseline = spec.get("baseline")
+    names = {point.variant for point in task.points if point.ok and point.level_kind != "none"}
+    if len(names) == 1:
+        return f"Only {names.pop()} was measured, so there is nothing to compare it with."
+    if baseline is None:
+        return "The spec names no baseline, so no difference was tested."
+    if not any(point.ok and point.variant == baseline for point in task.points):
+        return f"The baseline {baseline} has no finished cell, so no difference was tested."
+    return f"No variant shares a level with the baseline {baseline}, so no difference was tested."
+
+
+def _original(task: Task) -> str:
+    return "" if math.isnan(task.original) else f"With all its colors the original keeps {percent(task.original)}."
+
+
+def recognized(task: Task, spec: Mapping[str, Any]) -> str:
+    """The fewest colors at which each variant is still recognized, the lower end of the interval counted."""
+    by_variant: dict[str, float] = {}
+    for point in task.points:
+        if point.ok and point.level_kind == "colors" and point.level is not None:
+            fewest = by_variant.setdefault(point.variant, math.inf)
+            if point.recognized:
+                by_variant[point.variant] = min(fewest, point.level)
+    if not by_variant:
+        return ""
+    in_order = sorted(by_variant.items(), key=lambda item: (item[1], item[0]))
+    said = []
+    for fewest, group in itertools.groupby(in_order, key=lambda item: item[1]):
+        names = listing([name for name, _ in group])
+        said.append(f"{names} at no tested number" if math.isinf(fewest) else f"{names} with {fewest:.0f} colors")
+    share = f"{100 * float(spec.get('recognized', 0.9)):g}"
+    return (
+        f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy even at the lower end of "
+        f"the interval: {'; '.join(said)}."
+    )

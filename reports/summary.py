@@ -1,0 +1,225 @@
+"""A run as the page tells it: tasks, their points (mean over seeds) and their comparisons with the baseline."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import Cell, CellStatus, Level, LevelKind, Results
+from reports.records import Records, label
+from reports.statistics import SMALLEST_BOOTSTRAP_P, accuracy_interval, random_seed
+
+MEASURED = (
+    "colors_per_image",
+    "bpp_file",
+    "bpp_payload",
+    "bpp_entropy",
+    "bpp_nominal",
+    "paper_bytes_per_pixel",
+    "psnr",
+)
+"""Columns of ``cells.csv`` that a point averages over its seeds."""
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Point:
+    """One variant at one level of one task, over all of its seeds that finished.
+
+    lo, hi: 95 % interval of the accuracy; for several seeds the crossed bootstrap's. recognized: even ``lo`` reaches
+    the spec's share of the original accuracy. measured: the columns ``MEASURED``.
+    """
+
+    variant: str
+    learned: bool
+    level_kind: LevelKind
+    level: Level
+    status: CellStatus
+    error: str
+    seeds: int
+    finished: int
+    accuracy: float = math.nan
+    lo: float = math.nan
+    hi: float = math.nan
+    original: float = math.nan
+    recognized: bool = False
+    devices: tuple[str, ...] = ()
+    measured: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.finished > 0
+
+    @property
+    def drop(self) -> float:
+        """Accuracy less the original's, as a fraction."""
+        return self.accuracy - self.original
+
+    def __getitem__(self, column: str) -> float:
+        return dict(self.measured).get(column, math.nan)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row of ``significance.csv``; ``at_floor``: the bootstrap can give no smaller p."""
+
+    variant_a: str
+    learned: bool
+    level_kind: LevelKind
+    level: Level
+    seed: int | None
+    variant_b: str
+    accuracy_a: float
+    accuracy_b: float
+    test: str
+    n: int
+    discordant_a: int
+    discordant_b: int
+    difference: float
+    lo: float
+    hi: float
+    p: float
+    p_holm: float
+    stars: str
+    at_floor: bool
+    devices: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse``, ``tie`` (the test does not separate them) or ``not tested``."""
+        if math.isnan(self.p_holm):
+            return "not tested"
+        if self.p_holm >= SIGNIFICANT:
+            return "tie"
+        return "better" if self.difference > 0 else "worse"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset with a classifier. ``comparisons`` are the telling ones: across seeds where there are several."""
+
+    dataset: str
+    classifier: str
+    cells: tuple[Cell, ...]
+    points: tuple[Point, ...]
+    comparisons: tuple[Comparison, ...]
+    single_seeds: tuple[Comparison, ...]
+    original: float
+    chance: float
+    images: int
+    sources: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset} × {self.classifier}"
+
+
+def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
+    """All tasks of a run, sorted by name. ``cells`` and ``tests`` are the two tables of the same run."""
+    numbers = cells.set_index("key")
+    share = float(results.spec.get("recognized", 0.9))
+    tasks = []
+    in_order = sorted(results.cells, key=lambda c: (c.dataset, c.classifier))
+    for (dataset, classifier), found in itertools.groupby(in_order, key=lambda c: (c.dataset, c.classifier)):
+        own = tuple(found)
+        points = tuple(_point(group, numbers, share, records) for group in _levels(own))
+        mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier)]
+        compared = tuple(_comparison(row, own, numbers) for row in mine.to_dict("records"))
+        finished = [cell for cell in own if cell.status == "ok"]
+        across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
+        telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
+        classes = results.classes.get(dataset, ())
+        tasks.append(
+            Task(
+                dataset=dataset,
+                classifier=classifier,
+                cells=own,
+                points=points,
+                comparisons=telling,
+                single_seeds=tuple(c for c in compared if c not in telling),
+                original=_mean(numbers.loc[[c.key for c in finished], "original_accuracy"]),
+                chance=1 / len(classes) if classes else math.nan,
+                images=len(records.of(finished[0])) if finished else 0,
+                sources=len(np.unique(records.groups(finished[0]))) if finished else 0,
+            )
+        )
+    return tasks
+
+
+def _levels(cells: tuple[Cell, ...]) -> list[list[Cell]]:
+    """Cells that differ in the seed only, together; level-less variants first, then by name and level."""
+
+    def where(cell: Cell) -> tuple[Any, ...]:
+        level = -1 if cell.level is None else cell.level
+        return cell.level_kind != "none", label(cell), cell.level_kind, level, cell.split, cell.precision
+
+    return [list(group) for _, group in itertools.groupby(sorted(cells, key=where), key=where)]
+
+
+def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Records) -> Point:
+    cells = sorted(cells, key=lambda c: c.seed)
+    finished = [cell for cell in cells if cell.status == "ok"]
+    lost = next((cell for cell in cells if cell.status != "ok"), None)
+    first = cells[0]
+    identity = (label(first), bool(first.fitted_on), first.level_kind, first.level)
+    error = lost.error if lost else ""
+    if not finished:
+        return Point(*identity, first.status, error, len(cells), 0)
+    rows = numbers.loc[[cell.key for cell in finished]]
+    if len(finished) == 1:
+        lo, hi = (float(rows[end].iloc[0]) for end in ("accuracy_lo", "accuracy_hi"))
+    else:
+        seed = random_seed(*(cell.key for cell in finished))
+        lo, hi = accuracy_interval(records.correct(finished), records.groups(finished[0]), seed)
+    original = _mean(rows["original_accuracy"])
+    return Point(
+        *identity,
+        lost.status if lost else "ok",
+        error,
+        len(cells),
+        len(finished),
+        accuracy=_mean(rows["accuracy"]),
+        lo=lo,
+        hi=hi,
+        original=original,
+        recognized=lo >= share * original,
+        devices=_devices(finished),
+        measured=tuple((column, _mean(rows[column])) for column in MEASURED),
+    )
+
+
+def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:
+    seed = None if pd.isna(row["seed"]) else int(row["seed"])
+    sides = []
+    for side in ("a", "b"):
+        level = None if pd.isna(row[f"level_{side}"]) else int(row[f"level_{side}"])
+        name = row[f"variant_{side}"]
+        sides.append([c for c in cells if c.status == "ok" and label(c) == name and c.level == level])
+    seeds = {seed} if seed is not None else {c.seed for c in sides[0]} & {c.seed for c in sides[1]}
+    a, b = ([c for c in side if c.seed in seeds] for side in sides)
+    names = "variant_a variant_b test n discordant_a discordant_b difference lo hi p p_holm stars"
+    return Comparison(
+        **{name: row[name] for name in names.split(" ")},
+        learned=bool(a[0].fitted_on),
+        level_kind=a[0].level_kind,
+        level=a[0].level,
+        seed=seed,
+        accuracy_a=_mean(numbers.loc[[c.key for c in a], "accuracy"]),
+        accuracy_b=_mean(numbers.loc[[c.key for c in b], "accuracy"]),
+        at_floor="bootstrap" in row["test"] and row["p"] <= 1.001 * SMALLEST_BOOTSTRAP_P,
+        devices=_devices(a + b),
+    )
+
+
+def _devices(cells: list[Cell]) -> tuple[str, ...]:
+    return tuple(sorted({str(cell.notes["device"]) for cell in cells if cell.notes.get("device")}))
+
+
+def _mean(column: pd.Series) -> float:
+    """The mean of all seeds, NaN where even one has no such number."""
+    return float(column.mean(skipna=False)) if len(column) else math.nan

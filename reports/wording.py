@@ -1,0 +1,51 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+THIN = "\u202f"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MISSING = "–"
+
+
+def percent(share: float) -> str:
+    """``0.847`` as ``84.7 %``."""
+    return MISSING if math.isnan(share) else f"{100 * share:.1f}{THIN}%"
+
+
+def percent_interval(lo: float, hi: float) -> str:
+    return "" if math.isnan(lo) else f"[{100 * lo:.1f}, {100 * hi:.1f}]"
+
+
+def points(difference: float) -> str:
+    """A difference of accuracies in percentage points, with its sign: ``+33.5``."""
+    return MISSING if math.isnan(difference) else f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def points_interval(lo: float, hi: float) -> str:
+    return "" if math.isnan(lo) else f"[{points(lo)}, {points(hi)}]"
+
+
+def p_value(p: float, at_floor: bool = False) -> str:
+    """``= 0.012``, ``= 2.5·10⁻⁸``, or ``≤ 0.0004`` where the test can give nothing smaller."""
+    if math.isnan(p):
+        return "not tested"
+    if p >= 0.001 or (at_floor and p >= 1e-4):
+        number = f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+    else:
+        mantissa, exponent = f"{p:.1e}".split("e")
+        number = f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return f"{'≤' if at_floor else '='} {number}"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A plain number with fixed decimals; what is missing is a dash, infinite is a sign."""
+    if math.isnan(value):
+        return MISSING
+    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def listing(names: list[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
