@@ -1,3 +1,3 @@
 """What the images must still be good for: datasets, classifiers and how classifiers are trained."""
 
-PLUGIN_MODULES: tuple[str, ...] = ("tasks.digits_on_photos",)
+PLUGIN_MODULES: tuple[str, ...] = ("tasks.digits_on_photos", "tasks.image_folder", "tasks.classifiers")

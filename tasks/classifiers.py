@@ -1,0 +1,48 @@
+"""The paper's three classifiers as plugins; their networks are in ``tasks.networks``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from harness.registry import classifier
+from tasks.training import PaperRecipe
+
+if TYPE_CHECKING:
+    from tasks.networks import MappedClassifier
+
+
+@dataclass(kw_only=True, eq=False)
+class SmallImageClassifier(PaperRecipe):
+    """A network of the paper; ``width`` scales the channels of every layer."""
+
+    width: Annotated[float, Field(gt=0)] = 1.0
+
+    paper: ClassVar[Mapping[str, object]] = {**PaperRecipe.paper, "width": 1.0}
+
+
+@classifier("alexnet", summary="AlexNet for small images, 2.25 M parameters")
+class AlexNet(SmallImageClassifier):
+    def build(self, classes: int) -> MappedClassifier:
+        from tasks.networks import alexnet
+
+        return alexnet(classes, self.width)
+
+
+@classifier("vgg16", summary="VGG16 with batch normalization for small images, 14.73 M parameters")
+class VGG16(SmallImageClassifier):
+    def build(self, classes: int) -> MappedClassifier:
+        from tasks.networks import vgg16
+
+        return vgg16(classes, self.width)
+
+
+@classifier("resnet18", summary="ResNet18 with the CIFAR stem, 11.17 M parameters")
+class ResNet18(SmallImageClassifier):
+    def build(self, classes: int) -> MappedClassifier:
+        from tasks.networks import resnet18
+
+        return resnet18(classes, self.width)

@@ -1,0 +1,183 @@
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.contracts import Augmentation, BadInput
+from harness.registry import Registry
+from tasks.image_folder import ImageFolder
+
+CLIPART = Path(__file__).parents[3] / "shared" / "data" / "clipart64.tar.xz"
+
+
+def make_plugin(**params):
+    import tasks
+
+    registry = Registry()
+    registry.add_module(tasks, "built in")
+    return registry.get("dataset", "image-folder", "spec").make(params, "datasets[0]")
+
+
+def write(root, *names, size=(8, 8)):
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (number, 0, 0)).save(path)
+    return root
+
+
+def numbered(*folders, count=2):
+    return [f"{folder}/{n}.png" for folder in folders for n in range(count)]
+
+
+def split_layout(root):
+    return write(root, *numbered("train/a", "train/b", "test/a", "test/b"))
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"text")
+
+
+def tree_names(dataset):
+    tree = dataset._tree()
+    return [[str(p.relative_to(dataset.root)) for paths in s.values() for p in paths] for s in (tree.train, tree.test)]
+
+
+def test_a_split_layout_is_taken_as_it_is(tmp_path):
+    root = write(tmp_path, "train/b/1.png", "train/a/x/2.PNG", "test/a/3.png", "test/b/4.png", size=(40, 20))
+    touch(root, "train/a/readme.txt", "train/a/.hidden.png", "train/.ipynb_checkpoints/1.png", "train/notes.png")
+    dataset = make_plugin(root=str(root), side=16)
+    dataset.check()
+    arrays = dataset.load().check()
+    assert arrays.classes == ("a", "b")
+    assert arrays.train.images.shape == arrays.test.images.shape == (2, 16, 16, 3)
+    assert arrays.train.images[:, 0, 0, 0].tolist() == [1, 0]
+    assert arrays.test.images[:, 0, 0, 0].tolist() == [2, 3]
+    assert arrays.train.labels.tolist() == arrays.test.labels.tolist() == [0, 1]
+    assert len({*arrays.train.groups.tolist(), *arrays.test.groups.tolist()}) == 4
+
+
+@pytest.mark.parametrize(("side", "padding"), [(32, 4), (64, 8), (96, 12)])
+def test_augmentation_is_the_papers_for_its_sides_and_can_be_set(tmp_path, side, padding):
+    split_layout(tmp_path)
+    assert make_plugin(root=str(tmp_path), side=side).load().augmentation == Augmentation(True, padding)
+    own = make_plugin(root=str(tmp_path), side=side, flip=False, crop_padding=0)
+    assert own.load().augmentation == Augmentation(False, 0)
+
+
+def test_one_tree_is_split_by_class_and_seed(tmp_path):
+    write(tmp_path, *numbered("a", count=20), *numbered("b", count=4), *numbered("c", count=2))
+    train, test = tree_names(ImageFolder(root=str(tmp_path), test_fraction=0.3))
+    assert [sum(name.startswith(c) for name in test) for c in "abc"] == [6, 1, 1]
+    assert [sum(name.startswith(c) for name in train) for c in "abc"] == [14, 3, 1]
+    assert sorted(train + test) == sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.png"))
+    again = tree_names(ImageFolder(root=str(tmp_path), test_fraction=0.3))
+    other = tree_names(ImageFolder(root=str(tmp_path), test_fraction=0.3, split_seed=1))
+    assert again == [train, test]
+    assert other != [train, test]
+
+
+def test_the_split_depends_on_neither_the_file_system_nor_other_classes(tmp_path, monkeypatch):
+    write(tmp_path / "one", *numbered("a", "b", count=9))
+    write(tmp_path / "two", *numbered("0", "b", "a", count=9)[::-1])
+    (one, two) = (tree_names(ImageFolder(root=str(tmp_path / name))) for name in ("one", "two"))
+    assert [name for name in two[1] if name[0] != "0"] == one[1]
+    forwards, backwards = Path.rglob, lambda *a: reversed(list(forwards(*a)))
+    monkeypatch.setattr(Path, "rglob", backwards)
+    assert tree_names(ImageFolder(root=str(tmp_path / "one"))) == one
+
+
+def test_the_fingerprint_follows_content_and_names_alone(tmp_path):
+    first, second = split_layout(tmp_path / "first"), split_layout(tmp_path / "second")
+    known = ImageFolder(root=str(first)).fingerprint()
+    assert ImageFolder(root=str(second)).fingerprint() == known
+    touch(second, "test/a/readme.txt")
+    assert ImageFolder(root=str(second)).fingerprint() == known
+    (second / "test/a/0.png").rename(second / "test/a/9.png")
+    renamed = ImageFolder(root=str(second)).fingerprint()
+    Image.new("RGB", (8, 8), "blue").save(second / "test/a/9.png")
+    assert len({known, renamed, ImageFolder(root=str(second)).fingerprint()}) == 3
+
+
+def truncate(root):
+    path = split_layout(root) / "test/b/1.png"
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+BAD = {
+    "no folder": (lambda _: None, "missing is a folder that does not exist"),
+    "a file": (lambda root: touch(root.parent, root.name), "missing is not a folder"),
+    "empty": (lambda root: root.mkdir(), "missing holds no images in class folders"),
+    "images without classes": (lambda root: write(root, "1.png", "2.png"), "holds no images in class folders"),
+    "other files": (lambda root: touch(root, "a/1.txt", "b/2.txt"), "holds no images in class folders"),
+    "a split without images": (
+        lambda root: touch(root, "train/a/1.txt", "test/a/1.txt"), "/train holds no images in class folders",
+    ),
+    "a class without images": (
+        lambda root: (split_layout(root), touch(root, "train/c/note.txt"), touch(root, "test/c/note.txt")),
+        r"class folder .*/train/c holds no images",
+    ),
+    "a class only in train": (
+        lambda root: write(split_layout(root), "train/c/1.png"), "class 'c' is in .*/train, but not in .*/test",
+    ),
+    "a class only in test": (
+        lambda root: write(split_layout(root), "test/c/1.png"), "class 'c' is in .*/test, but not in .*/train",
+    ),
+    "no test folder": (lambda root: write(root, *numbered("train/a", "train/b")), "/test has no class folders"),
+    "no train folder": (lambda root: write(root, *numbered("test/a", "test/b")), "/train has no class folders"),
+    "splits without classes": (lambda root: write(root, *numbered("train", "test")), "/train has no class folders"),
+    "one class": (lambda root: write(root, *numbered("a")), "has one class only, 'a'"),
+    "one class, split": (lambda root: write(root, *numbered("train/a", "test/a")), "has one class only, 'a'"),
+    "one image of a class": (
+        lambda root: write(root, *numbered("a"), "b/1.png"), "class 'b' in .* has one image",
+    ),
+    "truncated": (truncate, r"test/b/1\.png cannot be read as an image"),
+    "not an image": (lambda root: touch(split_layout(root), "train/a/0.jpg"), r"0\.jpg cannot be read as an image"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD.values(), ids=BAD)
+def test_bad_folders_are_one_sentence(tmp_path, spoil, message):
+    root = tmp_path / "missing"
+    spoil(root)
+    with pytest.raises(BadInput, match=message) as caught:
+        ImageFolder(root=str(root)).check()
+    assert "\n" not in str(caught.value)
+    assert str(root) in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "root: Field required"),
+        ({"root": 3}, r"root: .*string"),
+        ({"root": "x", "side": 7}, "side: .*greater than or equal to 8"),
+        ({"root": "x", "side": 32.5}, "side: "),
+        ({"root": "x", "shape": "stretch"}, "shape: .*'crop', 'squash' or 'pad'"),
+        ({"root": "x", "test_fraction": 0}, "test_fraction: .*greater than 0"),
+        ({"root": "x", "test_fraction": 1.0}, "test_fraction: .*less than 1"),
+        ({"root": "x", "crop_padding": -1}, "crop_padding.*greater than or equal to 0"),
+        ({"root": "x", "sides": 64}, "did you mean 'side'"),
+    ],
+)
+def test_bad_parameters_are_named(params, message):
+    with pytest.raises(BadInput, match=message):
+        make_plugin(**params)
+
+
+@pytest.mark.skipif(not CLIPART.exists(), reason="needs clipart64.tar.xz of the project's shared data folder")
+def test_real_drawings_load(tmp_path):
+    with tarfile.open(CLIPART) as archive:
+        archive.extractall(tmp_path, filter="data")
+    dataset = make_plugin(root=str(tmp_path / "clipart64"), side=64)
+    dataset.check()
+    arrays = dataset.load().check()
+    assert len(arrays.classes) == 11
+    assert (len(arrays.train), len(arrays.test)) == (2356, 783)
+    first = np.asarray(Image.open(sorted((tmp_path / "clipart64/test/animals").glob("*.png"))[0]))
+    np.testing.assert_array_equal(arrays.test.images[0], first)
