@@ -1,3 +1,9 @@
 """How an image gets few colors, or few bytes. Each module is a plugin like any stranger's."""
 
-PLUGIN_MODULES: tuple[str, ...] = ()
+PLUGIN_MODULES: tuple[str, ...] = (
+    "methods.codecs",
+    "methods.floors",
+    "methods.kmeans",
+    "methods.median_cut",
+    "methods.octree",
+)

@@ -1,0 +1,124 @@
+"""Images per second of every training-free quantizer, on crops of scikit-learn's two sample photographs.
+
+Beside them Floyd-Steinberg in plain Python, which ``median-cut`` with dithering must outrun. Run from the root:
+``python benchmarks/quantizers.py --help``. The first call compiles (some seconds, kept on disk) and is not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_sample_images
+
+from harness.contracts import Images
+from harness.discovery import discover
+from harness.encoding import thread_count
+
+VARIANTS = {
+    "median-cut": [{"dither": "floyd-steinberg"}],
+    "kmeans": [{"init": "median-cut"}],
+}
+"""Timed beside each method's defaults."""
+
+
+def floyd_steinberg_slowly(
+    image: NDArray[np.uint8], palette: NDArray[np.uint8], clip: bool = False
+) -> NDArray[np.int64]:
+    """The obvious loop over pixels: ``uint8 [H, W, 3]`` and ``uint8 [C, 3]`` to indices ``[H, W]``."""
+    height, width = image.shape[:2]
+    wanted, entries = image.astype(float), palette.astype(float)
+    indices = np.zeros((height, width), np.int64)
+    for y in range(height):
+        for x in range(width):
+            color = np.clip(wanted[y, x], 0, 255) if clip else wanted[y, x]
+            indices[y, x] = np.argmin(((entries - color) ** 2).sum(axis=1))
+            error = color - entries[indices[y, x]]
+            for dx, dy, share in ((1, 0, 7), (-1, 1, 3), (0, 1, 5), (1, 1, 1)):
+                if 0 <= x + dx < width and y + dy < height:
+                    wanted[y + dy, x + dx] += error * share / 16
+    return indices
+
+
+def crops(count: int, side: int, seed: int = 0) -> Images:
+    """``uint8 [count, side, side, 3]``: squares from random places of the photographs, in turn."""
+    photographs = load_sample_images().images
+    generator = np.random.default_rng(seed)
+    squares = []
+    for number in range(count):
+        photograph = photographs[number % len(photographs)]
+        top, left = generator.integers(0, np.array(photograph.shape[:2]) - side)
+        squares.append(photograph[top : top + side, left : left + side])
+    return np.stack(squares)
+
+
+def images_per_second(work: Callable[[Images], object], images: Images, seconds: float) -> float:
+    """The best of repeated passes over ``images``, as many as fit into ``seconds``, at least one."""
+    best, end = np.inf, time.perf_counter() + seconds
+    while True:
+        start = time.perf_counter()
+        work(images)
+        best = min(best, time.perf_counter() - start)
+        if time.perf_counter() > end:
+            return len(images) / best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", type=int, nargs="+", default=[32, 96], help="image sides in pixels (32 96)")
+    parser.add_argument("--colors", type=int, nargs="+", default=[2, 16], help="numbers of colors (2 16)")
+    parser.add_argument("--pixels", type=int, default=1 << 20, help="pixels in a batch (2^20: 1,024 images at 32x32)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for each figure (1.0)")
+    arguments = parser.parse_args()
+
+    methods = [
+        (plugin.name + "".join(f" {value}" for value in params.values()), plugin.make(params, plugin.name))
+        for plugin in discover()
+        if plugin.mark.level_kind == "colors" and not plugin.learns
+        for params in [{}, *VARIANTS.get(plugin.name, [])]
+    ]
+    columns = [(side, colors) for side in arguments.sides for colors in arguments.colors]
+    batches = {side: crops(max(1, arguments.pixels // side**2), side) for side in arguments.sides}
+
+    print(f"images/s on {thread_count()} threads, {platform.machine()}, crops of two photographs")
+    print(f"{'':36}" + "".join(f"{f'{side}x{side} C={colors}':>14}" for side, colors in columns))
+
+    def line(title: str, figures: list[float]) -> None:
+        print(f"{title:36}" + "".join(f"{figure:14,.0f}" for figure in figures), flush=True)
+
+    speed = {}
+    for title, method in methods:
+        method.palettize(batches[arguments.sides[0]][:2], 2)
+        speed[title] = [
+            images_per_second(lambda batch, m=method, c=colors: m.palettize(batch, c), batches[side], arguments.seconds)
+            for side, colors in columns
+        ]
+        line(title, speed[title])
+
+    from methods.dithering import floyd_steinberg
+
+    fast, slow = [], []
+    for side, colors in columns:
+        few = batches[side][: max(2, 16 * 32**2 // side**2)]
+        palettes = dict(methods)["median-cut"].palettize(batches[side], colors).palettes
+        fast.append(images_per_second(lambda batch, p=palettes: floyd_steinberg(batch, p), batches[side], 1))
+        slow.append(
+            images_per_second(
+                lambda batch, p=palettes: [floyd_steinberg_slowly(*pair) for pair in zip(batch, p, strict=False)],
+                few,
+                0,
+            )
+        )
+    line("Floyd-Steinberg alone, compiled", fast)
+    line("Floyd-Steinberg alone, plain Python", slow)
+    line("ratio, Floyd-Steinberg alone", [f / s for f, s in zip(fast, slow, strict=True)])
+    both = speed["median-cut floyd-steinberg"]
+    line("ratio, all of median-cut dithered", [f / s for f, s in zip(both, slow, strict=True)])
+
+
+if __name__ == "__main__":
+    main()

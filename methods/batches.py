@@ -1,0 +1,20 @@
+"""Work on a batch by all the threads this process may use, a slice of images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.encoding import in_threads, thread_count
+
+IMAGES_PER_SLICE = 64
+"""At most, so that what is computed in between stays small."""
+
+
+def in_slices(work: Callable[[slice], None], images: int) -> None:
+    """Calls ``work`` with slices that together cover ``range(images)``, several at once.
+
+    ``work`` must write its results into its own slice of arrays made before, and treat each image by itself: then the
+    outcome depends neither on the number of threads nor on the slices. An exception of any slice is raised.
+    """
+    step = min(IMAGES_PER_SLICE, max(1, images // (4 * thread_count())))
+    in_threads(work, [slice(start, min(start + step, images)) for start in range(0, images, step)])

@@ -1,0 +1,174 @@
+"""The loops of k-means, compiled.
+
+Callees stand in the module of their callers, because numba's cache notices changes of one source file only. Colors lie
+channel by channel, ``float64 [3, U]``, so that the distance loop runs on vector registers; sums of weighted colors
+are whole numbers below 2^53, so centers do not depend on the order of summation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import float64, int64, uint8, void
+from numpy.typing import NDArray
+
+from methods.compiled import compiled, given, made
+
+
+@compiled()
+def _distinct(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The distinct colors of ``uint8 [P, 3]`` in ascending RGB order as ``[3, U]``, and how many pixels have each."""
+    codes = np.empty(len(pixels), np.int64)
+    for p in range(len(pixels)):
+        codes[p] = np.int64(pixels[p, 0]) << 16 | np.int64(pixels[p, 1]) << 8 | np.int64(pixels[p, 2])
+    codes.sort()
+    weights = np.zeros(len(codes))
+    last = 0
+    for p in range(len(codes)):
+        if codes[p] != codes[last]:
+            last += 1
+            codes[last] = codes[p]
+        weights[last] += 1
+    colors = np.empty((3, last + 1))
+    for u in range(last + 1):
+        colors[0, u], colors[1, u], colors[2, u] = codes[u] >> 16, codes[u] >> 8 & 255, codes[u] & 255
+    return colors, weights[: last + 1]
+
+
+@compiled()
+def _distance(colors: NDArray[np.float64], a: int, b: int) -> float:
+    """Squared, between two of the colors."""
+    return (colors[0, a] - colors[0, b]) ** 2 + (colors[1, a] - colors[1, b]) ** 2 + (colors[2, a] - colors[2, b]) ** 2
+
+
+@compiled()
+def _seed_centers(
+    colors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    uniforms: NDArray[np.float64],
+    centers: NDArray[np.float64],
+) -> None:
+    """Greedy k-means++: each center is the best of ``uniforms.shape[1]`` colors drawn by their share of the error."""
+    reduced, least = np.empty(len(weights)), np.empty(len(weights))
+    closest = np.ones(len(weights))
+    for c in range(len(centers)):
+        cumulative = np.cumsum(weights * closest)
+        best, best_error = 0, np.inf
+        for uniform in uniforms[c, : 1 if c == 0 else uniforms.shape[1]]:
+            drawn = min(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"), len(weights) - 1)
+            error = 0.0
+            for u in range(len(weights)):
+                distance = _distance(colors, u, drawn)
+                reduced[u] = distance if c == 0 else min(distance, closest[u])
+                error += weights[u] * reduced[u]
+            if error < best_error:
+                best, best_error = drawn, error
+                reduced, least = least, reduced
+        for channel in range(3):
+            centers[c, channel] = colors[channel, best]
+        closest, least = least, closest
+
+
+@compiled()
+def _assign(
+    colors: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.int64], least: NDArray[np.float64]
+) -> bool:
+    """Gives each color its nearest center and the squared distance to it; says whether any label changed."""
+    before = labels.copy()
+    least.fill(np.inf)
+    for c in range(len(centers)):
+        r, g, b = centers[c, 0], centers[c, 1], centers[c, 2]
+        for u in range(len(labels)):
+            distance = (colors[0, u] - r) ** 2 + (colors[1, u] - g) ** 2 + (colors[2, u] - b) ** 2
+            closer = distance < least[u]
+            least[u] = distance if closer else least[u]
+            labels[u] = c if closer else labels[u]
+    return bool((labels != before).any())
+
+
+@compiled()
+def _fill_empty(
+    colors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    least: NDArray[np.float64],
+    clusters: int,
+) -> None:
+    """Gives each cluster without a color the one that costs most among those that share a cluster with another.
+
+    Costs count the colors already given away as centers (``least`` is lowered), so that several empty clusters do not
+    all go to one place.
+    """
+    members = np.zeros(clusters, np.int64)
+    for label in labels:
+        members[label] += 1
+    for c in range(clusters):
+        if members[c] == 0:
+            worst, cost = -1, -1.0
+            for u in range(len(labels)):
+                if members[labels[u]] > 1 and weights[u] * least[u] > cost:
+                    worst, cost = u, weights[u] * least[u]
+            members[labels[worst]] -= 1
+            members[c], labels[worst] = 1, c
+            for u in range(len(labels)):
+                least[u] = min(least[u], _distance(colors, u, worst))
+
+
+@compiled()
+def _lloyd(
+    colors: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64], iterations: int
+) -> float:
+    """Moves the centers until no color changes its cluster, ``iterations`` times at most; the weighted error."""
+    labels, least = np.full(len(weights), -1), np.empty(len(weights))
+    for done in range(iterations + 1):
+        if not _assign(colors, centers, labels, least) or done == iterations:
+            break
+        _fill_empty(colors, weights, labels, least, len(centers))
+        centers.fill(0)
+        mass = np.zeros(len(centers))
+        for u in range(len(weights)):
+            mass[labels[u]] += weights[u]
+            for channel in range(3):
+                centers[labels[u], channel] += weights[u] * colors[channel, u]
+        for c in range(len(centers)):
+            for channel in range(3):
+                centers[c, channel] /= mass[c]
+    error = 0.0
+    for u in range(len(weights)):
+        error += weights[u] * least[u]
+    return error
+
+
+@compiled(void(given(uint8, 3), given(float64, 4), given(float64, 4), int64, made(uint8, 3)))
+def kmeans_palettes(
+    pixels: NDArray[np.uint8],
+    starts: NDArray[np.float64],
+    uniforms: NDArray[np.float64],
+    iterations: int,
+    palettes: NDArray[np.uint8],
+) -> None:
+    """Palettes of N images with P pixels each, of all starts the one that ends with the least squared error.
+
+    pixels: ``[N, P, 3]``; starts: given centers ``[N, S, C, 3]``; uniforms: ``[N, T, C, candidates]`` in [0, 1), for T
+    more starts by k-means++; palettes: ``[N, C, 3]``, written.
+    """
+    entries = palettes.shape[1]
+    centers = np.empty((entries, 3))
+    for n in range(len(pixels)):
+        colors, weights = _distinct(pixels[n])
+        if len(weights) <= entries:
+            for c in range(entries):
+                for channel in range(3):
+                    palettes[n, c, channel] = np.uint8(colors[channel, min(c, len(weights) - 1)])
+            continue
+        best_error = np.inf
+        for start in range(starts.shape[1] + uniforms.shape[1]):
+            if start < starts.shape[1]:
+                centers = starts[n, start].copy()
+            else:
+                _seed_centers(colors, weights, uniforms[n, start - starts.shape[1]], centers)
+            error = _lloyd(colors, weights, centers, iterations)
+            if error < best_error:
+                best_error = error
+                for c in range(entries):
+                    for channel in range(3):
+                        palettes[n, c, channel] = np.uint8(np.rint(centers[c, channel]))

@@ -1,0 +1,33 @@
+"""MedianCut, with and without Floyd-Steinberg dithering."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PIL import Image
+
+from harness.contracts import Images, Palettized
+from harness.registry import quantizer
+from methods.dithering import floyd_steinberg
+from methods.pillow import quantized
+
+
+@quantizer("median-cut", summary="splits the box of colors at its median until there are enough (Heckbert 1982)")
+class MedianCut:
+    """Palette and index map of Pillow's MEDIANCUT, pixel for pixel.
+
+    Source: Heckbert, "Color image quantization for frame buffer display", SIGGRAPH 1982, as Pillow implements it.
+
+    dither: "floyd-steinberg" keeps the palette and spreads each pixel's error over its neighbours (Floyd and Steinberg
+    1976, exact, nothing clipped: see ``methods.dithering``); "floyd-steinberg-clipped" limits values to 0..255 on the
+    way, as the ColorCNN authors' code does.
+    """
+
+    dither: Literal["none", "floyd-steinberg", "floyd-steinberg-clipped"] = "none"
+
+    def palettize(self, images: Images, colors: int) -> Palettized:
+        plain = quantized(images, colors, Image.Quantize.MEDIANCUT)
+        if self.dither == "none":
+            return plain
+        indices = floyd_steinberg(images, plain.palettes, clip=self.dither == "floyd-steinberg-clipped")
+        return Palettized(indices, plain.palettes)

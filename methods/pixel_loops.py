@@ -1,0 +1,68 @@
+"""The loops over pixels of nearest-color maps and error diffusion, compiled.
+
+Callees stand in the module of their callers, because numba's cache notices changes of one source file only. Arrays are
+C-contiguous, inputs may be read-only. Every function treats each image of a batch by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import boolean, float64, int64, uint8, void
+from numpy.typing import NDArray
+
+from methods.compiled import compiled, given, made
+
+
+@compiled()
+def _closest(r: Any, g: Any, b: Any, palette: NDArray[Any]) -> int:
+    """The lowest index of those entries whose squared Euclidean distance to (r, g, b) is least."""
+    best, least = 0, (r - palette[0, 0]) ** 2 + (g - palette[0, 1]) ** 2 + (b - palette[0, 2]) ** 2
+    for entry in range(1, len(palette)):
+        distance = (r - palette[entry, 0]) ** 2 + (g - palette[entry, 1]) ** 2 + (b - palette[entry, 2]) ** 2
+        if distance < least:
+            best, least = entry, distance
+    return best
+
+
+@compiled(void(given(uint8, 4), given(int64, 3), made(uint8, 3)))
+def nearest_entries(images: NDArray[np.uint8], palettes: NDArray[np.int64], indices: NDArray[np.uint8]) -> None:
+    """indices[n, y, x] = the entry of palettes[n] closest to images[n, y, x]; integers throughout."""
+    for n in range(len(images)):
+        for y in range(images.shape[1]):
+            for x in range(images.shape[2]):
+                r, g, b = np.int64(images[n, y, x, 0]), np.int64(images[n, y, x, 1]), np.int64(images[n, y, x, 2])
+                indices[n, y, x] = _closest(r, g, b, palettes[n])
+
+
+@compiled(void(given(uint8, 4), given(float64, 3), boolean, made(uint8, 3)))
+def floyd_steinberg(
+    images: NDArray[np.uint8], palettes: NDArray[np.float64], clip: bool, indices: NDArray[np.uint8]
+) -> None:
+    """Error diffusion, see ``methods.dithering``."""
+    height, width = images.shape[1:3]
+    wanted = np.empty((height, width, 3))
+    for n in range(len(images)):
+        for y in range(height):
+            for x in range(width):
+                for channel in range(3):
+                    wanted[y, x, channel] = images[n, y, x, channel]
+        for y in range(height):
+            for x in range(width):
+                color = wanted[y, x]
+                if clip:
+                    for channel in range(3):
+                        color[channel] = min(max(color[channel], 0.0), 255.0)
+                entry = _closest(color[0], color[1], color[2], palettes[n])
+                indices[n, y, x] = entry
+                for channel in range(3):
+                    error = color[channel] - palettes[n, entry, channel]
+                    if x + 1 < width:
+                        wanted[y, x + 1, channel] += error * 7 / 16
+                    if y + 1 < height:
+                        if x > 0:
+                            wanted[y + 1, x - 1, channel] += error * 3 / 16
+                        wanted[y + 1, x, channel] += error * 5 / 16
+                        if x + 1 < width:
+                            wanted[y + 1, x + 1, channel] += error * 1 / 16
