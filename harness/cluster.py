@@ -102,12 +102,11 @@ class RayPool:
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
-        task = self._ray.remote(_execute).options(
+        fresh_process = gpus > 0 and jobs[0].stage not in BATCHED
+        task = self._ray.remote(max_retries=0, max_calls=1 if fresh_process else 0)(_execute).options(
             num_cpus=cpus,
             num_gpus=gpus,
             memory=jobs[0].needs.memory,
-            max_retries=0,
-            max_calls=0 if not gpus or jobs[0].stage in BATCHED else 1,
             scheduling_strategy="SPREAD",
             name=f"{jobs[0].stage}: {jobs[0].name}",
         )

@@ -55,16 +55,14 @@ def check_method(
     instance = plugin.make(params, "--param")
     yield _pickles(plugin, params, sources)
     mark = plugin.mark
-    for level in levels:
-        low, high = mark.levels or (0, -1)
-        if not low <= level <= high:
-            raise BadInput(
-                f"--level {level}: {plugin.name!r} " + (f"takes {low} to {high}." if mark.levels else "has none.")
-            )
-    default = QUANTIZER_LEVELS if mark.level_kind == "colors" else mark.default_levels or (None,)
+    low, high = mark.levels or (0, -1)
+    for asked in levels:
+        if not low <= asked <= high:
+            takes = f"takes {low} to {high}" if mark.levels else "has no level"
+            raise BadInput(f"--level {asked}: {plugin.name!r} {takes}.")
+    default: tuple[Level, ...] = QUANTIZER_LEVELS if mark.level_kind == "colors" else mark.default_levels or (None,)
     images = sample_images()
-    chosen: tuple[Level, ...] = tuple(levels) or default
-    for level in chosen:
+    for level in tuple(levels) or default:
         name = "no level" if level is None else f"{level} {mark.level_kind}"
         if plugin.learns:
             instance = plugin.make(params, "--param")
