@@ -1,0 +1,125 @@
+"""ColorCNN as a plugin: parameters and the way through fit, state, load and palettize."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.contracts import BadInput, ContractError, Images, Lesson, Palettized
+from harness.registry import quantizer
+
+if TYPE_CHECKING:
+    from methods.colorcnn.network import ColorCNN as Network
+    from methods.colorcnn.training import Recipe
+
+
+def customary_palette_norm(dataset: str, classifiers: tuple[str, ...]) -> float:
+    """What the authors' code divides the normalized palette by in training: 4, but 1 for AlexNet off CIFAR.
+
+    The article says 4 for all. With several classifiers AlexNet among them decides.
+    """
+    return 1.0 if "alexnet" in classifiers and not dataset.startswith("cifar") else 4.0
+
+
+@quantizer("colorcnn", summary="a network learns which few colors keep images recognizable (Hou et al. 2020)")
+class ColorCNN:
+    """Learned quantizer of Hou, Zheng & Gould, CVPR 2020, Section 4: one network per color count.
+
+    backbone: ``unet`` or ``dncnn``; width: its channels at full resolution, the head has four times as many (64 = the
+    paper's). gamma: weight of the regularizer R (Eq. 8). xi: weight of the color jitter. palette_norm: the normalized
+    palette is divided by it in training only; null: 4, but 1 for AlexNet on a dataset other than CIFAR, as the
+    authors' code has it. rate: peak of a cosine that starts anew every restart_period epochs; null: a third of the
+    epochs, at least one. Trained through all classifiers of the lesson, by the mean of their losses.
+    """
+
+    backbone: Literal["unet", "dncnn"] = "unet"
+    width: Annotated[int, Field(ge=1)] = 64
+    gamma: Annotated[float, Field(ge=0)] = 1.0
+    xi: Annotated[float, Field(ge=0)] = 1.0
+    palette_norm: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[int, Field(ge=1)] = 60
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    rate: Annotated[float, Field(gt=0)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    restart_period: Annotated[int, Field(ge=1)] | None = None
+
+    paper: ClassVar[Mapping[str, Any]] = {
+        "backbone": "unet",
+        "width": 64,
+        "gamma": 1.0,
+        "xi": 1.0,
+        "palette_norm": None,
+        "epochs": 60,
+        "batch_size": 128,
+        "rate": 0.01,
+        "momentum": 0.5,
+        "weight_decay": 5e-4,
+        "restart_period": None,
+    }
+
+    def __post_init__(self) -> None:
+        self._network: Network | None = None
+
+    def recipe(self, lesson: Lesson) -> Recipe:
+        """The training's parameters with those that depend on others, or on the lesson, filled in."""
+        from methods.colorcnn.training import Recipe
+
+        norm, period = self.palette_norm, self.restart_period
+        return Recipe(
+            gamma=self.gamma,
+            xi=self.xi,
+            palette_norm=customary_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            rate=self.rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            restart_period=max(1, self.epochs // 3) if period is None else period,
+        )
+
+    def fit(self, lesson: Lesson) -> None:
+        """Trains a new network from the lesson's seed; ContractError for a lesson it cannot learn from."""
+        from harness.learning import seeded
+        from methods.colorcnn.network import ColorCNN as Network
+        from methods.colorcnn.training import teach
+
+        if not lesson.classifiers:
+            raise ContractError("colorcnn learns from a frozen classifier, the lesson has none")
+        if len(lesson.colors) != 1:
+            raise ContractError(f"colorcnn learns one color count at a time, the lesson has {list(lesson.colors)}")
+        with seeded(lesson.seed, "colorcnn"):
+            network = Network(self.backbone, self.width, lesson.colors[0], lesson.normalization)
+        teach(network, lesson, self.recipe(lesson))
+        self._network = network
+
+    def palettize(self, images: Images, colors: int) -> Palettized:
+        """Eq. 3 and 4 with 8-bit palettes, in fp32; BadInput for another color count than it was trained for."""
+        from methods.colorcnn.network import palettize
+
+        network = self._trained()
+        if colors != network.colors:
+            raise BadInput(f"this colorcnn was trained for {network.colors} colors and cannot give {colors}.")
+        return palettize(network, images)
+
+    def state(self) -> Mapping[str, Any]:
+        """Weights, batch statistics and normalization constants, on the CPU."""
+        return {name: tensor.cpu().contiguous() for name, tensor in self._trained().state_dict().items()}
+
+    def load(self, state: Mapping[str, Any], device: str) -> None:
+        """Takes a state over; BadInput where it is not of a network with these parameters."""
+        from methods.colorcnn.network import restore
+
+        try:
+            self._network = restore(self.backbone, self.width, state).to(device)
+        except (KeyError, RuntimeError):
+            raise BadInput(
+                f"this is not the state of a colorcnn with backbone {self.backbone} and width {self.width}."
+            ) from None
+
+    def _trained(self) -> Network:
+        if self._network is None:
+            raise ContractError("this colorcnn is not trained: fit or load comes before palettize and state")
+        return self._network

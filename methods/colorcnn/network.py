@@ -1,0 +1,79 @@
+"""The ColorCNN network: a backbone, a head of two 1x1 convolutions, and the test-time pass over 8-bit images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.contracts import Images, Normalization, Palettized
+from harness.learning import freeze, normalize
+from methods.colorcnn import equations
+from methods.colorcnn.dncnn import dncnn
+from methods.colorcnn.unet import UNet
+
+_BACKBONES: dict[str, Callable[[int], nn.Module]] = {"unet": UNet, "dncnn": dncnn}
+_PIXELS_AT_A_TIME = 256 * 32 * 32
+_PIECES = 8
+"""The head takes the batch in pieces: its hidden layer is the largest map of all, and allocating it whole costs a
+CPU more than computing it."""
+
+
+class ColorCNN(nn.Module):
+    """``[B, 3, H, W]``, normalized -> the probability map m(x) ``[B, C, H, W]`` (Section 4.2).
+
+    The normalization it was trained with is kept beside the weights, as buffers ``mean`` and ``std``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: str, width: int, colors: int, normalization: Normalization) -> None:
+        super().__init__()
+        self.colors = colors
+        self.backbone = _BACKBONES[backbone](width)
+        self.head = nn.Sequential(
+            nn.Conv2d(width, 4 * width, 1), nn.ReLU(inplace=True), nn.Conv2d(4 * width, colors, 1, bias=False)
+        )
+        self.register_buffer("mean", torch.tensor(normalization.mean))
+        self.register_buffer("std", torch.tensor(normalization.std))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pieces = self.backbone(x).chunk(_PIECES)
+        return torch.cat([self.head(piece) for piece in pieces]).softmax(dim=1)
+
+    @property
+    def normalization(self) -> Normalization:
+        mean, std = (tuple(buffer.tolist()) for buffer in (self.mean, self.std))
+        return Normalization(mean, std)
+
+
+def restore(backbone: str, width: int, state: Mapping[str, Any]) -> ColorCNN:
+    """The frozen network of a ``state_dict``. KeyError or RuntimeError where names or shapes do not fit."""
+    colors = len(state["head.2.weight"])
+    network = ColorCNN(backbone, width, colors, Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
+    freeze(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def palettize(network: ColorCNN, images: Images) -> Palettized:
+    """The test-time pass, Eq. 3 and 4, with palettes rounded to 8 bits; Eq. 5 is ``Palettized.render``.
+
+    The network is in eval mode. Always fp32. As many images at once as have 2^18 pixels together, at least one.
+    """
+    count, height, width, _ = images.shape
+    indices = np.empty((count, height, width), np.uint8)
+    palettes = np.empty((count, network.colors, 3), np.uint8)
+    step = max(1, _PIXELS_AT_A_TIME // (height * width))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        pixels = torch.from_numpy(np.array(images[part])).to(network.mean.device)
+        index = equations.index_map(network(normalize(pixels, network.normalization)))
+        indices[part] = index.byte().cpu().numpy()
+        palettes[part] = equations.palette(pixels, index, network.colors).round().byte().cpu().numpy()
+    return Palettized(indices, palettes)

@@ -1,0 +1,74 @@
+"""How ColorCNN is trained: end to end through frozen classifiers (Section 4.3, Eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.contracts import Lesson
+from harness.learning import autocast, cosine_restarts, freeze, predict, train
+from methods.colorcnn import equations
+from methods.colorcnn.network import ColorCNN, palettize
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parameters of a training, as the plugin names and explains them. restart_period: in epochs."""
+
+    gamma: float
+    xi: float
+    palette_norm: float
+    epochs: int
+    batch_size: int
+    rate: float
+    momentum: float
+    weight_decay: float
+    restart_period: int
+
+
+def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: float) -> Tensor:
+    """x~ as the classifier sees it in training: Eq. 6, jitter, Eq. 7 on the normalized x ``[B, 3, H, W]`` and m(x)."""
+    t = equations.jitter(equations.soft_palette(x, m), palette_norm, xi, n)
+    return equations.soft_image(t, m)
+
+
+def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
+    """Trains the network in place against all of the lesson's classifiers at once (the mean of their losses)."""
+    classifiers = [
+        freeze(classifier.to(lesson.device).to(memory_format=torch.channels_last)) for classifier in lesson.classifiers
+    ]
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        m = network(images).float()
+        with autocast(lesson.device, "fp32"):
+            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, float(torch.randn(())))
+        wrong = torch.stack([F.cross_entropy(classify(seen).float(), labels) for classify in classifiers]).mean()
+        return wrong + recipe.gamma * equations.regularizer(m).mean()  # Eq. 2
+
+    def measure() -> Mapping[str, float]:
+        return {"validation_accuracy": decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}
+
+    train(
+        network,
+        loss,
+        lesson,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        schedule=lambda steps: cosine_restarts(recipe.restart_period * steps, recipe.rate, recipe.momentum),
+        weight_decay=recipe.weight_decay,
+        measure=measure,
+    )
+
+
+def decoded_accuracy(network: ColorCNN, lesson: Lesson, classifiers: list[nn.Module]) -> float:
+    """How many of the validation images the classifiers recognize after Eq. 3, 4, 5, decoded to 8 bits; their mean."""
+    decoded = palettize(network, lesson.validation.images).render()
+    hits = [
+        predict(classifier, decoded, lesson.normalization, lesson.device).argmax(1) == lesson.validation.labels
+        for classifier in classifiers
+    ]
+    return float(sum(hit.mean() for hit in hits) / len(hits))
