@@ -2,6 +2,7 @@
 
 PLUGIN_MODULES: tuple[str, ...] = (
     "methods.codecs",
+    "methods.colorcnn.method",
     "methods.floors",
     "methods.kmeans",
     "methods.median_cut",

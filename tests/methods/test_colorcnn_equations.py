@@ -35,7 +35,7 @@ def test_equation_3_is_the_most_probable_color(shape):
     for b in range(batch):
         for u in range(height):
             for v in range(width):
-                assert indices[b, u, v] == max(range(colors), key=lambda c: m[b, c, u, v])  # noqa: B023
+                assert indices[b, u, v] == max(range(colors), key=lambda c: m[b, c, u, v])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
