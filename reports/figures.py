@@ -26,7 +26,7 @@ _SIZE = (5.4, 3.7)
 _LONGEST_LABEL = 20
 _RC = {
     "font.family": "DejaVu Sans",
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _FAINT,
@@ -49,7 +49,7 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     if not lines:
         return ""
     with _seaborn(name):
-        figure, axes = _canvas(task, "colors per image, at most", [0.11, 0.145, 0.64, 0.815])
+        figure, axes = _canvas(task, "colors per image, at most", [0.115, 0.15, 0.585, 0.81])
         _draw(axes, {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}, styles)
         levels = sorted({p.level for points in lines.values() for p in points if p.level})
         axes.set_xscale("log", base=2)
@@ -65,7 +65,7 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
     if not lines:
         return ""
     with _seaborn(name):
-        figure, axes = _canvas(task, "bits per pixel of the file", [0.11, 0.145, 0.87, 0.815])
+        figure, axes = _canvas(task, "bits per pixel of the file", [0.115, 0.15, 0.865, 0.81])
         axes.set_xscale("log")
         _draw(axes, {v: [(p["bpp_file"], p) for p in points] for v, points in lines.items()}, styles)
         _name_levels(axes, [point for points in lines.values() for point in points])
@@ -121,14 +121,14 @@ def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Ma
         x = [value * beside for value, _ in line]
         y = [point.accuracy for _, point in line]
         ends = [[p.accuracy - p.lo for _, p in line], [p.hi - p.accuracy for _, p in line]]
-        axes.errorbar(x, y, yerr=ends, fmt="none", ecolor=style.color, elinewidth=1.2, capsize=3, capthick=1.2)
+        axes.errorbar(x, y, yerr=ends, fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
         axes.plot(
             x,
             y,
             color=style.color,
             marker=style.marker,
             linewidth=1.5,
-            markersize=5,
+            markersize=5.5,
             markeredgecolor=_PAPER,
             markeredgewidth=0.6,
             zorder=3,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from harness.contracts import Cell
+from harness.contracts import Cell, Images
 from reports.records import Records, label, level_words
 from reports.summary import Task
 
@@ -31,11 +31,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Strip:
-    """One test image: the original, and for each variant its tiles by level."""
+    """One test image: the original, its tile by a variant that changes no pixel, and each variant's tiles by level."""
 
     number: int
     truth: str
     original: str
+    untouched: Tile | None
     rows: tuple[tuple[str, tuple[Tile, ...]], ...]
 
 
@@ -54,8 +55,9 @@ def _order(cell: Cell) -> tuple[bool, str, int]:
 
 def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Records) -> Strip:
     having = [cell for cell in cells if number in cell.gallery]
+    original = having[0].gallery[number][0].read_bytes()
     rows: dict[str, list[Tile]] = {}
-    truth = ""
+    truth, untouched = "", None
     for cell in having:
         frame = records.of(cell)
         record = frame[frame["image"] == number].to_dict("records")[0]
@@ -69,13 +71,12 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
             bool(record["correct"]),
             float(record["confidence"]),
         )
-        rows.setdefault(label(cell), []).append(tile)
-    return Strip(
-        number,
-        truth,
-        data_uri(having[0].gallery[number][0].read_bytes()),
-        tuple((v, tuple(t)) for v, t in rows.items()),
-    )
+        if cell.level is None and np.array_equal(_pixels(decoded), _pixels(original)):
+            untouched = tile
+        else:
+            rows.setdefault(label(cell), []).append(tile)
+    in_order = tuple((variant, tuple(tiles)) for variant, tiles in rows.items())
+    return Strip(number, truth, data_uri(original), untouched, in_order)
 
 
 def _name(number: int, classes: tuple[str, ...]) -> str:
@@ -88,10 +89,14 @@ def data_uri(png: bytes) -> str:
 
 def palette(png: bytes) -> tuple[tuple[str, float], ...]:
     """The distinct colors of a decoded PNG, the most used first; nothing where there are more than 16."""
-    with Image.open(io.BytesIO(png)) as image:
-        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    pixels = _pixels(png).reshape(-1, 3)
     colors, counts = np.unique(pixels, axis=0, return_counts=True)
     if len(colors) > MOST_SWATCHES:
         return ()
     order = np.argsort(-counts, kind="stable")
     return tuple(("#{:02x}{:02x}{:02x}".format(*colors[i]), float(counts[i] / len(pixels))) for i in order)
+
+
+def _pixels(png: bytes) -> Images:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"))

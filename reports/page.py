@@ -23,7 +23,7 @@ from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer
 from reports.styles import PALETTE, Style, assign
-from reports.summary import Point, Task, summarize
+from reports.summary import Point, Task, recognized_share, summarize
 from reports.tables import cells_table
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -71,6 +71,8 @@ def render(results: Results) -> str:
             styles=styles,
             palette=PALETTE,
             facts=_facts(results, tasks),
+            baseline=results.spec.get("baseline"),
+            recognized=f"{100 * recognized_share(results.spec):g}",
             several_seeds=any(point.seeds > 1 for point in in_order),
             grouped=any(task.sources < task.images for task in tasks),
             departing=[recipe for recipe in results.recipes if recipe.get("differs")],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.records import level_words
-from reports.summary import Comparison, Point, Task
+from reports.summary import Comparison, Point, Task, recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
@@ -142,7 +142,7 @@ def recognized(task: Task, spec: Mapping[str, Any]) -> str:
     for fewest, group in itertools.groupby(in_order, key=lambda item: item[1]):
         names = listing([name for name, _ in group])
         said.append(f"{names} at no tested number" if math.isinf(fewest) else f"{names} with {fewest:.0f} colors")
-    share = f"{100 * float(spec.get('recognized', 0.9)):g}"
+    share = f"{100 * recognized_share(spec):g}"
     return (
         f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy even at the lower end of "
         f"the interval: {'; '.join(said)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +123,7 @@ class Task:
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
     """All tasks of a run, sorted by name. ``cells`` and ``tests`` are the two tables of the same run."""
     numbers = cells.set_index("key")
-    share = float(results.spec.get("recognized", 0.9))
+    share = recognized_share(results.spec)
     tasks = []
     in_order = sorted(results.cells, key=lambda c: (c.dataset, c.classifier))
     for (dataset, classifier), found in itertools.groupby(in_order, key=lambda c: (c.dataset, c.classifier)):
@@ -149,6 +150,11 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
             )
         )
     return tasks
+
+
+def recognized_share(spec: Mapping[str, Any]) -> float:
+    """The fraction of the original accuracy from which an image set counts as still recognized."""
+    return float(spec.get("recognized") or 0.9)
 
 
 def _levels(cells: tuple[Cell, ...]) -> list[list[Cell]]:

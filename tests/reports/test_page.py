@@ -1,0 +1,208 @@
+"""index.html: it stands alone, escapes what it is given, and says what the tables say."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.contracts import Cell, Failure, Results
+from reports import plugins
+from reports.page import render
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Bench
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>&{{ 7 * 7 }}$x^2$'
+
+
+class Page(HTMLParser):
+    """Reads a page and keeps what tests ask for; raises where tags do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).replace("\u202f", " ").split())
+
+    def all(self, tag: str, cls: str = "") -> list[dict[str, str]]:
+        return [a for t, a in self.tags if t == tag and (not cls or cls in a.get("class", "").split())]
+
+
+def assert_stands_alone(text: str) -> Page:
+    page = Page(text)
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "xlink:href", "srcset", "poster", "action"):
+            assert attributes.get(name, "#").startswith(("data:", "#")), attributes
+    assert all(url.startswith("#") for url in re.findall(r"url\(\s*['\"]?([^)]*)", text))
+    assert "@import" not in text
+    assert "http" not in text.replace("http-equiv", "")
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    links = [a["href"][1:] for _, a in page.tags if a.get("href", "").startswith("#")]
+    assert set(links) <= set(ids)
+    return page
+
+
+@pytest.fixture
+def full(bench: Bench, right: Callable[..., np.ndarray]) -> Results:
+    """Two classifiers, two seeds, grouped images, four kinds of variant, one failed and one blocked cell."""
+    groups = np.arange(120) // 4
+    shares = {("median-cut", 2): 0.4, ("median-cut", 4): 0.7, ("median-cut", 8): 0.85}
+    shares |= {("colorcnn", level): 0.85 for level in (2, 4, 8)} | {("jpeg", 30): 0.6, ("original", None): 0.9}
+    cells: list[Cell] = []
+    for classifier, seed in itertools.product(("tinynet", "bignet"), (0, 1)):
+        task = {"classifier": classifier, "seed": seed}
+        kinds = {"colorcnn": {"fitted_on": classifier}, "jpeg": {"level_kind": "quality"}}
+        for (variant, level), share in shares.items():
+            frame = bench.frame(right(120, share, len(cells)), groups, colors=np.full(120, level or 999))
+            cells.append(bench.cell(frame, variant, level, **task, **kinds.get(variant, {})))
+        cells.append(bench.cell(None, "octree", 2, error="ValueError: no tree", **task))
+        cells.append(bench.cell(None, "octree", 4, status="blocked", error="its job failed", **task))
+    return bench.results(
+        cells,
+        failures=(Failure("apply octree", "ValueError: no tree", "Traceback (most recent call last):\n  boom", 4),),
+        recipes=(
+            {"what": "quantizer", "name": "colorcnn", "params": {"width": 16}, "differs": ["Width 16, not 64."]},
+            {"what": "classifier", "name": "tinynet", "params": {}, "differs": []},
+        ),
+        environment={"python": "3.11", "libraries": {"numpy": "2"}},
+    )
+
+
+def test_the_page_stands_alone_and_shows_everything(full: Results, tmp_path: Path) -> None:
+    path = plugins.Html().write(full, tmp_path / "report")
+    assert path == tmp_path / "report" / "index.html"
+    assert [p.name for p in path.parent.iterdir()] == ["index.html"]
+    page = assert_stands_alone(path.read_text(encoding="utf-8"))
+    figures = [a for a in page.all("svg") if a.get("role") == "img"]
+    assert len(figures) == 4
+    assert {a["aria-label"].split(",")[0] for a in figures} == {
+        "Accuracy against the number of colors",
+        "Accuracy against bits per pixel",
+    }
+    tiles = page.all("div", "tile")
+    assert len(tiles) == 2 * 2 * (3 + 3 + 1), "classifiers x images x (median-cut, colorcnn, jpeg)"
+    assert len(page.all("img")) == len(tiles) + 2 * 2
+    assert all(a["src"].startswith("data:image/png;base64,") and a["alt"] for a in page.all("img"))
+    assert len(page.all("details")) >= 4
+    for words in (
+        "ValueError: no tree",
+        "Traceback (most recent call last)",
+        "blocked: its job failed",
+        "Width 16, not 64.",
+        "libraries.numpy",
+        "cannot go below 0.0002",
+        "PNG bytes per pixel",
+        "120 test images from 30 sources",
+        "departs from the paper",
+    ):
+        assert words in page.text, words
+
+
+def test_the_same_results_give_the_same_bytes(full: Results) -> None:
+    first = render(full)
+    assert render(replace(full, cells=tuple(reversed(full.cells)))) == first
+
+
+def test_the_sentence_says_what_the_tables_say(full: Results, tmp_path: Path) -> None:
+    plugins.Tables().write(full, tmp_path)
+    cells, tests = pd.read_csv(tmp_path / "cells.csv"), pd.read_csv(tmp_path / "significance.csv")
+    text = Page(render(full)).text.replace("−", "-")
+    for classifier in ("bignet", "tinynet"):
+        here = cells[(cells["classifier"] == classifier) & (cells["level"] == 2)]
+        a, b = (100 * here.loc[here["variant"] == v, "accuracy"].mean() for v in ("colorcnn", "median-cut"))
+        row = tests[(tests["classifier"] == classifier) & tests["seed"].isna() & (tests["level_a"] == 2)].iloc[0]
+        lo, hi, difference = (100 * row[name] for name in ("lo", "hi", "difference"))
+        said = f"At 2 colors colorcnn keeps {a:.1f} % of the images recognized where median-cut keeps {b:.1f} %: "
+        assert said + f"{difference:+.1f} points [{lo:+.1f}, {hi:+.1f}], p " in text
+        assert a - b == pytest.approx(difference)
+    p = tests.loc[tests["seed"].isna() & (tests["level_a"] == 2), "p_holm"]
+    assert text.count(f"p ≤ {p.iloc[0]:.2g} (Holm), not luck.") == 2
+
+
+def test_hostile_strings_stay_text(bench: Bench) -> None:
+    frame = bench.frame([1, 0, 1])
+    cells = [
+        bench.cell(frame, HOSTILE, 2, dataset=HOSTILE, classifier=HOSTILE),
+        bench.cell(frame, HOSTILE, 4, dataset=HOSTILE, classifier=HOSTILE),
+        bench.cell(frame, "median-cut", 2, dataset=HOSTILE, classifier=HOSTILE),
+        bench.cell(None, "broken", 2, dataset=HOSTILE, classifier=HOSTILE, error=HOSTILE),
+    ]
+    results = bench.results(
+        cells,
+        name=HOSTILE,
+        classes={HOSTILE: (HOSTILE, "dog", "cow")},
+        failures=(Failure(HOSTILE, HOSTILE, HOSTILE, 1),),
+        recipes=({"what": HOSTILE, "name": HOSTILE, "params": {HOSTILE: HOSTILE}, "differs": [HOSTILE]},),
+        environment={HOSTILE: HOSTILE},
+        spec={"note": HOSTILE},
+    )
+    page = assert_stands_alone(render(results))
+    assert page.text.count("{{ 7 * 7 }}$x^2$") > 10
+
+
+@pytest.mark.parametrize("status", ["failed", "blocked"])
+def test_a_run_where_all_failed_still_has_a_page(bench: Bench, status: str) -> None:
+    cells = [bench.cell(None, "colorcnn", level, status=status, error="out of memory") for level in (2, 4)]
+    page = assert_stands_alone(render(bench.results(cells)))
+    assert "Nothing was measured: all 2 cells failed or waited for something that failed." in page.text
+    assert "out of memory" in page.text
+    assert not [a for a in page.all("svg") if a.get("role") == "img"]
+
+
+def test_a_run_without_cells_still_has_a_page(bench: Bench) -> None:
+    page = assert_stands_alone(render(bench.results([], spec={"baseline": None, "recognized": None})))
+    assert "there is nothing to tell" in page.text
+
+
+def test_mixed_devices_are_marked(bench: Bench) -> None:
+    notes = {"pixels": 256, "original_accuracy": 0.9, "seconds": 1.0, "device": "cuda"}
+    cells = [
+        bench.cell(bench.frame([1, 0, 1]), "median-cut", 2),
+        bench.cell(bench.frame([1, 1, 1]), "colorcnn", 2, notes=notes),
+    ]
+    text = Page(render(bench.results(cells))).text
+    assert "different kinds of device (cpu and cuda)" in text
+    assert "= tie ‡" in text
+    assert "‡" not in Page(render(bench.results(cells[:1]))).text
+
+
+def test_right_and_wrong_differ_by_more_than_color(bench: Bench) -> None:
+    page = Page(render(bench.results([bench.cell(bench.frame([1, 0, 1]), "median-cut", 2)])))
+    assert "✓ cat" in page.text
+    assert "✗ cow" in page.text
+    assert (len(page.all("div", "right")), len(page.all("div", "wrong"))) == (1, 1)
