@@ -172,10 +172,10 @@ def _say_what_is_kept(console: Console, request: Request, spec: Path) -> None:
 def _say_how_it_ended(console: Console, ending: Ending, folder: Path) -> None:
     cells = ending.results.cells
     lost = [cell for cell in cells if cell.status != "ok"]
-    for failure in ending.results.failures:
-        console.print(f"failed: {failure.job}: {failure.message}", style="red", markup=False)
     nothing = "" if ending.computed else " (all stored already)"
     console.print(f"{len(cells) - len(lost)} of {len(cells)} cells ok{nothing}.", highlight=False)
+    if lost:
+        console.print("Tracebacks are in the report; once the cause is mended, only what is missing runs.", style="red")
     console.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
     for page in ending.pages.values():
         if page.suffix == ".html":
@@ -274,4 +274,4 @@ def validate(
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(file=sys.stdout)

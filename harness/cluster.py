@@ -60,7 +60,9 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
     try:
-        yield
+        # Ray prints a paragraph for every lost worker, from a thread of its own; the events say the same.
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
     finally:
         ray.shutdown()
 

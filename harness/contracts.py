@@ -92,7 +92,7 @@ def check_palettized(result: object, images: Images, colors: int) -> Palettized:
         if not isinstance(array, np.ndarray):
             raise ContractError(f"{name} are {type(array).__name__}, they must be a numpy array")
         if array.dtype.kind == "f" and np.isnan(array).any():
-            raise ContractError(f"{name} contain NaN; they must be uint8 {list(shape)}")
+            raise ContractError(f"{name} contain NaN; they must be uint8 [{', '.join(map(str, shape))}]")
         fits = (
             array.shape == shape
             if name == "indices"
@@ -104,7 +104,8 @@ def check_palettized(result: object, images: Images, colors: int) -> Palettized:
             )
         )
         if array.dtype != np.uint8 or not fits:
-            raise ContractError(f"{name} are {array.dtype} {list(array.shape)}, they must be uint8 {list(shape)}")
+            wanted = ", ".join(map(str, shape))
+            raise ContractError(f"{name} are {array.dtype} {list(array.shape)}, they must be uint8 [{wanted}]")
     if result.indices.size and int(result.indices.max()) >= result.palettes.shape[1]:
         raise ContractError(
             f"an index is {int(result.indices.max())}, the palettes have {result.palettes.shape[1]} entries"

@@ -21,7 +21,7 @@ B = TypeVar("B")
 
 def indexed_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
     """One indexed PNG: ``indices uint8 [H, W]`` below C, ``palette uint8 [C, 3]``; 1, 2, 4 or 8 bits a pixel."""
-    image = Image.fromarray(indices, "L")
+    image = Image.fromarray(indices)
     image.putpalette(palette.tobytes())
     buffer = io.BytesIO()
     image.save(buffer, "PNG", bits=_png_bits(len(palette)))
@@ -35,7 +35,7 @@ def _png_bits(colors: int) -> int:
 def truecolor_png(image: NDArray[np.uint8]) -> bytes:
     """One 24-bit PNG of ``uint8 [H, W, 3]``, with nothing but the pixels in it."""
     buffer = io.BytesIO()
-    Image.fromarray(image, "RGB").save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -91,4 +91,6 @@ def in_threads(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
 def thread_count() -> int:
     """``OMP_NUM_THREADS`` where it is set (Ray sets it to a job's CPUs), else the cores this process may use."""
     stated = os.environ.get("OMP_NUM_THREADS", "")
-    return int(stated) if stated.isdigit() and int(stated) > 0 else len(os.sched_getaffinity(0))
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

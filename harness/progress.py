@@ -34,7 +34,9 @@ class Progress:
         self.started_at: dict[str, float] = {}
         self.begun = time.monotonic()
         self._said = self.begun
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4, transient=True)
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=4, transient=True, redirect_stdout=False
+        )
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
@@ -54,7 +56,8 @@ class Progress:
         if event.event == "done" and event.seconds is not None:
             self.seconds[event.stage].append(event.seconds)
         if event.event in ("failed", "retried"):
-            self.console.print(f"{event.event}: {event.stage}: {event.job}: {event.message}", style="red", markup=False)
+            sentence = f"{event.event}: {event.stage}: {event.job}: {event.message}"
+            self.console.print(sentence, style="red", markup=False, soft_wrap=True)
         elif event.event == "done" and not self.console.is_terminal:
             self._line(f"{event.stage}: {event.job} done in {_duration(event.seconds or 0)}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.artifacts import ABOUT
 from harness.contracts import BadInput, Cell, Failure, Results
-from harness.events import last_run
+from harness.events import Event, last_run
 from harness.plan import Plan
 from harness.spec import Choice, Spec
 from harness.store import Store, write_json
@@ -61,8 +61,8 @@ def gather(folder: Path, store: Store | None = None) -> Results:
     events = list(last_run(folder / EVENTS))
     failed = {event.key: event for event in events if event.event == "failed"}
     blocked = {event.key: event.message for event in events if event.event == "blocked"}
-    cells = tuple(_cell(planned, store, failed, blocked) for planned in content["cells"])
     inputs = {job["key"]: [key for _, key in job["inputs"].values()] for job in content["jobs"]}
+    cells = tuple(_cell(planned, store, failed, blocked, inputs) for planned in content["cells"])
     failures = tuple(
         Failure(
             job=f"{event.stage}: {event.job}",
@@ -105,8 +105,9 @@ def _cell(planned: Mapping[str, Any], store: Store, failed: Mapping[str, Any], b
             gallery=dict(sorted(gallery.items())),
             notes=json.loads((folder / ABOUT).read_text()),
         )
-    if key in failed:
-        return Cell(**planned, split="test", status="failed", error=failed[key].message)
+    for cause, event in failed.items():
+        if event.stage not in ("datasets", "classifiers") and _rests_on(key, cause, inputs):
+            return Cell(**planned, split="test", status="failed", error=event.message)
     return Cell(**planned, split="test", status="blocked", error=blocked.get(key, "not run yet"))
 
 
