@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -53,7 +54,8 @@ def main() -> NoReturn:
         print(f"fewcolors: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.stdout.flush()
+        os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
     sys.exit(0)
 
 

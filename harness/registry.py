@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 import pydantic
 
+from harness.complaints import describe, did_you_mean
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, Needs
 from harness.sources import source_digest
 
@@ -158,7 +158,7 @@ class Plugin:
         except TypeError as error:
             raise BadInput(f"{where}: the parameters of {self.name!r} must be plain YAML values ({error}).") from None
         except pydantic.ValidationError as error:
-            raise BadInput(f"{where}{describe(error)}") from None
+            raise BadInput(f"{where}{describe(error, dict(params))}") from None
         except pydantic.errors.PydanticUserError as error:
             raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {error.message}") from None
 
@@ -190,21 +190,6 @@ def _default(f: dataclasses.Field[Any]) -> Any:
 def _type_name(annotation: Any) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return text.replace("typing.", "")
-
-
-def describe(error: pydantic.ValidationError) -> str:
-    """The first complaint of pydantic as ``.path: what is wrong``, and how many more there are."""
-    first, *rest = error.errors(include_url=False)
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    more = f" (and {len(rest)} more)" if rest else ""
-    got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
-    return f"{path}: {first['msg'].removeprefix('Value error, ')}{got}{more}."
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """``, did you mean 'x'?`` or nothing."""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 class Registry:

@@ -87,7 +87,14 @@ def gather(folder: Path, store: Store | None = None) -> Results:
     )
 
 
-def _cell(planned: Mapping[str, Any], store: Store, failed: Mapping[str, Any], blocked: Mapping[str, str]) -> Cell:
+def _cell(
+    planned: Mapping[str, Any],
+    store: Store,
+    failed: Mapping[str, Event],
+    blocked: Mapping[str, str],
+    inputs: Mapping[str, list[str]],
+) -> Cell:
+    """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
     key = planned["key"]
     if store.has("cells", key):
         folder = store.path("cells", key)

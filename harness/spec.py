@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, NoReturn, get_args
 import pydantic
 import yaml
 
+from harness.complaints import describe, did_you_mean, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision
-from harness.registry import Kind, Plugin, Registry, describe, did_you_mean
+from harness.registry import Kind, Plugin, Registry
 
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -26,7 +27,18 @@ def _listed(value: object) -> object:
 
 
 def _named(value: object) -> object:
+    if not isinstance(value, str | dict):
+        raise ValueError("it should be a name, or a mapping with a name and params")
     return {"name": value} if isinstance(value, str) else value
+
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _run_name(name: str) -> str:
+    if not _RUN_NAME.fullmatch(name):
+        raise ValueError("it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit")
+    return name
 
 
 class _Model(pydantic.BaseModel):
@@ -67,7 +79,7 @@ Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
 class SpecFile(_Model):
     """A spec as it is written; see ``docs/spec.md``."""
 
-    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, pydantic.AfterValidator(_run_name)]
     datasets: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
     classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
     methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
@@ -82,11 +94,12 @@ class SpecFile(_Model):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One plugin with all its parameters. short: the name that tells it from its siblings in tables."""
+    """One plugin with all its parameters. where: its entry in the spec. short: its name among its siblings in tables."""
 
     plugin: Plugin
     instance: Any
     params: Mapping[str, Any]
+    where: str
     short: str
     levels: tuple[Level, ...] = ()
 
@@ -138,7 +151,8 @@ class _Loader(yaml.SafeLoader):
     """YAML in which a key that stands twice in one mapping is an error, and 1e-3 is a number as in YAML 1.2."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
         for key, times in Counter(map(repr, keys)).items():
             if times > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands twice", node.start_mark)
@@ -156,15 +170,18 @@ def read_spec(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such spec file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: the spec cannot be read: {error}.") from None
+    except OSError as error:
+        raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: the spec cannot be read: it is not a text file in UTF-8.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}.") from None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
+        raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
-    content.setdefault("name", path.stem)
+    content.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
     return content
 
 
@@ -204,7 +221,7 @@ def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
     try:
         file = SpecFile.model_validate(content)
     except pydantic.ValidationError as error:
-        raise BadInput(_one_sentence(error)) from None
+        raise BadInput(_one_sentence(error, content)) from None
     _check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
     _check_distinct("seeds", file.seeds)
     methods = _choices("method", "methods", file.methods, registry)
@@ -230,17 +247,20 @@ def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
     )
 
 
-def _one_sentence(error: pydantic.ValidationError) -> str:
+def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
+    *parents, key = first["loc"] or [""]
     if first["type"] == "extra_forbidden":
-        *parents, key = first["loc"]
         inner: dict[str, type[_Model]] = {"methods": MethodEntry, "resources": Resources}
-        model = inner.get(str(parents[0]), Entry) if parents else SpecFile
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
-        known = list(model.model_fields)
-        hint = " (parameters go under params)" if "params" in known else ""
-        return f"{where}: unknown key {key!r}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
-    return describe(error).lstrip(".")
+        known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
+        what, hint = "key", " (parameters go under params)" if "params" in known else ""
+    elif parents[:1] == ["resources"] and key == "[key]":
+        *parents, key = parents
+        what, known, hint = "stage", list(STAGES), ""
+    else:
+        return describe(error, content).lstrip(".") if first["loc"][:-1] else f"spec{describe(error, content)}"
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
+    return f"{where}: unknown {what} {shown(key)}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
 
 
 def _check_distinct(where: str, values: Iterable[object]) -> None:
@@ -262,8 +282,8 @@ def _levels(file: SpecFile, choice: Choice, index: int) -> tuple[Level, ...]:
     stated = {"colors": entry.colors, "quality": entry.quality}
     for kind, levels in stated.items():
         if levels is not None and kind != mark.level_kind:
-            has = "has no level" if mark.level_kind == "none" else f"takes {mark.level_kind}"
-            raise BadInput(f"{where}.{kind}: {mark.name!r} {has}, not {kind}.")
+            has = f"has no level, leave {kind} out" if mark.level_kind == "none" else f"takes {mark.level_kind}, not {kind}"
+            raise BadInput(f"{where}.{kind}: {mark.name!r} {has}.")
     if mark.level_kind == "none" or mark.levels is None:
         return (None,)
     default = file.colors if mark.level_kind == "colors" else list(mark.default_levels or ())
@@ -280,7 +300,7 @@ def _choices(kind: Kind, where: str, entries: Sequence[Entry], registry: Registr
         plugin = registry.get(kind, entry.name, at)
         for params in _expand(plugin, entry.params, f"{at}.params"):
             instance = plugin.make(params, f"{at}.params")
-            found.append((index, Choice(plugin, instance, plugin.defaults_written_out(instance), entry.name)))
+            found.append((index, Choice(plugin, instance, plugin.defaults_written_out(instance), at, entry.name)))
     return found
 
 
@@ -303,7 +323,8 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     for choice in choices:
         identity = repr((choice.name, sorted(choice.params.items())))
         if identity in distinct and not choice.levels:
-            raise BadInput(f"{choice.plugin.mark.kind} {choice.name!r} stands twice with the same parameters.")
+            first = distinct[identity].where
+            raise BadInput(f"{choice.where}: {choice.name!r} with the same parameters stands at {first} already.")
         present = distinct.get(identity, choice)
         levels = {*present.levels, *choice.levels}
         ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))
