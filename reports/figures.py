@@ -77,10 +77,16 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
 
 
 def _ticks(limits: tuple[float, float]) -> FixedLocator:
-    """Ticks at 1, 2, 5, 10, ... that lie within the limits: a narrow range needs more than powers of ten."""
+    """Round ticks within the limits of a log axis: 1, 2, 5, 10 ... or, where that gives too few, finer steps."""
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-    return FixedLocator([m * 10.0**d for d in decades for m in (1, 2, 5) if lo <= m * 10.0**d <= hi])
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), range(1, 10), (step / 10 for step in range(10, 100))):
+        multiples = list(steps)
+        ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
+        if len(ticks) > 1:
+            break
+    return FixedLocator(ticks[:: 1 + len(ticks) // 8])
 
 
 def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
@@ -128,9 +134,9 @@ def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Ma
             color=style.color,
             marker=style.marker,
             linewidth=1.5,
-            markersize=5.5,
+            markersize=6,
             markeredgecolor=_PAPER,
-            markeredgewidth=0.6,
+            markeredgewidth=0.5,
             zorder=3,
         )
 

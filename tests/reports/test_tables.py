@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+import reports
 from harness.contracts import ContractError, Results
 from harness.registry import Registry
 from reports import plugins, significance, tables
@@ -214,5 +217,11 @@ def test_without_a_baseline_nothing_is_compared(bench: Bench) -> None:
 
 def test_the_plugins_are_found() -> None:
     registry = Registry()
-    registry.add_module(plugins, "built in")
-    assert "tables" in registry.names("report")
+    registry.add_module(reports, "built in")
+    assert registry.names("report") == ["html", "tables"]
+
+
+@pytest.mark.parametrize(("module", "absent"), [("plugins", ("pandas", "scipy", "seaborn")), ("tables", ("seaborn",))])
+def test_what_is_slow_to_import_is_imported_late(module: str, absent: tuple[str, ...]) -> None:
+    code = f"import sys, reports.{module}; sys.exit(bool(sys.modules.keys() & {set(absent)!r}))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(reports.__file__).parent.parent).returncode == 0
