@@ -176,14 +176,23 @@ def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Pat
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         momentum = optimizer.state[parameter].get("momentum_buffer")
         if momentum is not None:
-            tensors[f"momentum.{name}"] = momentum.contiguous()
+            tensors[f"momentum.{name}"] = momentum
+    tensors = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     partial = folder / f"{CHECKPOINT}.{os.getpid()}"
-    save_file(tensors, partial, metadata={"epochs_done": str(epochs_done)})
+    save_file(tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors)})
     partial.replace(folder / CHECKPOINT)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names and bytes of contiguous tensors on the CPU."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None) -> int:
@@ -191,15 +200,11 @@ def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None)
     if folder is None or not (folder / CHECKPOINT).is_file():
         return 0
     try:
-        with safetensors.safe_open(folder / CHECKPOINT, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            done = int(file.metadata()["epochs_done"])
-        network.load_state_dict(
-            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        )
-    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        tensors, done = _read_checkpoint(folder / CHECKPOINT, network)
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
         return 0
+    network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
     for name, parameter in network.named_parameters():
         if f"momentum.{name}" in tensors:
             momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
@@ -207,12 +212,25 @@ def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None)
     return done
 
 
+def _read_checkpoint(path: Path, network: nn.Module) -> tuple[dict[str, Tensor], int]:
+    """A checkpoint's tensors and its epochs done; ValueError where they are not as written or of another network."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        metadata = file.metadata()
+    if metadata["sha256"] != _digest(tensors):
+        raise ValueError("its tensors are not as they were written")
+    for name, tensor in network.state_dict().items():
+        if tensors[f"network.{name}"].shape != tensor.shape:
+            raise ValueError(f"{name} has another shape")
+    return tensors, int(metadata["epochs_done"])
+
+
 @torch.no_grad()
 def predict(
     network: nn.Module, images: Images, normalization: Normalization, device: str = "cpu", batch_size: int = 256
 ) -> NDArray[np.float32]:
     """Logits ``float32 [N, classes]`` of a network in eval mode, always in fp32."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images))
+    pixels = torch.from_numpy(np.array(images))
     outputs = []
     for part in pixels.split(batch_size):
         logits = network(normalize(part.to(device), normalization))

@@ -37,6 +37,7 @@ def spots(count, seed):
     for image, label in zip(images, labels, strict=True):
         row, column = generator.integers(0, SIDE - 5), generator.integers(0, SIDE // 2 - 5) + label * SIDE // 2
         image[row : row + 5, column : column + 5] += 110
+    images.flags.writeable = False  # as shared memory between processes is
     return Split.of(images, labels)
 
 
