@@ -225,17 +225,23 @@ class _Builder:
         if id(choice) not in self._fingerprints:
             try:
                 self._fingerprints[id(choice)] = str(fingerprint())
+            except BadInput as error:
+                raise BadInput(f"{choice.where}: {error}") from None
             except OSError as error:
                 check_inputs(choice)
-                raise BadInput(f"{choice.plugin.mark.kind} {choice.short!r} cannot be read: {error}.") from error
+                raise BadInput(f"{choice.where}: {choice.name!r} cannot be read: {error}.") from error
         return self._fingerprints[id(choice)]
 
 
 def check_inputs(choice: Choice) -> None:
-    """Lets a plugin look at the files it will read. Raises BadInput."""
+    """Lets a plugin look at the files it will read. Raises BadInput that names the entry in the spec."""
     check = getattr(choice.instance, "check", None)
-    if check is not None:
+    if check is None:
+        return
+    try:
         check()
+    except BadInput as error:
+        raise BadInput(f"{choice.where}: {error}") from None
 
 
 def _first(*values: T | None) -> T | None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import pydantic
 
-from harness.complaints import describe, did_you_mean
+from harness.complaints import describe, did_you_mean, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, Needs
 from harness.sources import source_digest
 
@@ -153,14 +153,20 @@ class Plugin:
                 raise BadInput(
                     f"{where}: {self.mark.kind} {self.name!r} has no parameter {name!r}{guess} (has: {has})."
                 )
+            try:
+                json.dumps(params[name])
+            except TypeError:
+                raise BadInput(f"{where}.{name}: {shown(params[name])} is not a plain YAML value.") from None
         try:
             return self.adapter.validate_json(json.dumps(dict(params)), strict=True)
-        except TypeError as error:
-            raise BadInput(f"{where}: the parameters of {self.name!r} must be plain YAML values ({error}).") from None
         except pydantic.ValidationError as error:
             raise BadInput(f"{where}{describe(error, dict(params))}") from None
         except pydantic.errors.PydanticUserError as error:
-            raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {error.message}") from None
+            reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
+            raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.") from None
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BadInput(f"{where}: {self.name!r} cannot be made with these parameters: {reason}.") from error
 
     def accepts(self, parameter: str, value: object) -> bool:
         """Whether ``value`` as it stands is a value of this parameter."""

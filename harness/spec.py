@@ -94,7 +94,10 @@ class SpecFile(_Model):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One plugin with all its parameters. where: its entry in the spec. short: its name among its siblings in tables."""
+    """One plugin with all its parameters.
+
+    where: its entry in the spec. short: the name that tells it from its siblings in tables.
+    """
 
     plugin: Plugin
     instance: Any
@@ -249,7 +252,7 @@ def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
 
 def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
-    *parents, key = first["loc"] or [""]
+    *parents, key = first["loc"]
     if first["type"] == "extra_forbidden":
         inner: dict[str, type[_Model]] = {"methods": MethodEntry, "resources": Resources}
         known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
@@ -258,7 +261,8 @@ def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -
         *parents, key = parents
         what, known, hint = "stage", list(STAGES), ""
     else:
-        return describe(error, content).lstrip(".") if first["loc"][:-1] else f"spec{describe(error, content)}"
+        sentence = describe(error, content)
+        return f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip(".")
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
     return f"{where}: unknown {what} {shown(key)}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
 
@@ -282,8 +286,8 @@ def _levels(file: SpecFile, choice: Choice, index: int) -> tuple[Level, ...]:
     stated = {"colors": entry.colors, "quality": entry.quality}
     for kind, levels in stated.items():
         if levels is not None and kind != mark.level_kind:
-            has = f"has no level, leave {kind} out" if mark.level_kind == "none" else f"takes {mark.level_kind}, not {kind}"
-            raise BadInput(f"{where}.{kind}: {mark.name!r} {has}.")
+            rather = f"leave {kind} out" if mark.level_kind == "none" else f"it takes {mark.level_kind}"
+            raise BadInput(f"{where}.{kind}: {mark.name!r} has no {kind}, {rather}.")
     if mark.level_kind == "none" or mark.levels is None:
         return (None,)
     default = file.colors if mark.level_kind == "colors" else list(mark.default_levels or ())
