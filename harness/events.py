@@ -36,10 +36,13 @@ Listener = Callable[[Event], None]
 
 
 class EventLog:
-    """Appends to ``events.jsonl`` and tells the listeners."""
+    """Appends to ``events.jsonl``, below a line that a crash cut short, and tells the listeners."""
 
     def __init__(self, path: Path, *listeners: Listener) -> None:
         self.path, self.listeners = path, listeners
+        if path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n"):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
 
     def __call__(
         self,
@@ -75,7 +78,7 @@ def last_run(path: Path) -> Iterator[Event]:
     for line in lines:
         try:
             event = Event(**json.loads(line))
-        except ValueError:
+        except (ValueError, TypeError):
             continue
         if event.event == "run-started":
             events.clear()
