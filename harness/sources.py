@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
 import importlib.util
+import os
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ from types import ModuleType
 from harness.contracts import BadInput
 
 PACKAGES = ("harness", "methods", "tasks", "reports")
+_SINGLE = "fewcolors_plugin_"
 _NOT_IN_DIGESTS = {"harness.registry", "harness.contracts", "harness.sources"}
 """What every plugin imports and no number comes from; their meaning is covered by the versions in ``harness.plan``."""
 
@@ -24,8 +29,9 @@ _NOT_IN_DIGESTS = {"harness.registry", "harness.contracts", "harness.sources"}
 class Source:
     """A plugin that is not installed, as it travels to workers.
 
-    name: the module's import name. path: where it lies on the driver's machine. files: relative path -> content of
-    every Python file it consists of.
+    name: the module's import name; that of a single file ends with a digest of its text, so that two files of the same
+    name are two modules. path: where it lies on the driver's machine. files: relative path -> content of every Python
+    file it consists of.
     """
 
     name: str
@@ -43,61 +49,74 @@ def read_source(argument: str) -> Source:
     if argument.endswith(".py"):
         if not path.is_file():
             raise BadInput(f"--plugin {argument}: there is no such file.")
-        name = f"fewcolors_plugin_{path.stem.replace('-', '_').replace('.', '_')}"
-        return Source(name, str(path.resolve()), ((f"{name}.py", path.read_bytes()),))
+        text = path.read_bytes()
+        name = f"{_SINGLE}{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{hashlib.sha256(text).hexdigest()[:8]}"
+        return Source(name, str(path.resolve()), ((f"{name}.py", text),))
     try:
         spec = importlib.util.find_spec(argument)
     except (ImportError, ValueError):
         spec = None
-    if spec is None or spec.origin is None:
+    except Exception as error:
+        raise BadInput(f"--plugin {argument} cannot be loaded: {type(error).__name__}: {error}.") from error
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise BadInput(f"--plugin {argument}: neither a .py file nor a module that can be imported.")
-    top = importlib.util.find_spec(argument.partition(".")[0])
-    assert top is not None
+    return Source(argument, spec.origin, _files(argument))
+
+
+def _files(module: str) -> tuple[tuple[str, bytes], ...]:
+    """Every Python file of the package a module is in, or the one file it is; none where it cannot be found."""
+    try:
+        top = importlib.util.find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        top = None
+    if top is None:
+        return ()
     if top.submodule_search_locations:
         root = Path(next(iter(top.submodule_search_locations)))
-        files = [(str(p.relative_to(root.parent)), p.read_bytes()) for p in sorted(root.rglob("*.py"))]
-    else:
-        files = [(Path(spec.origin).name, Path(spec.origin).read_bytes())]
-    return Source(argument, spec.origin, tuple(files))
+        return tuple((str(p.relative_to(root.parent)), p.read_bytes()) for p in sorted(root.rglob("*.py")))
+    assert top.origin is not None
+    return ((Path(top.origin).name, Path(top.origin).read_bytes()),)
 
 
 def import_source(source: Source, scratch: Path) -> ModuleType:
     """Imports it from where it lies if that still holds the same text, else from a copy under ``scratch``."""
     if source.name in sys.modules:
         return sys.modules[source.name]
-    single = source.name.startswith("fewcolors_plugin_")
-    here = Path(source.path)
-    if single:
-        content = source.files[0][1]
-        if not (here.is_file() and here.read_bytes() == content):
-            here = _unpack(source, scratch) / f"{source.name}.py"
-        spec = importlib.util.spec_from_file_location(source.name, here)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[source.name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[source.name]
-            raise
-        return module
-    try:
-        found = importlib.util.find_spec(source.name)
-    except ImportError:
-        found = None
-    if found is None:
-        sys.path.append(str(_unpack(source, scratch)))
+    if source.name.startswith(_SINGLE):
+        return _import_file(source, scratch)
+    if _files(source.name) != source.files:
+        sys.path.insert(0, str(_unpack(source, scratch)))
         importlib.invalidate_caches()
     return importlib.import_module(source.name)
 
 
+def _import_file(source: Source, scratch: Path) -> ModuleType:
+    here = Path(source.path)
+    if not (here.is_file() and here.read_bytes() == source.files[0][1]):
+        here = _unpack(source, scratch) / f"{source.name}.py"
+    spec = importlib.util.spec_from_file_location(source.name, here)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[source.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[source.name]
+        raise
+    return module
+
+
 def _unpack(source: Source, scratch: Path) -> Path:
     root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
-    for name, content in source.files:
-        target = root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+    if not root.is_dir():
+        partial = root.with_name(f"{root.name}.{os.getpid()}.partial")
+        for name, content in source.files:
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(content)
+        with contextlib.suppress(OSError):  # another worker of this machine was first
+            partial.rename(root)
+        shutil.rmtree(partial, ignore_errors=True)
     return root
 
 
