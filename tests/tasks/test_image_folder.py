@@ -154,7 +154,7 @@ def test_bad_folders_are_one_sentence(tmp_path, spoil, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, "root: Field required"),
+        ({}, "root: it is missing"),
         ({"root": 3}, r"root: .*string"),
         ({"root": "x", "side": 7}, "side: .*greater than or equal to 8"),
         ({"root": "x", "side": 32.5}, "side: "),
