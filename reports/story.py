@@ -13,6 +13,7 @@ from reports.summary import Comparison, Point, Task, recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
+_HARDLY_MORE_THAN_CHANCE = 1.5
 _BY_CHANCE = {
     "better": "not luck",
     "worse": "{b} is better, and that is not luck",
@@ -124,7 +125,12 @@ def _why_not(task: Task, spec: Mapping[str, Any]) -> str:
 
 
 def _original(task: Task) -> str:
-    return "" if math.isnan(task.original) else f"With all its colors the original keeps {percent(task.original)}."
+    if math.isnan(task.original):
+        return ""
+    kept = f"With all its colors the original keeps {percent(task.original)}"
+    if task.original < _HARDLY_MORE_THAN_CHANCE * task.chance:
+        return f"{kept}, hardly more than the {percent(task.chance)} of guessing: this classifier can judge nothing."
+    return f"{kept}."
 
 
 def recognized(task: Task, spec: Mapping[str, Any]) -> str:

@@ -117,6 +117,13 @@ def test_recognized_counts_the_lower_end(bench: Bench, make: Callable[..., Cell]
     assert details.endswith("kmeans with 2 colors; median-cut and octree with 8 colors; random at no tested number.")
 
 
+@pytest.mark.parametrize(("original", "warned"), [(0.4, True), (0.9, False)])
+def test_a_classifier_that_guesses_is_named_so(bench: Bench, original: float, warned: bool) -> None:
+    notes = {"pixels": 256, "original_accuracy": original}
+    _, details = story(bench.results([bench.cell(bench.frame([1, 0, 1]), "median-cut", 2, notes=notes)]))
+    assert ("hardly more than the 33.3 % of guessing" in details) == warned
+
+
 def test_several_seeds_speak_with_one_voice(bench: Bench, right: Callable[..., np.ndarray]) -> None:
     cells = [
         bench.cell(bench.frame(right(300, share, seed + 10 * k)), variant, 2, seed=seed)
