@@ -61,13 +61,13 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
 
 def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the bits per pixel of the file; nothing where no point has a file."""
-    lines = _lines(p for p in task.points if p.ok and p["bpp_file"] > 0)
+    lines = _lines(p for p in task.points if p.ok and p.mean("bpp_file") > 0)
     if not lines:
         return ""
     with _seaborn(name):
         figure, axes = _canvas(task, "bits per pixel of the file", [0.115, 0.15, 0.865, 0.81])
         axes.set_xscale("log")
-        _draw(axes, {v: [(p["bpp_file"], p) for p in points] for v, points in lines.items()}, styles)
+        _draw(axes, {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}, styles)
         _name_levels(axes, [point for points in lines.values() for point in points])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(_ticks(axes.get_xlim()))
@@ -111,11 +111,11 @@ def _canvas(task: Task, xlabel: str, box: list[float]) -> tuple[Figure, Axes]:
     axes.set_ylabel("accuracy, %")
     sns.despine(ax=axes, left=True)
     axes.tick_params(length=3, width=0.6)
-    for height, words, dashes in ((task.original, "original", (5, 3)), (task.chance, "chance", (1, 2))):
+    for height, words, dashes, x in ((task.original, "original", (5, 3), 0.01), (task.chance, "chance", (1, 2), 0.99)):
         if not math.isnan(height):
             axes.axhline(height, color=_INK, linewidth=0.9, linestyle=(0, dashes))
-            where = axes.get_yaxis_transform()
-            axes.text(0.01, height + 0.012, words, transform=where, fontsize=8, va="bottom", color=_INK)
+            side = "left" if x < 0.5 else "right"
+            axes.text(x, height + 0.012, words, transform=axes.get_yaxis_transform(), fontsize=8, ha=side, va="bottom")
     return figure, axes
 
 
@@ -177,7 +177,7 @@ def _name_levels(axes: Axes, points: list[Point]) -> None:
             lowest[point.level_kind, point.level] = point
     for point in lowest.values():
         words = f"{point.level}" if point.level_kind == "colors" else f"q{point.level}"
-        where = point["bpp_file"], point.accuracy
+        where = point.mean("bpp_file"), point.accuracy
         axes.annotate(words, where, (5, -6), textcoords="offset points", ha="left", va="top", fontsize=8)
 
 

@@ -61,7 +61,8 @@ class Point:
         """Accuracy less the original's, as a fraction."""
         return self.accuracy - self.original
 
-    def __getitem__(self, column: str) -> float:
+    def mean(self, column: str) -> float:
+        """One of the columns ``MEASURED``, NaN where it is not known."""
         return dict(self.measured).get(column, math.nan)
 
 

@@ -114,6 +114,9 @@ def test_the_page_stands_alone_and_shows_everything(full: Results, tmp_path: Pat
         "Accuracy against the number of colors",
         "Accuracy against bits per pixel",
     }
+    legend = re.search(r'class="legend">(.*?)</p>', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert legend is not None
+    assert Page(legend[1]).text.split() == ["original", "colorcnn", "jpeg", "median-cut"], "not what has no point"
     tiles = page.all("div", "tile")
     assert len(tiles) == 2 * 2 * (3 + 3 + 1), "classifiers x images x (median-cut, colorcnn, jpeg)"
     assert len(page.all("img")) == len(tiles) + 2 * 2
