@@ -14,9 +14,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from harness.complaints import told
 from harness.contracts import BadInput
 
 PACKAGES = ("harness", "methods", "tasks", "reports")
@@ -57,7 +59,7 @@ def read_source(argument: str) -> Source:
     except (ImportError, ValueError):
         spec = None
     except Exception as error:
-        raise BadInput(f"--plugin {argument} cannot be loaded: {type(error).__name__}: {error}.") from error
+        raise BadInput(f"--plugin {argument} cannot be loaded: {told(error)}.") from error
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise BadInput(f"--plugin {argument}: neither a .py file nor a module that can be imported.")
     return Source(argument, spec.origin, _files(argument))
@@ -141,15 +143,25 @@ def source_digest(module_name: str) -> str:
 
 
 def _source_path(name: str) -> Path | None:
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
+    file = getattr(sys.modules.get(name), "__file__", None)
     if file is None:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            return None
+        spec = _find_spec(name)
         file = spec.origin if spec else None
     return Path(file) if file and file.endswith(".py") else None
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    """As importlib's, but no parent is imported: what a module imports (torch) need not be loaded to be hashed."""
+    parent = name.rpartition(".")[0]
+    if not parent:
+        try:
+            return importlib.util.find_spec(name)
+        except ValueError:
+            return None
+    package = _find_spec(parent)
+    if package is None or package.submodule_search_locations is None:
+        return None
+    return PathFinder.find_spec(name, list(package.submodule_search_locations))
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
