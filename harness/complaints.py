@@ -69,6 +69,11 @@ def shown(value: object) -> str:
     return " ".join(short.repr(value).split())
 
 
+def told(error: BaseException) -> str:
+    """An exception's type and message in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """``, did you mean 'x'?`` or nothing."""
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)

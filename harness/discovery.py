@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from harness.complaints import told
 from harness.contracts import BadInput
 from harness.registry import Registry
 from harness.sources import Source, import_source
@@ -42,8 +43,8 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
             found = registry.add_module(module, source.path)
         except BadInput:
             raise
-        except Exception as error:
-            raise BadInput(f"--plugin {source.path} cannot be loaded: {type(error).__name__}: {error}.") from error
+        except (Exception, SystemExit) as error:
+            raise BadInput(f"--plugin {source.path} cannot be loaded: {told(error)}.") from error
         if not found:
             raise BadInput(
                 f"--plugin {source.path} holds no plugin: "
@@ -61,5 +62,5 @@ def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, ori
             registry.add(loaded, origin)
     except BadInput:
         raise
-    except Exception as error:  # noqa: BLE001 - a stranger's package may fail in any way and must cost only itself
-        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {type(error).__name__}: {error}", stacklevel=2)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's package may fail in any way
+        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {told(error)}", stacklevel=2)
