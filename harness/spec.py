@@ -214,8 +214,9 @@ def override(
         changed["datasets"] = list(datasets)
     if classifiers:
         changed["classifiers"] = list(classifiers)
-    if methods:
-        changed["methods"] = [*(content.get("methods") or []), *methods]
+    present = content.get("methods") or []
+    if methods and isinstance(present, list):
+        changed["methods"] = [*present, *methods]
     return changed
 
 
