@@ -1,0 +1,221 @@
+import sys
+
+import pytest
+
+from harness.contracts import BadInput
+from harness.discovery import discover
+from harness.registry import Registry
+from harness.sources import Source, import_source, read_source, source_digest
+
+PLUGIN = """
+from __future__ import annotations
+from harness.contracts import Palettized
+from harness.registry import quantizer
+
+@quantizer("{name}")
+class Mine:
+    gamma: float = {gamma}
+
+    def palettize(self, images, colors) -> Palettized: ...
+"""
+
+
+def plugin(name="mine", gamma=1.0):
+    return PLUGIN.format(name=name, gamma=gamma)
+
+
+pytestmark = pytest.mark.usefixtures("cleanup_modules")
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def gamma_of(module):
+    registry = Registry()
+    registry.add_module(module, "test")
+    return registry.get("method", "mine", "test").make({}, "test").gamma
+
+
+def test_a_file_whose_name_is_no_module_name(tmp_path):
+    source = read_source(str(write(tmp_path / "my-own.method v2.py", plugin())))
+    module = import_source(source, tmp_path)
+    assert source.name.isidentifier()
+    assert gamma_of(module) == 1.0
+    assert module.__file__ == source.path
+    assert import_source(source, tmp_path) is module
+
+
+def test_two_files_of_the_same_name_are_two_modules(tmp_path):
+    sources = [read_source(str(write(tmp_path / folder / "mine.py", plugin(folder)))) for folder in ("one", "two")]
+    names = discover(sources, tmp_path).names("method")
+    assert {"one", "two"} <= set(names)
+
+
+def test_a_file_that_was_changed_after_it_was_read_is_imported_as_it_was(tmp_path):
+    path = write(tmp_path / "mine.py", plugin(gamma=1.0))
+    source = read_source(str(path))
+    write(path, plugin(gamma=2.0))
+    assert gamma_of(import_source(source, tmp_path / "scratch")) == 1.0
+    assert gamma_of(import_source(read_source(str(path)), tmp_path / "scratch")) == 2.0
+
+
+def test_a_file_travels_to_where_the_original_is_not(tmp_path):
+    path = write(tmp_path / "mine.py", plugin())
+    source = read_source(str(path))
+    path.unlink()
+    module = import_source(source, tmp_path / "scratch")
+    assert gamma_of(module) == 1.0
+    assert module.__file__.startswith(str(tmp_path / "scratch"))
+
+
+def package(root, gamma=1.0):
+    write(root / "toy_package" / "__init__.py", "")
+    write(root / "toy_package" / "deep" / "__init__.py", "")
+    write(root / "toy_package" / "deep" / "method.py", plugin(gamma=gamma) + "\nfrom toy_package.helper import VALUE\n")
+    write(root / "toy_package" / "helper.py", "VALUE = 1\n")
+    return root
+
+
+def test_a_module_of_a_package_travels_with_its_package(tmp_path, monkeypatch):
+    with monkeypatch.context() as context:
+        context.syspath_prepend(str(package(tmp_path / "here")))
+        source = read_source("toy_package.deep.method")
+    assert {name for name, _ in source.files} == {
+        "toy_package/__init__.py",
+        "toy_package/helper.py",
+        "toy_package/deep/__init__.py",
+        "toy_package/deep/method.py",
+    }
+    forget("toy_package")
+    module = import_source(source, tmp_path / "scratch")
+    assert gamma_of(module) == 1.0
+    assert module.__file__.startswith(str(tmp_path / "scratch"))
+
+
+def forget(top):
+    for name in [name for name in sys.modules if name.partition(".")[0] == top]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(("gamma", "copied"), [(1.0, False), (2.0, True)])
+def test_a_package_that_is_there_too_is_used_only_if_it_is_the_same(tmp_path, monkeypatch, gamma, copied):
+    with monkeypatch.context() as context:
+        context.syspath_prepend(str(package(tmp_path / "driver")))
+        source = read_source("toy_package.deep.method")
+    forget("toy_package")
+    monkeypatch.syspath_prepend(str(package(tmp_path / "worker", gamma)))
+    module = import_source(source, tmp_path / "scratch")
+    assert gamma_of(module) == 1.0
+    assert module.__file__.startswith(str(tmp_path / ("scratch" if copied else "worker")))
+
+
+def test_a_single_module_on_the_path(tmp_path, monkeypatch):
+    write(tmp_path / "toy_single.py", plugin())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = read_source("toy_single")
+    assert [name for name, _ in source.files] == ["toy_single.py"]
+    assert gamma_of(import_source(source, tmp_path)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("no-such.py", "--plugin no-such.py: there is no such file."),
+        ("no_such_module", "--plugin no_such_module: neither a .py file nor a module that can be imported."),
+        ("no_such.module", "--plugin no_such.module: neither a .py file nor"),
+        ("harness.no_such", "--plugin harness.no_such: neither a .py file nor"),
+        ("harness.plan.no_such", "--plugin harness.plan.no_such: neither a .py file nor"),
+        (".relative", "--plugin .relative: neither"),
+        ("", "--plugin : neither"),
+        ("sys", "--plugin sys: neither"),
+        ("folder/name", "--plugin folder/name: neither"),
+        ("toy_raising.module", "--plugin toy_raising.module cannot be loaded: RuntimeError: not today."),
+    ],
+)
+def test_what_is_no_plugin_source(tmp_path, monkeypatch, argument, sentence):
+    write(tmp_path / "toy_raising" / "__init__.py", "raise RuntimeError('not today')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(BadInput) as error:
+        read_source(argument)
+    assert str(error.value).startswith(sentence)
+
+
+def digest_of(tmp_path, monkeypatch, files):
+    root = tmp_path / "digests"
+    for name, text in files.items():
+        write(root / "toy_digest" / name, text)
+    source_digest.cache_clear()
+    monkeypatch.syspath_prepend(str(root))
+    return source_digest("toy_digest.method")
+
+
+FILES = {
+    "__init__.py": "",
+    "method.py": "from toy_digest import direct\nfrom . import relative\nfrom .values import A\n\ndef f():\n"
+    "    import toy_digest.lazy\n",
+    "direct.py": "import numpy",
+    "relative.py": "from .further import x",
+    "further.py": "x = 1",
+    "values.py": "A = 1",
+    "lazy.py": "B = 1",
+    "unrelated.py": "C = 1",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "matters"),
+    [
+        ("method.py", True),
+        ("direct.py", True),
+        ("relative.py", True),
+        ("further.py", True),
+        ("values.py", True),
+        ("lazy.py", True),
+        ("unrelated.py", False),
+    ],
+)
+def test_the_digest_follows_imports_within_the_package_and_nothing_else(tmp_path, monkeypatch, file, matters):
+    before = digest_of(tmp_path, monkeypatch, FILES)
+    assert digest_of(tmp_path, monkeypatch, FILES) == before
+    after = digest_of(tmp_path, monkeypatch, FILES | {file: FILES[file] + "\n# changed\n"})
+    assert (after != before) is matters
+
+
+def test_text_that_moves_between_files_changes_the_digest(tmp_path, monkeypatch):
+    one = digest_of(tmp_path, monkeypatch, FILES | {"values.py": "A = 1\n", "lazy.py": ""})
+    assert digest_of(tmp_path, monkeypatch, FILES | {"values.py": "", "lazy.py": "A = 1\n"}) != one
+
+
+def test_the_digest_of_a_file_is_the_same_wherever_it_is_imported_from(tmp_path):
+    path = write(tmp_path / "mine.py", plugin())
+    source = read_source(str(path))
+
+    def digest():
+        source_digest.cache_clear()
+        return source_digest(import_source(source, tmp_path / "scratch").__name__)
+
+    here = digest()
+    path.unlink()
+    forget(source.name)
+    assert digest() == here
+
+
+def test_a_stated_version_wins_over_the_source(tmp_path):
+    text = plugin() + "    version = 3\n"
+    digests = set()
+    for extra in ("", "# a comment\n"):
+        source = read_source(str(write(tmp_path / "mine.py", text + extra)))
+        registry = Registry()
+        registry.add_module(import_source(source, tmp_path), "test")
+        digests.add(registry.get("method", "mine", "test").source_digest)
+    assert digests == {"version 3"}
+
+
+def test_the_digest_of_a_source_covers_names_and_contents():
+    base = Source("x", "/x.py", (("x.py", b"1"),))
+    assert base.digest == Source("x", "/elsewhere.py", (("x.py", b"1"),)).digest
+    assert base.digest != Source("x", "/x.py", (("x.py", b"2"),)).digest
+    assert base.digest != Source("x", "/x.py", (("y.py", b"1"),)).digest
