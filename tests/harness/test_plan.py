@@ -1,0 +1,235 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from harness import plan as planning
+from harness.contracts import BadInput, Needs
+from harness.discovery import discover
+from harness.plan import DEFAULT_NEEDS, check_inputs, make_plan
+from harness.sources import read_source
+from harness.spec import resolve
+
+
+@pytest.fixture
+def plan_of(make_spec):
+    return lambda **changes: make_plan(make_spec(**changes))
+
+
+def keys(plan, stage=None):
+    return {key for key, job in plan.jobs.items() if stage in (None, job.stage)}
+
+
+def by_stage(plan):
+    counts = {}
+    for job in plan.jobs.values():
+        counts[job.stage] = counts.get(job.stage, 0) + 1
+    return counts
+
+
+BASE = {
+    "datasets": [{"name": "dots", "params": {"n": 4}}],
+    "classifiers": [{"name": "net", "params": {"rate": 0.1}}],
+    "methods": [{"name": "learned", "params": {"gamma": 1}, "colors": 2}],
+    "seeds": [0],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "untouched"),
+    [
+        ({"datasets": [{"name": "dots", "params": {"n": 5}}]}, set()),
+        ({"classifiers": [{"name": "net", "params": {"rate": 0.2}}]}, {"datasets"}),
+        ({"methods": [{"name": "learned", "params": {"gamma": 2}, "colors": 2}]}, {"datasets", "classifiers"}),
+        ({"methods": [{"name": "joint", "params": {"gamma": 1}, "colors": 2}]}, {"datasets", "classifiers"}),
+        ({"methods": [{"name": "learned", "params": {"gamma": 1}, "colors": 3}]}, {"datasets", "classifiers"}),
+        ({"seeds": [1]}, {"datasets"}),
+        ({"precision": "bf16"}, {"datasets"}),
+    ],
+)
+def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of, change, untouched):
+    before, after = plan_of(**BASE), plan_of(**BASE | change)
+    assert by_stage(before) == by_stage(after) == dict.fromkeys(by_stage(before), 1)
+    for stage in ("datasets", "classifiers", "quantizers", "applied", "cells"):
+        assert (keys(before, stage) == keys(after, stage)) is (stage in untouched), stage
+    assert {cell.key for cell in before.cells} == keys(before, "cells")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"baseline": "learned"},
+        {"recognized": 0.5},
+        {"reports": ["html"]},
+        {"resources": {"cells": {"cpus": 3, "seconds": 5}, "classifiers": {"gpus": 0}}},
+        {"colors": [64, 128]},
+        {"methods": [{"name": "learned", "colors": [2]}]},
+    ],
+)
+def test_what_changes_no_number_changes_no_key(plan_of, change):
+    assert keys(plan_of(**BASE)) == keys(plan_of(**BASE | change))
+
+
+def test_keys_are_free_of_order_and_of_what_else_is_asked_for(plan_of):
+    methods = ["flat", "squeeze", {"name": "learned", "colors": [4, 2]}]
+    wide = plan_of(methods=methods, seeds=[0, 1], datasets=["dots", {"name": "dots", "params": {"n": 9}}])
+    turned = plan_of(
+        methods=methods[::-1], seeds=[1, 0], datasets=[{"name": "dots", "params": {"n": 9}}, {"name": "dots"}]
+    )
+    assert keys(wide) == keys(turned)
+    assert keys(plan_of(methods=["flat"])) < keys(wide)
+
+
+@pytest.mark.parametrize("stage", ["datasets", "classifiers", "quantizers", "applied", "cells"])
+def test_a_new_version_of_a_stage_gives_new_keys_from_there_on(plan_of, monkeypatch, stage):
+    before = plan_of(**BASE)
+    monkeypatch.setattr(planning, "VERSIONS", {**planning.VERSIONS, stage: 99})
+    after = plan_of(**BASE)
+    assert keys(before, stage).isdisjoint(keys(after, stage))
+    assert keys(before, "cells").isdisjoint(keys(after, "cells"))
+    assert stage == "datasets" or keys(before, "datasets") == keys(after, "datasets")
+
+
+PLUGIN = """
+from harness.registry import quantizer
+
+@quantizer("mine")
+class Mine:
+    def palettize(self, images, colors): ...
+"""
+
+
+@pytest.mark.usefixtures("cleanup_modules")
+def test_the_source_of_a_plugin_is_in_its_keys_and_in_no_other(tmp_path):
+    def plan(text):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        registry = discover([read_source(str(path))], tmp_path)
+        content = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "colors": 2}
+        return make_plan(resolve(content | {"methods": ["mine", "median-cut"]}, registry))
+
+    before, same, after = plan(PLUGIN), plan(PLUGIN), plan(PLUGIN + "# changed\n")
+    assert keys(before) == keys(same)
+    changed = {(job.stage, job.name.partition(" ")[0]) for k, job in before.jobs.items() if k not in after.jobs}
+    assert changed == {("applied", "mine"), ("cells", "mine")}
+
+
+def test_the_content_of_files_is_in_the_key(plan_of, tmp_path):
+    def dataset_key(name, content):
+        (tmp_path / name).write_text(content)
+        plan = plan_of(datasets=[{"name": "on-disk", "params": {"path": str(tmp_path / name)}}])
+        return keys(plan, "datasets")
+
+    assert dataset_key("a", "one") == dataset_key("a", "one")
+    assert dataset_key("a", "one") != dataset_key("a", "two")
+
+
+def test_files_that_are_missing_are_bad_input_at_their_place(plan_of, make_spec, tmp_path, registry, monkeypatch):
+    entry = {"name": "on-disk", "params": {"path": str(tmp_path / "gone")}}
+    with pytest.raises(BadInput, match=r"^datasets\[1\]: path: there is no file .*gone\.$"):
+        plan_of(datasets=["dots", entry])
+    with pytest.raises(BadInput, match=r"^datasets\[0\]: path: there is no file .*gone\.$"):
+        check_inputs(make_spec(datasets=[entry]).datasets[0])
+    monkeypatch.delattr(registry.get("dataset", "on-disk", "test").cls, "check")
+    with pytest.raises(BadInput, match=r"^datasets\[0\]: 'on-disk' cannot be read: .*No such file.*gone'\.$"):
+        plan_of(datasets=[entry])
+
+
+def test_training_free_images_serve_all_classifiers_and_seeds(plan_of):
+    plan = plan_of(
+        methods=["flat", {"name": "squeeze", "quality": [1, 2, 3]}, "plain"],
+        classifiers=[{"name": "net", "params": {"epochs": [1, 2]}}],
+        seeds=[0, 1, 2],
+    )
+    assert by_stage(plan) == {"datasets": 1, "classifiers": 6, "applied": 2 + 3 + 1, "cells": 6 * (2 + 3 + 1)}
+    assert {cell.fitted_on for cell in plan.cells} == {""}
+
+
+def test_learned_images_belong_to_their_classifier_and_seed(plan_of):
+    plan = plan_of(methods=["learned"], classifiers=[{"name": "net", "params": {"epochs": [1, 2]}}], seeds=[0, 1])
+    assert by_stage(plan) == {"datasets": 1, "classifiers": 4, "quantizers": 8, "applied": 8, "cells": 8}
+    assert {cell.fitted_on for cell in plan.cells} == {"net", "net epochs=2"}
+    assert all(cell.fitted_on == cell.classifier for cell in plan.cells)
+    assert {job.levels for job in plan.jobs.values() if job.stage == "quantizers"} == {(2,), (4,)}
+
+
+def test_one_training_serves_all_colors_of_a_joint_quantizer(plan_of):
+    plan = plan_of(methods=["joint"], colors=[4, 2, 8], seeds=[0, 1])
+    assert by_stage(plan) == {"datasets": 1, "classifiers": 2, "quantizers": 2, "applied": 6, "cells": 6}
+    (one, _) = [job for job in plan.jobs.values() if job.stage == "quantizers"]
+    assert one.levels == (2, 4, 8)
+    assert one.name == "joint at 2, 4, 8 colors on dots, net, seed 0"
+
+
+def test_every_job_comes_after_its_inputs_and_knows_them_by_their_roles(plan_of):
+    plan = plan_of(methods=["flat", "learned", "joint", "plain"], seeds=[0, 1])
+    seen = set()
+    roles = {
+        "datasets": [set()],
+        "classifiers": [{"dataset"}],
+        "quantizers": [{"dataset", "classifier"}],
+        "applied": [{"dataset"}, {"dataset", "quantizer"}],
+        "cells": [{"dataset", "classifier", "applied"}],
+    }
+    for key, job in plan.jobs.items():
+        assert key == job.key
+        assert {parent for _, parent in job.inputs.values()} <= seen
+        assert all(plan.jobs[parent].stage == stage for stage, parent in job.inputs.values())
+        assert set(job.inputs) in roles[job.stage]
+        seen.add(key)
+    cell = next(cell for cell in plan.cells if cell.method == "learned")
+    assert {plan.jobs[key].stage for key in plan.ancestors(cell.key)} == {
+        "datasets", "classifiers", "quantizers", "applied",
+    }  # fmt: skip
+
+
+def test_cells_are_in_the_order_of_the_spec_with_their_place_in_the_tables(plan_of):
+    plan = plan_of(methods=["squeeze", {"name": "flat", "params": {"gamma": [1, 2]}}], colors=4, seeds=[1, 0])
+    assert [(cell.variant, cell.level_kind, cell.level, cell.seed) for cell in plan.cells] == [
+        (variant, kind, level, seed)
+        for seed in (1, 0)
+        for variant, kind, level in (
+            ("squeeze", "quality", 1),
+            ("squeeze", "quality", 5),
+            ("flat", "colors", 4),
+            ("flat gamma=2", "colors", 4),
+        )
+    ]
+    assert {cell.method for cell in plan.cells} == {"squeeze", "flat"}
+    assert plan.cells[3].params["gamma"] == 2.0
+    assert plan.jobs[plan.cells[0].key].name == "squeeze at quality 1 on dots, net, seed 1"
+
+
+def needs_of(plan, stage):
+    (needs,) = {job.needs for job in plan.jobs.values() if job.stage == stage}
+    return needs
+
+
+def test_needs_are_the_specs_else_the_plugins_else_the_stages(plan_of):
+    plan = plan_of(
+        methods=[{"name": "learned", "colors": 2}],
+        resources={"quantizers": {"cpus": 4, "gpus": 0}, "cells": {"gpus": "required"}, "datasets": {"memory": 7}},
+    )
+    usual = DEFAULT_NEEDS
+    assert needs_of(plan, "quantizers") == Needs(cpus=4, gpus=0, memory=1000, seconds=usual["quantizers"].seconds)
+    assert needs_of(plan, "cells") == dataclasses.replace(usual["cells"], gpus="required")
+    assert needs_of(plan, "datasets") == Needs(cpus=1, gpus=0, memory=7, seconds=60)
+    assert needs_of(plan, "classifiers") == usual["classifiers"]
+    plan = plan_of(methods=[{"name": "learned", "colors": 2}])
+    assert needs_of(plan, "quantizers") == Needs(2, "required", 1000, usual["quantizers"].seconds)
+    applied = needs_of(plan, "applied")
+    assert (applied.cpus, applied.memory) == (1, 1000), "a training's CPUs are not those of its use"
+    assert 0 < applied.gpus < 1
+    assert needs_of(plan_of(methods=["flat"]), "applied").gpus == 0
+
+
+def test_a_plan_is_plain_data(plan_of):
+    import json
+    import pickle
+
+    plan = plan_of(methods=["learned", "plain"])
+    for job in plan.jobs.values():
+        assert pickle.loads(pickle.dumps(job)) == job
+        assert json.loads(json.dumps(job.as_json()))["key"] == job.key
+    assert not list(Path().glob("store"))
