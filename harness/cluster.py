@@ -29,6 +29,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of our own: jobs pass keys, not arrays."""
 _CAPACITY_SECONDS = 2.0
+_CONNECT_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -47,8 +48,10 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             "object_store_memory": OBJECT_STORE_BYTES,
         }
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    elif cpus is not None or gpus is not None:
-        raise BadInput(f"--cpus and --gpus describe a cluster started here, {target} has its own.")
+    else:
+        if cpus is not None or gpus is not None:
+            raise BadInput(f"--cpus and --gpus describe a cluster started here, {target} has its own.")
+        _check_listens(target)
     import ray
 
     try:
@@ -65,6 +68,19 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             yield
     finally:
         ray.shutdown()
+
+
+def _check_listens(address: str) -> None:
+    """Ray itself would wait for minutes where nobody listens. Raises BadInput."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise BadInput(
+            f"the Ray cluster at {address} cannot be joined: nobody answers there ({error.strerror or error})."
+        ) from None
 
 
 class RayPool:
@@ -153,6 +169,13 @@ def _execute(payload: tuple[str, str, tuple[Source, ...]], jobs: list[Job], on_g
     return [_outcome(job, store, sources, on_gpu) for job in jobs]
 
 
+def _host() -> str:
+    """This machine's name and the Ray node's: several nodes may share a machine."""
+    import ray
+
+    return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+
+
 def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) -> Outcome:
     started, message, text = time.perf_counter(), "", ""
     try:
@@ -160,7 +183,7 @@ def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) 
             run_job(job, Context(store, _registry(sources), _device(on_gpu)))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
         message, text = " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc()
-    return Outcome(job.key, time.perf_counter() - started, socket.gethostname(), message, text)
+    return Outcome(job.key, time.perf_counter() - started, _host(), message, text)
 
 
 @cache

@@ -1,0 +1,161 @@
+"""Plugins of one's own, in a file, in a package on the path, and installed: they stand beside the built-in ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workplace import EXAMPLES, Workplace
+
+SPEC = """
+datasets: [{name: stripes, params: {images: 40}}]
+classifiers: [{name: tiny-net, params: {epochs: 1, batch_size: 20}}]
+methods: [median-cut]
+colors: [2, 3]
+baseline: median-cut
+"""
+TASK = EXAMPLES / "my_task.py"
+
+
+def test_single_files_bring_a_method_a_dataset_and_a_classifier(workplace: Workplace) -> None:
+    files = workplace.folder / "mine"
+    files.mkdir()
+    for example in ("my_quantizer.py", "my_task.py"):
+        (files / example).write_bytes((EXAMPLES / example).read_bytes())
+    spec = workplace.spec("datasets: [digits-on-photos]\nclassifiers: [alexnet]\nmethods: [median-cut]\ncolors: [2]\n")
+    arguments = ["--plugin", files / "my_quantizer.py", "--plugin", files / "my_task.py"]
+    workplace.fewcolors(
+        "run", spec, *arguments, "--method", "my-quantizer", "--dataset", "stripes", "--classifier", "tiny-net"
+    )
+    cells = {row["variant"]: row for row in workplace.cells()}
+    assert set(cells) == {"median-cut", "my-quantizer"}
+    assert {(row["dataset"], row["classifier"], row["status"]) for row in cells.values()} == {
+        ("stripes", "tiny-net", "ok")
+    }
+    page = (workplace.folder / "runs" / "tiny" / "report" / "index.html").read_text()
+    assert "my-quantizer" in page
+
+
+def test_a_package_on_the_path_reaches_workers_that_do_not_have_it(workplace: Workplace) -> None:
+    package = workplace.folder / "elsewhere" / "mypackage"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "grays.py").write_text("GRAYS = 2\n")
+    (package / "method.py").write_text(
+        "import numpy as np\n"
+        "from harness.contracts import Palettized\n"
+        "from harness.registry import quantizer\n"
+        "from mypackage.grays import GRAYS\n"
+        "@quantizer('packaged', summary='two grays')\n"
+        "class Packaged:\n"
+        "    def palettize(self, images, colors):\n"
+        "        indices = (images.mean(axis=3) > 128).astype(np.uint8)\n"
+        "        return Palettized(indices, np.zeros((len(images), GRAYS, 3), np.uint8))\n"
+    )
+    path = workplace.environment()["PYTHONPATH"] + ":" + str(package.parent)
+    workplace.fewcolors(
+        "run",
+        workplace.spec(SPEC),
+        "--plugin",
+        TASK,
+        "--plugin",
+        "mypackage.method",
+        "--method",
+        "packaged",
+        PYTHONPATH=path,
+    )
+    assert {row["status"] for row in workplace.cells()} == {"ok"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example package, really installed, into a folder of its own."""
+    target, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source") / "plugin"
+    for file in (EXAMPLES / "plugin").rglob("*"):
+        if file.is_file() and "egg-info" not in str(file) and "__pycache__" not in str(file):
+            copy = source / file.relative_to(EXAMPLES / "plugin")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, str(target), str(source)], check=True)
+    return target
+
+
+def test_an_installed_package_is_found_by_its_entry_points(workplace: Workplace, installed: Path) -> None:
+    path = f"{workplace.environment()['PYTHONPATH']}:{installed}"
+    listed = workplace.fewcolors("list", PYTHONPATH=path)
+    assert "uniform" in listed.out
+    assert "blobs" in listed.out
+    assert "fewcolors-example 0.1.0" in listed.out
+    spec = SPEC.replace("stripes", "blobs").replace("[median-cut]", "[median-cut, uniform]")
+    # A cluster of its own: its workers see the folder the package is installed in.
+    workplace.fewcolors("run", workplace.spec(spec), "--plugin", TASK, "--cpus", "2", PYTHONPATH=path, RAY_ADDRESS="")
+    assert {(row["variant"], row["status"]) for row in workplace.cells()} == {("median-cut", "ok"), ("uniform", "ok")}
+
+
+def test_list_shows_parameters_defaults_summary_and_origin(workplace: Workplace) -> None:
+    shown = workplace.fewcolors("list", "--plugin", EXAMPLES / "my_quantizer.py").out
+    assert "my-quantizer  as many pixels in each of C steps of gray, by brightness" in shown
+    assert str(EXAMPLES / "my_quantizer.py") in shown
+    assert "darkest: int = 0" in shown
+    assert "colorcnn" in shown
+    assert "built in" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["my-quantizer", "--plugin", EXAMPLES / "my_quantizer.py", "--param", "darkest=20"],
+        ["median-cut", "--level", "4"],
+        ["jpeg", "--level", "30"],
+        ["original"],
+        ["colorcnn", "--param", "width=4", "--param", "epochs=1", "--level", "3"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_validate_passes_what_keeps_the_contract(workplace: Workplace, arguments: list[str]) -> None:
+    shown = workplace.fewcolors("validate", *arguments).out
+    assert "keeps the contract" in shown
+    assert "pickling" in shown
+    assert "batch invariance" in shown
+    assert "ms per 32 x 32 image" in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "why"),
+    [
+        ("return images", "smooth images", "palettize returned ndarray"),
+        ("return Palettized(indices.astype(int), palettes)", "smooth images", "indices are int64"),
+        ("return Palettized(indices[:, :3], palettes)", "smooth images", "indices are uint8 [8, 3, 32]"),
+        (
+            "return Palettized(indices, np.random.default_rng().integers(0, 256, palettes.shape, np.uint8))",
+            "determinism",
+            "of pixels differ the second time",
+        ),
+        (
+            "return Palettized(indices, palettes // np.uint8(len(images)))",
+            "batch invariance",
+            "of pixels differ when images come one by one",
+        ),
+        ("self.open = lambda: 1; raise KeyError('inside')", "smooth images", "KeyError: 'inside' (mine.py, line"),
+    ],
+)
+def test_validate_prints_what_is_wrong(workplace: Workplace, body: str, what: str, why: str) -> None:
+    plugin = workplace.folder / "mine.py"
+    plugin.write_text(
+        "import numpy as np\n"
+        "from harness.contracts import Palettized\n"
+        "from harness.registry import quantizer\n"
+        "@quantizer('mine')\n"
+        "class Mine:\n"
+        "    def palettize(self, images, colors):\n"
+        "        indices = (images[..., 0] > 128).astype(np.uint8)\n"
+        "        palettes = np.tile(np.array([[10], [200]], np.uint8), (len(images), 1, 3))\n"
+        f"        {body}\n"
+    )
+    shown = workplace.fewcolors("validate", "mine", "--plugin", plugin, "--level", "2", code=1).out
+    wrong = next(line for line in shown.splitlines() if line.startswith("WRONG"))
+    assert what in wrong
+    assert why in wrong
