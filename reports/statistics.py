@@ -26,7 +26,7 @@ def wilson(right: int, n: int) -> Interval:
     share = right / n
     center = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, center - half), min(1.0, center + half)
+    return min(share, max(0.0, center - half)), max(share, min(1.0, center + half))
 
 
 def mcnemar_midp(only_a: int, only_b: int) -> float:

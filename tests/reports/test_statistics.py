@@ -22,6 +22,13 @@ def test_wilson_is_that_of_statsmodels(right: int, n: int) -> None:
     assert statistics.wilson(right, n) == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
 
 
+@pytest.mark.parametrize("n", range(1, 60))
+@pytest.mark.parametrize("all_right", [False, True])
+def test_wilson_holds_the_share_also_where_nothing_or_everything_is_right(n: int, all_right: bool) -> None:
+    lo, hi = statistics.wilson(n * all_right, n)
+    assert lo <= float(all_right) <= hi
+
+
 def exact_midp(b: int, c: int) -> float:
     """Counts all 2^n ways to split the discordant images: more extreme ones whole, equally extreme ones half."""
     n = b + c
