@@ -7,10 +7,12 @@ import functools
 import importlib
 import inspect
 import json
+import types
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 
@@ -129,8 +131,9 @@ class Plugin:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        hints = typing.get_type_hints(self.cls, include_extras=True)
         return tuple(
-            Parameter(f.name, _type_name(f.type), _is_required(f), None if _is_required(f) else _default(f))
+            Parameter(f.name, type_in_words(hints[f.name]), _is_required(f), None if _is_required(f) else _default(f))
             for f in dataclasses.fields(self.cls)
         )
 
@@ -192,9 +195,28 @@ def _default(f: dataclasses.Field[Any]) -> Any:
     return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
 
 
-def _type_name(annotation: Any) -> str:
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return text.replace("typing.", "")
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def type_in_words(annotation: Any) -> str:
+    """A parameter's type as a user reads it: ``int >= 1``, ``'unet' | 'dncnn'``, ``float > 0 | None``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(type_in_words, arguments))
+    if origin is Annotated:
+        field = pydantic.fields.FieldInfo.from_annotation(annotation)
+        bounds = [
+            f"{sign} {getattr(rule, name):g}"
+            for rule in field.metadata
+            for name, sign in _BOUNDS.items()
+            if hasattr(rule, name)
+        ]
+        return " ".join([type_in_words(arguments[0]), " and ".join(bounds)]).strip()
+    if annotation is type(None):
+        return "None"
+    return annotation.__name__ if inspect.isclass(annotation) and not arguments else str(annotation)
 
 
 class Registry:
