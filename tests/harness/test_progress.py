@@ -49,6 +49,7 @@ class Watched:
 
 @pytest.fixture
 def watched(plan, tmp_path, clock):
+    assert showing.time is clock
     return Watched(plan, tmp_path)
 
 
@@ -165,7 +166,7 @@ def test_on_a_terminal_a_table_counts_jobs_by_stage(plan, tmp_path, clock):
     ("seconds", "shown"),
     [(0, "0 s"), (0.6, "1 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7300, "2 h 1 min")],
 )
-def test_durations(watched, clock, seconds, shown):
+def test_durations(watched, seconds, shown):
     watched.log("done", watched.jobs["datasets: dots"], seconds=0.0)
     watched.lines()
     watched.log("done", watched.jobs[CLASSIFIER], seconds=seconds)
