@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.complaints import told
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.jobs import Context, run_job
@@ -182,7 +183,7 @@ def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) 
         if not store.has(job.stage, job.key):
             run_job(job, Context(store, _registry(sources), _device(on_gpu)))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
-        message, text = " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc()
+        message, text = told(error), traceback.format_exc()
     return Outcome(job.key, time.perf_counter() - started, _host(), message, text)
 
 

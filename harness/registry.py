@@ -116,8 +116,9 @@ class Plugin:
     @property
     def paper(self) -> Mapping[str, Any]:
         """The paper's values of its parameters, where there are such; a report names every departure."""
-        paper: Mapping[str, Any] = getattr(self.cls, "paper", {})
-        return paper
+        stated: Mapping[str, Any] = getattr(self.cls, "paper", {})
+        known = {f.name for f in dataclasses.fields(self.cls)}
+        return {name: value for name, value in stated.items() if name in known}
 
     @property
     def learns(self) -> bool:

@@ -34,13 +34,14 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
 
 
 def _recipe(what: str, choice: Choice) -> dict[str, Any]:
-    paper = choice.plugin.paper
+    """A parameter left at None follows its plugin's rule, which is the paper's."""
+    params, paper = choice.params, choice.plugin.paper
     differs = [
-        f"{name} is {choice.params[name]}, the paper's is {paper[name]}"
-        for name in paper
-        if name in choice.params and choice.params[name] != paper[name]
+        f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
+        for name, value in paper.items()
+        if params[name] is not None and params[name] != value
     ]
-    return {"what": what, "name": choice.short, "params": dict(choice.params), "differs": differs}
+    return {"what": what, "name": choice.short, "params": dict(params), "differs": differs}
 
 
 def read_plan(folder: Path) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from harness.registry import Plugin, Registry
 from harness.results import EVENTS, SPEC, gather, write_plan
 from harness.schedule import Schedule, Survey, survey
 from harness.sources import Source, read_source
-from harness.spec import Spec, override, read_spec, resolve
+from harness.spec import Spec, resolve
+from harness.spec_file import override, read_spec
 from harness.store import Store
 
 
@@ -70,7 +71,7 @@ def prepare(
     registry = discover(sources)
     spec = resolve(content, registry)
     plan = make_plan(spec)
-    kept = Store.create(store)
+    kept = Store(store)
     todo = survey(plan, kept)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage in ("datasets", "classifiers")}
     for choice in (*spec.datasets, *spec.classifiers):
@@ -87,6 +88,7 @@ def execute(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
+    request.store.create()
     pending = request.survey.pending
     with contextlib.ExitStack() as stack:
         pool = None

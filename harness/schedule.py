@@ -16,6 +16,8 @@ from harness.store import DamagedArtifact, Store
 RETRIES = 2
 """How often a job is run again after its worker process or node was lost."""
 BATCH = 8
+STARVED_SECONDS = 300.0
+"""How long jobs wait for a lost node to come back when nothing else can run."""
 BATCHED: tuple[Stage, ...] = ("applied", "cells")
 """Stages whose jobs are short enough to go several to a task."""
 
@@ -118,6 +120,7 @@ class Schedule:
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
         self._losses: dict[str, int] = {}
+        self._idle_since = time.monotonic()
 
     def run(self) -> None:
         """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
@@ -128,6 +131,7 @@ class Schedule:
                 for handle, ending in self.pool.wait(list(self._running), 0.25):
                     self._settle(self._running.pop(handle), ending)
                 self._stop_the_late()
+                self._give_up_where_nothing_fits()
         except KeyboardInterrupt:
             for handle, task in self._running.items():
                 self.pool.cancel(handle)
@@ -210,6 +214,15 @@ class Schedule:
                 self.blocked[key] = f"{job.name}: {message}"
                 del self._waiting[key]
                 self.log("blocked", waiting, message=self.blocked[key])
+
+    def _give_up_where_nothing_fits(self) -> None:
+        if self._running or not self._waiting:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > STARVED_SECONDS:
+            for job in [job for job in self._waiting.values() if not self._waits(job)]:
+                del self._waiting[job.key]
+                cpus, gpus = self.pool.occupies(job)
+                self._fail(job, f"no node that is left has the {cpus:g} CPUs and {gpus:g} GPUs it needs", "")
 
     def _stop_the_late(self) -> None:
         for handle, task in self._running.items():

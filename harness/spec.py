@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-import yaml
 
 from harness.complaints import describe, did_you_mean, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision
@@ -148,76 +146,6 @@ class Spec:
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
         }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice in one mapping is an error, and 1e-3 is a number as in YAML 1.2."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        merge = "tag:yaml.org,2002:merge"
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
-        for key, times in Counter(map(repr, keys)).items():
-            if times > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def read_spec(path: Path) -> dict[str, Any]:
-    """The content of a spec file, not yet validated. Raises BadInput."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such spec file.") from None
-    except OSError as error:
-        raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path}: the spec cannot be read: it is not a text file in UTF-8.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
-        raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
-    if not isinstance(content, dict):
-        raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
-    content.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
-    return content
-
-
-def read_param(text: str) -> tuple[str, Any]:
-    """``name=value``, the value as YAML. Raises BadInput."""
-    name, equals, value = text.partition("=")
-    try:
-        return name.strip(), yaml.load(value, _Loader) if equals else _raise(text)
-    except yaml.YAMLError:
-        return _raise(text)
-
-
-def _raise(text: str) -> NoReturn:
-    raise BadInput(f"--param {text}: not of the form name=value.")
-
-
-def _kind(content: object) -> str:
-    return "empty" if content is None else f"a {type(content).__name__}"
-
-
-def override(
-    content: Mapping[str, Any], *, datasets: Sequence[str], classifiers: Sequence[str], methods: Sequence[str]
-) -> dict[str, Any]:
-    """A spec's content with other datasets and classifiers, and with further methods."""
-    changed = dict(content)
-    if datasets:
-        changed["datasets"] = list(datasets)
-    if classifiers:
-        changed["classifiers"] = list(classifiers)
-    present = content.get("methods") or []
-    if methods and isinstance(present, list):
-        changed["methods"] = [*present, *methods]
-    return changed
 
 
 def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:

@@ -30,19 +30,17 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    @classmethod
-    def create(cls, root: Path) -> Store:
-        """The store at ``root``, made where it is not there yet and rid of what crashed writers left."""
+    def create(self) -> None:
+        """Makes the folders that are not there yet and removes what crashed writers left. Raises BadInput."""
         try:
             for stage in STAGES:
-                (root / stage).mkdir(parents=True, exist_ok=True)
+                (self.root / stage).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"--store {root}: cannot be made: {error.strerror}.") from None
-        for left in root.glob("*/.partial-*"):
+            raise BadInput(f"--store {self.root}: cannot be made: {error.strerror}.") from None
+        for left in self.root.glob("*/.partial-*"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
                     shutil.rmtree(left, ignore_errors=True)
-        return cls(root)
 
     def path(self, stage: Stage, key: str) -> Path:
         return self.root / stage / key

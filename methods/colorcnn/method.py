@@ -51,13 +51,13 @@ class ColorCNN:
         "width": 64,
         "gamma": 1.0,
         "xi": 1.0,
-        "palette_norm": None,
+        "palette_norm": 4.0,
         "epochs": 60,
         "batch_size": 128,
         "rate": 0.01,
         "momentum": 0.5,
         "weight_decay": 5e-4,
-        "restart_period": None,
+        "restart_period": 20,
     }
 
     def __post_init__(self) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.plan import check_inputs, make_plan
-from harness.spec import read_spec, resolve
+from harness.spec import resolve
+from harness.spec_file import read_spec
 
 REPOSITORY = Path(__file__).parents[2]
 GOOD = """

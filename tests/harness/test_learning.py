@@ -411,3 +411,11 @@ class Answers(nn.Module):
 def test_what_is_no_prediction(answer, message):
     with pytest.raises(ContractError, match=message):
         learning.predict(Answers(answer), np.zeros((4, 8, 8, 3), np.uint8), NORMALIZATION)
+
+
+@pytest.mark.filterwarnings("error")
+def test_predict_takes_arrays_that_cannot_be_written_to():
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    images.flags.writeable = False
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
+    assert learning.predict(network.eval(), images, NORMALIZATION).shape == (3, 2)

@@ -44,7 +44,7 @@ def test_parameters_have_names_types_and_defaults(registry):
     flat = {p.name: p for p in registry.get("method", "flat", "test").parameters}
     assert flat["gamma"].default == "1.0"
     assert flat["bins"].default == "[1, 2]"
-    assert flat["dither"].type == "Literal['none', 'some']"
+    assert flat["dither"].type == "'none' | 'some'"
     on_disk = {p.name: p.default for p in registry.get("dataset", "on-disk", "test").parameters}
     assert on_disk == {"path": "required", "n": "4"}
 

@@ -25,7 +25,9 @@ def plan(spec):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.create(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    store.create()
+    return store
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_all_that_a_report_reads_survives_the_disk(run, spec, plan, store):
         ):
             assert getattr(cell, name) == getattr(planned, name)
     assert [(r["what"], r["name"]) for r in results.recipes] == [("classifier", "net"), ("quantizer", "learned")]
-    assert results.recipes[1]["differs"] == ["gamma is 1.0, the paper's is 0.5"]
+    assert results.recipes[1]["differs"] == ["gamma is 1.0, the paper has 0.5"]
     assert results.recipes[0]["differs"] == []
 
 

@@ -326,7 +326,9 @@ def test_ctrl_c_stops_everything_and_is_passed_on(plan, walk):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.create(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    store.create()
+    return store
 
 
 def finish(store, job):
@@ -400,3 +402,11 @@ def test_a_failure_is_never_cached(plan, store, walk):
     assert pending == rest
     assert whole.failed == whole.blocked == {}
     assert survey(plan, store).pending == ()
+
+
+def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ever(plan, walk, clock):
+    pool = FakePool(cpus=0.5, clock=clock)
+    whole, _ = walk(plan, pool)
+    assert clock.now > scheduling.STARVED_SECONDS
+    assert set(whole.failed) | set(whole.blocked) == set(plan.jobs)
+    assert {"no node that is left has the 1 CPUs and 0 GPUs it needs"} == set(whole.failed.values())

@@ -3,7 +3,8 @@ import yaml
 
 from harness.contracts import BadInput
 from harness.plan import make_plan
-from harness.spec import DEFAULT_COLORS, override, read_param, read_spec, resolve
+from harness.spec import DEFAULT_COLORS, resolve
+from harness.spec_file import override, read_param, read_spec
 
 
 def variants(spec):

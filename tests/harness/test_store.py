@@ -14,7 +14,9 @@ KEY = "k" * 64
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.create(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    store.create()
+    return store
 
 
 def fill(store, text="hello", key=KEY):
@@ -108,7 +110,8 @@ def test_only_what_writers_abandoned_long_ago_is_cleared_away(store):
         os.utime(left, (time.time() - age,) * 2)
     artifact = fill(store)
     os.utime(artifact, (0, 0))
-    again = Store.create(store.root)
+    again = Store(store.root)
+    again.create()
     assert {path.name for path in (store.root / "quantizers").iterdir()} == {".partial-young", ".partial-new"}
     assert again.verify("cells", KEY)
 
@@ -142,16 +145,17 @@ def test_a_place_that_is_taken_by_something_else_is_an_error(store):
 
 def test_a_store_has_a_folder_for_every_stage_and_may_be_there_already(tmp_path):
     for _ in range(2):
-        store = Store.create(tmp_path / "deep" / "store")
+        store = Store(tmp_path / "deep" / "store")
+        store.create()
     assert {path.name for path in store.root.iterdir()} == set(STAGES)
 
 
 def test_a_store_that_cannot_be_made_is_bad_input(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=r"^--store .*file: cannot be made: .+\.$"):
-        Store.create(tmp_path / "file")
+        Store(tmp_path / "file").create()
     with pytest.raises(BadInput, match=r"^--store .*file/store: cannot be made: Not a directory\.$"):
-        Store.create(tmp_path / "file" / "store")
+        Store(tmp_path / "file" / "store").create()
 
 
 def test_a_store_can_be_moved(store, tmp_path):
