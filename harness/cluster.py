@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -63,12 +64,19 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Ray prints a paragraph for every lost worker, from a thread of its own; the events say the same.
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
         ray.shutdown()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
+    """A batch system's SIGTERM ends a run as Ctrl-C does. (Ray's own handler would dump a stack and be gone.)"""
+    raise KeyboardInterrupt
 
 
 def _check_listens(address: str) -> None:

@@ -163,8 +163,9 @@ def test_a_classifier_that_fails_blocks_its_cells_and_not_the_other_ones(workpla
     assert "no layers" in cells["broken"]["error"]
 
 
+@pytest.mark.parametrize("sent_signal", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_soon_says_what_is_kept_and_the_next_run_goes_on(
-    workplace: Workplace, arguments: list[str | Path]
+    workplace: Workplace, arguments: list[str | Path], sent_signal: signal.Signals
 ) -> None:
     workplace.spec(
         SPEC.replace(
@@ -184,7 +185,7 @@ def test_ctrl_c_stops_soon_says_what_is_kept_and_the_next_run_goes_on(
     for line in process.stdout:
         if "epoch" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent_signal)
     sent = time.monotonic()
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
