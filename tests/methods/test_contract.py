@@ -11,6 +11,7 @@ from harness.discovery import discover
 VARIANTS = [
     ("median-cut", {"dither": "floyd-steinberg"}),
     ("median-cut", {"dither": "floyd-steinberg-clipped"}),
+    ("octree-gervautz", {"reduce": "most"}),
     ("kmeans", {"init": "median-cut"}),
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
     ("random", {"seed": 5}),
@@ -35,7 +36,7 @@ every_method = pytest.mark.parametrize("method", training_free())
 
 def test_all_are_found():
     registry = discover()
-    for name in ("median-cut", "octree", "kmeans", "random", "original", "jpeg"):
+    for name in ("median-cut", "octree", "octree-reference", "octree-gervautz", "kmeans", "random", "original", "jpeg"):
         plugin = registry.get("method", name, "test")
         assert plugin.mark.summary
         assert plugin.cls.__doc__
