@@ -7,4 +7,5 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.kmeans",
     "methods.median_cut",
     "methods.octree",
+    "methods.wu",
 )

@@ -36,7 +36,17 @@ every_method = pytest.mark.parametrize("method", training_free())
 
 def test_all_are_found():
     registry = discover()
-    for name in ("median-cut", "octree", "octree-reference", "octree-gervautz", "kmeans", "random", "original", "jpeg"):
+    for name in (
+        "median-cut",
+        "octree",
+        "octree-reference",
+        "octree-gervautz",
+        "kmeans",
+        "wu",
+        "random",
+        "original",
+        "jpeg",
+    ):
         plugin = registry.get("method", name, "test")
         assert plugin.mark.summary
         assert plugin.cls.__doc__
