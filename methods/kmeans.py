@@ -1,4 +1,4 @@
-"""k-means in RGB."""
+"""k-means in RGB or CIELAB."""
 
 from __future__ import annotations
 
@@ -15,49 +15,79 @@ from harness.registry import quantizer
 from methods.batches import in_slices
 from methods.palettes import nearest_entries
 from methods.pillow import quantized
+from methods.spaces import Space, from_space, to_space
+
+DRAWN = ("k-means++", "random")
 
 
-@quantizer("kmeans", summary="k-means in RGB: the palette of (locally) least squared error")
+@quantizer("kmeans", summary="k-means in RGB or CIELAB: the palette of (locally) least squared error")
 class KMeans:
     """Lloyd's k-means on each image's distinct colors, weighted by their pixels.
 
-    Source: Lloyd, "Least squares quantization in PCM", 1982; Arthur and Vassilvitskii, "k-means++: the advantages of
-    careful seeding", SODA 2007. A cluster that loses its last color takes over the one that costs most. Means are
-    rounded to 8 bits at the end and every pixel is then given its nearest palette color. An image of at most
-    ``colors`` colors stays as it is. Random numbers come from the seed and the image itself, so neither batch nor
-    order matter.
+    Source: Lloyd, "Least squares quantization in PCM", 1982. A cluster that loses its last color takes over the one
+    that costs most. Means are rounded to 8-bit sRGB at the end and every pixel is then given its nearest palette color
+    by the distance that was minimized. An image of at most ``colors`` colors stays as it is. Random numbers come from
+    the seed and the image itself, so neither batch nor order matter.
 
-    init: "k-means++" in its greedy form (each center the best of 2 + ln C drawn ones), or "median-cut" (Pillow's
-    palette; one start, nothing is drawn). iterations: moves of the centers at most; it ends earlier when no color
-    changes its cluster. n_init: starts by k-means++, the one of least error is kept.
+    space: where squared distances are taken and means are formed, "rgb" (8-bit sRGB values as they are) or "lab"
+    (CIELAB of 1976, D65; a mean that sRGB cannot show is clipped).
+    init: "k-means++" (Arthur and Vassilvitskii, SODA 2007) in its greedy form, each center the best of 2 + ln C drawn
+    ones; "random": the colors of C pixels drawn by chance, all different (Forgy 1965); "maximin": the image's mean,
+    then each time the color farthest from its nearest center (Gonzalez 1985); "median-cut": Pillow's palette.
+    iterations: moves of the centers at most; it ends earlier when no color changes its cluster. n_init: starts, the one
+    of least error is kept; "maximin" and "median-cut" draw nothing and start once.
     """
 
-    init: Literal["k-means++", "median-cut"] = "k-means++"
+    space: Space = "rgb"
+    init: Literal["k-means++", "random", "maximin", "median-cut"] = "k-means++"
     iterations: Annotated[int, Field(ge=1)] = 100
     n_init: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        from methods.kmeans_loops import kmeans_palettes
+        from methods import kmeans_loops
 
+        seeding = {
+            "k-means++": kmeans_loops.K_MEANS_PP,
+            "random": kmeans_loops.RANDOM,
+            "maximin": kmeans_loops.MAXIMIN,
+            "median-cut": kmeans_loops.GIVEN,
+        }[self.init]
         pixels = np.ascontiguousarray(images)
-        flat = pixels.reshape(len(pixels), pixels.shape[1] * pixels.shape[2], 3)
-        starts = np.empty((len(images), 0, colors, 3))
-        uniforms = np.empty((len(images), 0, colors, 1))
-        if self.init == "median-cut":
-            starts = quantized(pixels, colors, Image.Quantize.MEDIANCUT).palettes[:, None].astype(np.float64)
-        else:
-            uniforms = np.empty((len(images), self.n_init, colors, 2 + int(np.log(colors))))
         palettes = np.empty((len(images), colors, 3), np.uint8)
 
         def work(part: slice) -> None:
-            if uniforms.size:
-                for n in range(part.start, part.stop):
-                    own_generator(self.seed, pixels[n]).random(out=uniforms[n])
-            kmeans_palettes(flat[part], starts[part], uniforms[part], self.iterations, palettes[part])
+            flat = pixels[part].reshape(part.stop - part.start, -1, 3)
+            centers = np.empty((len(flat), colors, 3))
+            kmeans_loops.kmeans_centers(
+                flat,
+                to_space(flat, self.space),
+                seeding,
+                self._starts(pixels[part], colors),
+                self._uniforms(pixels[part], colors),
+                self.iterations,
+                centers,
+            )
+            palettes[part] = from_space(centers, self.space)
 
         in_slices(work, len(images))
-        return Palettized(nearest_entries(pixels, palettes), palettes)
+        return Palettized(nearest_entries(pixels, palettes, self.space), palettes)
+
+    def _starts(self, images: Images, colors: int) -> NDArray[np.float64]:
+        """``[N, starts, C, 3]``: Pillow's palettes, or room for centers that are not known yet."""
+        if self.init == "median-cut":
+            return to_space(quantized(images, colors, Image.Quantize.MEDIANCUT).palettes[:, None], self.space)
+        return np.empty((len(images), self.n_init if self.init in DRAWN else 1, colors, 3))
+
+    def _uniforms(self, images: Images, colors: int) -> NDArray[np.float64]:
+        """``[N, starts, C, candidates]`` in [0, 1), each image's own."""
+        if self.init not in DRAWN:
+            return np.empty((len(images), 1, colors, 0))
+        candidates = 2 + int(np.log(colors)) if self.init == "k-means++" else 1
+        uniforms = np.empty((len(images), self.n_init, colors, candidates))
+        for image, own in zip(images, uniforms, strict=True):
+            own_generator(self.seed, image).random(out=own)
+        return uniforms
 
 
 def own_generator(seed: int, image: NDArray[np.uint8]) -> np.random.Generator:

@@ -1,8 +1,8 @@
 """The loops of k-means, compiled.
 
 Callees stand in the module of their callers, because numba's cache notices changes of one source file only. Colors lie
-channel by channel, ``float64 [3, U]``, so that the distance loop runs on vector registers; sums of weighted colors
-are whole numbers below 2^53, so centers do not depend on the order of summation.
+channel by channel, ``float64 [3, U]``, so that the distance loop runs on vector registers. In RGB sums of weighted
+colors are whole numbers below 2^53, so that centers do not depend on the order of summation.
 """
 
 from __future__ import annotations
@@ -13,24 +13,35 @@ from numpy.typing import NDArray
 
 from methods.compiled import compiled, given, made
 
+GIVEN, K_MEANS_PP, RANDOM, MAXIMIN = range(4)
+"""Where centers start from."""
+
 
 @compiled()
-def _distinct(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The distinct colors of ``uint8 [P, 3]`` in ascending RGB order as ``[3, U]``, and how many pixels have each."""
-    codes = np.empty(len(pixels), np.int64)
+def _distinct(
+    pixels: NDArray[np.uint8], points: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The distinct colors of ``uint8 [P, 3]`` in ascending RGB order, and how many pixels have each.
+
+    points: ``[P, 3]``, where the pixels lie in the space of distances, equal for equal colors; the result is ``[3, U]``
+    in that space.
+    """
+    keys = np.empty(len(pixels), np.int64)
     for p in range(len(pixels)):
-        codes[p] = np.int64(pixels[p, 0]) << 16 | np.int64(pixels[p, 1]) << 8 | np.int64(pixels[p, 2])
-    codes.sort()
-    weights = np.zeros(len(codes))
+        code = np.int64(pixels[p, 0]) << 16 | np.int64(pixels[p, 1]) << 8 | np.int64(pixels[p, 2])
+        keys[p] = code << 32 | p
+    keys.sort()
+    weights = np.zeros(len(keys))
     last = 0
-    for p in range(len(codes)):
-        if codes[p] != codes[last]:
+    for p in range(len(keys)):
+        if keys[p] >> 32 != keys[last] >> 32:
             last += 1
-            codes[last] = codes[p]
+            keys[last] = keys[p]
         weights[last] += 1
     colors = np.empty((3, last + 1))
     for u in range(last + 1):
-        colors[0, u], colors[1, u], colors[2, u] = codes[u] >> 16, codes[u] >> 8 & 255, codes[u] & 255
+        for channel in range(3):
+            colors[channel, u] = points[keys[u] & 0xFFFFFFFF, channel]
     return colors, weights[: last + 1]
 
 
@@ -66,6 +77,41 @@ def _seed_centers(
         for channel in range(3):
             centers[c, channel] = colors[channel, best]
         closest, least = least, closest
+
+
+@compiled()
+def _draw_centers(
+    colors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    uniforms: NDArray[np.float64],
+    centers: NDArray[np.float64],
+) -> None:
+    """Each center is the color of a pixel drawn from those that have the color of no center yet."""
+    left = weights.copy()
+    for c in range(len(centers)):
+        cumulative = np.cumsum(left)
+        place = min(uniforms[c, 0] * cumulative[-1], cumulative[-1] - 0.5)  # weights are whole numbers
+        drawn = np.searchsorted(cumulative, place, side="right")
+        left[drawn] = 0
+        for channel in range(3):
+            centers[c, channel] = colors[channel, drawn]
+
+
+@compiled()
+def _farthest_centers(colors: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64]) -> None:
+    """The first center is the mean of the image, each other the color farthest from its nearest center so far."""
+    for channel in range(3):
+        centers[0, channel] = (weights * colors[channel]).sum() / weights.sum()
+    closest = np.full(len(weights), np.inf)
+    for c in range(1, len(centers)):
+        for u in range(len(weights)):
+            distance = 0.0
+            for channel in range(3):
+                distance += (colors[channel, u] - centers[c - 1, channel]) ** 2
+            closest[u] = min(closest[u], distance)
+        farthest = np.argmax(closest)
+        for channel in range(3):
+            centers[c, channel] = colors[channel, farthest]
 
 
 @compiled()
@@ -138,37 +184,40 @@ def _lloyd(
     return error
 
 
-@compiled(void(given(uint8, 3), given(float64, 4), given(float64, 4), int64, made(uint8, 3)))
-def kmeans_palettes(
+@compiled(void(given(uint8, 3), given(float64, 3), int64, made(float64, 4), given(float64, 4), int64, made(float64, 3)))
+def kmeans_centers(
     pixels: NDArray[np.uint8],
+    points: NDArray[np.float64],
+    seeding: int,
     starts: NDArray[np.float64],
     uniforms: NDArray[np.float64],
     iterations: int,
-    palettes: NDArray[np.uint8],
+    centers: NDArray[np.float64],
 ) -> None:
-    """Palettes of N images with P pixels each, of all starts the one that ends with the least squared error.
+    """Centers for N images with P pixels each, of all starts the ones that end with the least squared error.
 
-    pixels: ``[N, P, 3]``; starts: given centers ``[N, S, C, 3]``; uniforms: ``[N, T, C, candidates]`` in [0, 1), for T
-    more starts by k-means++; palettes: ``[N, C, 3]``, written.
+    pixels: ``[N, P, 3]``; points: the same in the space of distances, ``[N, P, 3]``; seeding: how a start comes about;
+    starts: ``[N, S, C, 3]``, the centers to start from where they are GIVEN, overwritten; uniforms: ``[N, S, C,
+    candidates]`` in [0, 1), for what is drawn; centers: ``[N, C, 3]`` in the space of distances, written. An image of
+    at most C colors has these as centers, the last one repeated.
     """
-    entries = palettes.shape[1]
-    centers = np.empty((entries, 3))
+    entries = centers.shape[1]
     for n in range(len(pixels)):
-        colors, weights = _distinct(pixels[n])
+        colors, weights = _distinct(pixels[n], points[n])
         if len(weights) <= entries:
             for c in range(entries):
-                for channel in range(3):
-                    palettes[n, c, channel] = np.uint8(colors[channel, min(c, len(weights) - 1)])
+                centers[n, c] = colors[:, min(c, len(weights) - 1)]
             continue
         best_error = np.inf
-        for start in range(starts.shape[1] + uniforms.shape[1]):
-            if start < starts.shape[1]:
-                centers = starts[n, start].copy()
-            else:
-                _seed_centers(colors, weights, uniforms[n, start - starts.shape[1]], centers)
-            error = _lloyd(colors, weights, centers, iterations)
+        for s in range(starts.shape[1]):
+            moved = starts[n, s]
+            if seeding == K_MEANS_PP:
+                _seed_centers(colors, weights, uniforms[n, s], moved)
+            elif seeding == RANDOM:
+                _draw_centers(colors, weights, uniforms[n, s], moved)
+            elif seeding == MAXIMIN:
+                _farthest_centers(colors, weights, moved)
+            error = _lloyd(colors, weights, moved, iterations)
             if error < best_error:
                 best_error = error
-                for c in range(entries):
-                    for channel in range(3):
-                        palettes[n, c, channel] = np.uint8(np.rint(centers[c, channel]))
+                centers[n] = moved

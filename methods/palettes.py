@@ -7,19 +7,28 @@ from numpy.typing import NDArray
 
 from harness.contracts import Images
 from methods.batches import in_slices
+from methods.spaces import Space, to_space
 
 
-def nearest_entries(images: Images, palettes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """For every pixel the entry of its image's palette at the least squared Euclidean RGB distance.
+def nearest_entries(images: Images, palettes: NDArray[np.uint8], space: Space = "rgb") -> NDArray[np.uint8]:
+    """For every pixel the entry of its image's palette at the least squared Euclidean distance in ``space``.
 
     images: ``uint8 [N, H, W, 3]``; palettes: ``uint8 [N, C, 3]``, C at most 256; returns ``uint8 [N, H, W]``.
-    Distances are integers, so this is exact; of equally distant entries the lowest index is taken.
+    RGB distances are integers, so there this is exact; of equally distant entries the lowest index is taken.
     """
-    from methods.pixel_loops import nearest_entries as kernel
+    from methods import pixel_loops
 
-    pixels, entries = np.ascontiguousarray(images), np.ascontiguousarray(palettes, np.int64)
+    pixels = np.ascontiguousarray(images)
     indices = np.empty(images.shape[:3], np.uint8)
-    in_slices(lambda part: kernel(pixels[part], entries[part], indices[part]), len(images))
+
+    def work(part: slice) -> None:
+        if space == "rgb":
+            pixel_loops.nearest_entries(pixels[part], palettes[part].astype(np.int64, order="C"), indices[part])
+        else:
+            points = to_space(pixels[part], space)
+            pixel_loops.nearest_points(points, to_space(palettes[part], space), indices[part])
+
+    in_slices(work, len(images))
     return indices
 
 

@@ -36,6 +36,16 @@ def nearest_entries(images: NDArray[np.uint8], palettes: NDArray[np.int64], indi
                 indices[n, y, x] = _closest(r, g, b, palettes[n])
 
 
+@compiled(void(given(float64, 4), given(float64, 3), made(uint8, 3)))
+def nearest_points(points: NDArray[np.float64], palettes: NDArray[np.float64], indices: NDArray[np.uint8]) -> None:
+    """indices[n, y, x] = the entry of palettes[n] closest to points[n, y, x]."""
+    for n in range(len(points)):
+        for y in range(points.shape[1]):
+            for x in range(points.shape[2]):
+                point = points[n, y, x]
+                indices[n, y, x] = _closest(point[0], point[1], point[2], palettes[n])
+
+
 @compiled(void(given(uint8, 4), given(float64, 3), boolean, made(uint8, 3)))
 def floyd_steinberg(
     images: NDArray[np.uint8], palettes: NDArray[np.float64], clip: bool, indices: NDArray[np.uint8]

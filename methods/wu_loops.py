@@ -29,13 +29,13 @@ def _cumulate(pixels: NDArray[np.uint8], moments: NDArray[np.int64]) -> None:
         cell[3] += b
         cell[4] += r * r + g * g + b * b
     for m in range(5):
-        for r in range(1, CELLS + 1):
-            for g in range(1, CELLS + 1):
-                row = 0
-                for b in range(1, CELLS + 1):
-                    row += moments[m, r, g, b]
-                    moments[m, r, g, b] = (
-                        row + moments[m, r - 1, g, b] + moments[m, r, g - 1, b] - moments[m, r - 1, g - 1, b]
+        for i in range(1, CELLS + 1):
+            for j in range(1, CELLS + 1):
+                row = np.int64(0)
+                for k in range(1, CELLS + 1):
+                    row += moments[m, i, j, k]
+                    moments[m, i, j, k] = (
+                        row + moments[m, i - 1, j, k] + moments[m, i, j - 1, k] - moments[m, i - 1, j - 1, k]
                     )
 
 

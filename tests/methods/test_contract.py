@@ -13,6 +13,8 @@ VARIANTS = [
     ("median-cut", {"dither": "floyd-steinberg-clipped"}),
     ("octree-gervautz", {"reduce": "most"}),
     ("kmeans", {"init": "median-cut"}),
+    ("kmeans", {"init": "maximin", "space": "lab"}),
+    ("kmeans", {"init": "random"}),
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
     ("random", {"seed": 5}),
 ]
