@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 ABOUT = "about.json"
+NETWORK = "network.safetensors"
 
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
@@ -52,14 +53,19 @@ def _load_dataset(folder: Path) -> DatasetArrays:
 
 def load_classifier(store: Store, key: str, registry: Registry, classes: int, device: str) -> torch.nn.Module:
     """A stored classifier on the device, frozen."""
+    about = read_about(store, "classifiers", key)
+    plugin = registry.get("classifier", about["plugin"], "stored classifier")
+    return stored_network(store.path("classifiers", key), plugin.make(about["params"], plugin.name), classes, device)
+
+
+def stored_network(folder: Path, classifier: Any, classes: int, device: str) -> torch.nn.Module:
+    """The network whose weights lie in ``folder``, on the device, frozen."""
     from safetensors.torch import load_file
 
     from harness.learning import freeze
 
-    about = read_about(store, "classifiers", key)
-    plugin = registry.get("classifier", about["plugin"], "stored classifier")
-    network: torch.nn.Module = plugin.make(about["params"], plugin.name).build(classes)
-    network.load_state_dict(load_file(store.path("classifiers", key) / "network.safetensors"))
+    network: torch.nn.Module = classifier.build(classes)
+    network.load_state_dict(load_file(folder / NETWORK))
     return freeze(network.to(device))
 
 

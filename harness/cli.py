@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -154,18 +155,18 @@ def run(
     try:
         ending = execute(request, folder, console, address, cpus, gpus)
     except KeyboardInterrupt:
-        _say_what_is_kept(console, request, spec)
+        _say_what_is_kept(console, request)
         raise
     _say_how_it_ended(console, ending, folder)
     if not ending.complete:
         raise typer.Exit(1)
 
 
-def _say_what_is_kept(console: Console, request: Request, spec: Path) -> None:
+def _say_what_is_kept(console: Console, request: Request) -> None:
     kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
     console.print(
         f"Interrupted. {kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}; "
-        f"trainings resume from their last epoch. Go on with: fewcolors run {spec}",
+        f"trainings resume from their last epoch. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
         highlight=False,
         soft_wrap=True,
     )

@@ -10,6 +10,7 @@ import socket
 import tempfile
 import time
 import traceback
+import uuid
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from harness.discovery import discover
 from harness.jobs import Context, run_job
 from harness.plan import Job
 from harness.registry import Registry
-from harness.schedule import BATCHED, Lost, Outcome
+from harness.schedule import Lost, Outcome
 from harness.sources import Source
 from harness.store import Store
 
@@ -58,7 +59,7 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
 
     try:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()
         raise BadInput(
             f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
@@ -100,6 +101,11 @@ class RayPool:
 
         self._ray = ray
         self._payload = ray.put((str(store.root.resolve()), str(Path.cwd()), tuple(sources)))
+        self._started = store.root.resolve() / "started"
+        self._started.mkdir(exist_ok=True)
+        self._marks: dict[Hashable, Path] = {}
+        self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
+        self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
         self._capacity: tuple[float, tuple[float, float]] = (-_CAPACITY_SECONDS, (0.0, 0.0))
         self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
 
@@ -129,16 +135,21 @@ class RayPool:
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
-        fresh_process = gpus > 0 and jobs[0].stage not in BATCHED
-        task = self._ray.remote(max_retries=0, max_calls=1 if fresh_process else 0)(_execute).options(
+        # A process that is over gives its GPU's memory back, and the next one is told its GPU anew.
+        task = (self._task_in_fresh_process if gpus else self._task).options(
             num_cpus=cpus,
             num_gpus=gpus,
             memory=jobs[0].needs.memory,
             scheduling_strategy="SPREAD",
             name=f"{jobs[0].stage}: {jobs[0].name}",
         )
-        handle: Hashable = task.remote(self._payload, list(jobs), gpus > 0)
+        mark = self._started / f".partial-{uuid.uuid4().hex}"
+        handle: Hashable = task.remote(self._payload, list(jobs), gpus > 0, str(mark))
+        self._marks[handle] = mark
         return handle
+
+    def has_started(self, task: Hashable) -> bool:
+        return self._marks[task].exists()
 
     def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
         if not tasks:
@@ -148,6 +159,7 @@ class RayPool:
         return [(task, self._ending(task)) for task in ended]
 
     def _ending(self, task: Any) -> list[Outcome] | Lost:
+        self._marks.pop(task).unlink(missing_ok=True)
         try:
             outcomes: list[Outcome] = self._ray.get(task)
         except (self._ray.exceptions.RayError, self._ray.exceptions.TaskCancelledError) as error:
@@ -169,9 +181,13 @@ def _plainly(error: Exception) -> str:
     return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
 
 
-def _execute(payload: tuple[str, str, tuple[Source, ...]], jobs: list[Job], on_gpu: bool) -> list[Outcome]:
-    """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run."""
+def _execute(payload: tuple[str, str, tuple[Source, ...]], jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
+    """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
+
+    mark: a file that is there once the task has begun.
+    """
     root, folder, sources = payload
+    Path(mark).touch()
     with contextlib.suppress(OSError):
         os.chdir(folder)
     store = Store(Path(root))
@@ -191,7 +207,8 @@ def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) 
         if not store.has(job.stage, job.key):
             run_job(job, Context(store, _registry(sources), _device(on_gpu)))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
-        message, text = told(error), traceback.format_exc()
+        if not store.has(job.stage, job.key):
+            message, text = told(error), traceback.format_exc()
     return Outcome(job.key, time.perf_counter() - started, _host(), message, text)
 
 

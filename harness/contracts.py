@@ -236,6 +236,19 @@ class Needs:
     memory: int | None = None
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if isinstance(amount, int | float):
+                check_share(name, amount)
+
+
+def check_share(name: str, amount: float) -> None:
+    """Raises ValueError where Ray can't give out so many CPUs or GPUs: steps of 0.01 below one, whole ones above."""
+    if amount > 1 and amount != int(amount):
+        raise ValueError(f"more than one of {name} must be a whole number")
+    if amount < 0 or 0 < amount < 0.01:
+        raise ValueError(f"{name} must be 0.01 or more")
+
 
 @runtime_checkable
 class Quantizer(Protocol):

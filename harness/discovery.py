@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,13 +27,13 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
     registry = Registry()
     home = Path(__file__).parent.parent
     for package in BUILT_IN:
-        module = importlib.import_module(package)
-        if module.__file__ is None or Path(module.__file__).parent.parent != home:
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None or Path(found.origin).parent.parent != home:
             raise BadInput(
-                f"another module called {package!r} ({module.__file__}) hides the one of fewcolors; "
+                f"another module called {package!r} ({found.origin if found else None}) hides the one of fewcolors; "
                 "start from another folder or take it off the Python path."
             )
-        registry.add_module(module, "built in")
+        registry.add_module(importlib.import_module(package), "built in")
     for group in ENTRY_POINT_GROUPS:
         for point in importlib.metadata.entry_points(group=group):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
@@ -40,12 +41,12 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
     for source in sources:
         try:
             module = import_source(source, scratch or Path.cwd())
-            found = registry.add_module(module, source.path)
+            count = registry.add_module(module, source.path)
         except BadInput:
             raise
         except (Exception, SystemExit) as error:
             raise BadInput(f"--plugin {source.path} cannot be loaded: {told(error)}.") from error
-        if not found:
+        if not count:
             raise BadInput(
                 f"--plugin {source.path} holds no plugin: "
                 "mark a class with @quantizer, @codec, @dataset or @classifier."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,16 +21,23 @@ B = TypeVar("B")
 
 
 def indexed_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
-    """One indexed PNG: ``indices uint8 [H, W]`` below C, ``palette uint8 [C, 3]``; 1, 2, 4 or 8 bits a pixel."""
-    image = Image.fromarray(indices)
-    image.putpalette(palette.tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", bits=_png_bits(len(palette)))
-    return buffer.getvalue()
+    """One indexed PNG: ``indices uint8 [H, W]`` below C, ``palette uint8 [C, 3]``; 1, 2, 4 or 8 bits a pixel.
 
-
-def _png_bits(colors: int) -> int:
-    return next(bits for bits in (1, 2, 4, 8) if colors <= 1 << bits)
+    Exactly the chunks IHDR, PLTE, IDAT and IEND, rows unfiltered (PNG specification, 3rd edition, 12.7), deflated at
+    zlib's level 9. Pillow pads the palette to a power of two in some versions and not in others.
+    """
+    height, width = indices.shape
+    bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
+    each = 8 // bits
+    padded = np.pad(indices, ((0, 0), (0, -width % each))).reshape(height, -1, each)
+    packed = (padded << np.arange(8 - bits, -1, -bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
+    rows = np.pad(packed, ((0, 0), (1, 0))).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, bits, 3, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
 
 
 def truecolor_png(image: NDArray[np.uint8]) -> bytes:

@@ -32,10 +32,10 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def device_name(device: str) -> str:
-    """The model of the device: ``cpu`` or ``cuda``."""
+def devices(device: str) -> dict[str, str]:
+    """The kind of device, ``cpu`` or ``cuda``, with its model."""
     if device == "cpu":
-        return f"cpu ({processor()})"
+        return {"cpu": processor()}
     import torch
 
-    return f"cuda ({torch.cuda.get_device_name()})"
+    return {"cuda": torch.cuda.get_device_name()}

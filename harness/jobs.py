@@ -1,4 +1,4 @@
-"""What each kind of job does, as plain functions without Ray: ``run_job(job, store, registry)`` leaves one artifact."""
+"""What each kind of job does, as plain functions without Ray: ``run_job(job, context)`` leaves one artifact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ import pandas as pd
 
 from harness import encoding, environment
 from harness.applying import apply_method
-from harness.artifacts import ABOUT, load_classifier, load_dataset, load_decoded, read_about
+from harness.artifacts import (
+    ABOUT,
+    NETWORK,
+    load_classifier,
+    load_dataset,
+    load_decoded,
+    read_about,
+    stored_network,
+)
 from harness.contracts import ContractError, DatasetArrays, Lesson, Precision
 from harness.plan import Job
 from harness.registry import Kind, Registry
@@ -42,7 +50,7 @@ def run_job(job: Job, context: Context) -> None:
     """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
     started = time.perf_counter()
     if job.stage != "datasets":
-        _use_threads(job)
+        _set_torch_up(job)
     with context.store.write(job.stage, job.key) as folder:
         more = _RUNNERS[job.stage](job, context, folder)
         seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
@@ -50,10 +58,14 @@ def run_job(job: Job, context: Context) -> None:
         write_json(folder / ABOUT, about | {"versions": environment.versions()})
 
 
-def _use_threads(job: Job) -> None:
+def _set_torch_up(job: Job) -> None:
+    """The job's threads; fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU."""
     import torch
 
     torch.set_num_threads(max(1, int(job.needs.cpus or 1)))
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
 
 
 def _instance(kind: Kind, job: Job, context: Context) -> Any:
@@ -79,17 +91,18 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
-    from harness.learning import freeze, predict
+    from harness.learning import predict
 
     data = load_dataset(context.store, job.inputs["dataset"][1])
     history = _History(context.store.checkpoints(job.key))
-    network = _instance("classifier", job, context).fit(_lesson(job, context, data, history))
-    predicted = predict(freeze(network), data.test.images, data.normalization, context.device).argmax(axis=1)
-    _save_tensors(network.state_dict(), folder / "network.safetensors")
+    classifier = _instance("classifier", job, context)
+    _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
     history.write(folder)
+    network = stored_network(folder, classifier, len(data.classes), context.device)
+    predicted = predict(network, data.test.images, data.normalization, context.device).argmax(axis=1)
     return {
         "original_accuracy": float((predicted == data.test.labels).mean()),
-        "device": environment.device_name(context.device),
+        "devices": environment.devices(context.device),
     }
 
 
@@ -108,21 +121,22 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     method.fit(lesson)
     _save_tensors(method.state(), folder / "state.safetensors")
     history.write(folder)
-    return {"device": environment.device_name(context.device)}
+    return {"devices": environment.devices(context.device)}
 
 
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     images = load_dataset(context.store, job.inputs["dataset"][1]).test.images
     method = _instance("method", job, context)
-    fit_seconds = 0.0
+    fitted: dict[str, Any] = {"seconds": 0.0, "devices": {}}
     if "quantizer" in job.inputs:
         from safetensors.torch import load_file
 
         stage, key = job.inputs["quantizer"]
         method.load(load_file(context.store.path(stage, key) / "state.safetensors"), context.device)
-        fit_seconds = read_about(context.store, stage, key)["seconds"]
+        fitted = read_about(context.store, stage, key)
     apply_method(method, images, job.levels[0], folder)
-    return {"shape": images.shape, "earlier_seconds": fit_seconds}
+    devices = environment.devices(context.device) | fitted["devices"]
+    return {"shape": images.shape, "earlier_seconds": fitted["seconds"], "devices": devices}
 
 
 def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -147,6 +161,8 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "confidence": probabilities[rows, predicted],
         "p_true": probabilities[rows, labels],
     }
+    reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", classifier)
+    devices = environment.devices(device) | reduced["devices"] | trained["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
     (folder / "gallery").mkdir()
@@ -155,11 +171,12 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
             (folder / "gallery" / name).write_bytes(encoding.truecolor_png(np.array(pixels)))
     return {
         "accuracy": float((predicted == labels).mean()),
-        "original_accuracy": read_about(store, "classifiers", classifier)["original_accuracy"],
+        "original_accuracy": trained["original_accuracy"],
         "pixels": int(np.prod(decoded.shape[1:3])),
         "classes": data.classes,
-        "device": environment.device_name(device),
-        "earlier_seconds": read_about(store, "applied", applied)["seconds"],
+        "device": "+".join(sorted(devices)),
+        "devices": devices,
+        "earlier_seconds": reduced["seconds"],
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -182,7 +182,7 @@ def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Pat
         if momentum is not None:
             tensors[f"momentum.{name}"] = momentum
     tensors = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    partial = folder / f"{CHECKPOINT}.{os.getpid()}"
+    partial = folder / f"{CHECKPOINT}.{uuid.uuid4().hex}"
     save_file(tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors)})
     partial.replace(folder / CHECKPOINT)
 

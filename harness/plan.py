@@ -178,7 +178,7 @@ class _Builder:
             "version": VERSIONS[stage],
             "plugin": choice.name,
             "source": choice.plugin.source_digest,
-            "params": choice.params,
+            "params": {k: v for k, v in choice.params.items() if k not in choice.plugin.fingerprinted},
             "inputs": {role: job.key for role, job in inputs.items()},
             "seed": seed,
             "levels": levels,

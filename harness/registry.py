@@ -110,15 +110,20 @@ class Plugin:
 
     @property
     def needs(self) -> Needs:
-        needs: Needs = getattr(self.cls, "needs", Needs())
+        needs: Needs = self._class_data("needs", Needs())
         return needs
 
     @property
     def paper(self) -> Mapping[str, Any]:
         """The paper's values of its parameters, where there are such; a report names every departure."""
-        stated: Mapping[str, Any] = getattr(self.cls, "paper", {})
-        known = {f.name for f in dataclasses.fields(self.cls)}
-        return {name: value for name, value in stated.items() if name in known}
+        stated: Mapping[str, Any] = self._class_data("paper", {})
+        return {name: value for name, value in stated.items() if name in self._fields}
+
+    @property
+    def fingerprinted(self) -> tuple[str, ...]:
+        """Parameters that only say where the files are whose content ``fingerprint()`` names."""
+        names: tuple[str, ...] = self._class_data("fingerprinted", ())
+        return names
 
     @property
     def learns(self) -> bool:
@@ -128,7 +133,15 @@ class Plugin:
     @property
     def joint_colors(self) -> bool:
         """Whether one training serves all color counts."""
-        return bool(getattr(self.cls, "joint_colors", False))
+        return bool(self._class_data("joint_colors", False))
+
+    @property
+    def _fields(self) -> set[str]:
+        return {f.name for f in dataclasses.fields(self.cls)}
+
+    def _class_data(self, name: str, otherwise: Any) -> Any:
+        """What the class states under ``name``, unless that is one of its parameters."""
+        return otherwise if name in self._fields else getattr(self.cls, name, otherwise)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -145,7 +158,7 @@ class Plugin:
     @functools.cached_property
     def source_digest(self) -> str:
         """The ``version`` the class states, or the hash of its module and of what that imports of ours."""
-        stated = getattr(self.cls, "version", None)
+        stated = self._class_data("version", None)
         return f"version {stated}" if stated is not None else source_digest(self.cls.__module__)
 
     def make(self, params: Mapping[str, Any], where: str) -> Any:

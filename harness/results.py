@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,29 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
             "store": str(store.root.resolve()),
             "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
-            "recipes": [_recipe("classifier", c) for c in spec.classifiers]
-            + [_recipe("quantizer", m) for m in spec.methods if m.plugin.learns],
+            "recipes": [_recipe("classifier", c, itertools.product(spec.datasets, [()])) for c in spec.classifiers]
+            + [
+                _recipe("quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)))
+                for m in spec.methods
+                if m.plugin.learns
+            ],
         },
     )
 
 
-def _recipe(what: str, choice: Choice) -> dict[str, Any]:
-    """A parameter left at None follows its plugin's rule, which is the paper's."""
+def _recipe(what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]]) -> dict[str, Any]:
+    """Parameters and where they are not the paper's; where one is left at None the plugin's ``departures`` knows."""
     params, paper = choice.params, choice.plugin.paper
     differs = [
         f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
         for name, value in paper.items()
         if params[name] is not None and params[name] != value
     ]
-    return {"what": what, "name": choice.short, "params": dict(params), "differs": differs}
+    ask = getattr(choice.instance, "departures", None)
+    if ask is not None:
+        for dataset, classifiers in tasks:
+            differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
+    return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
@@ -82,10 +91,19 @@ def gather(folder: Path, store: Store | None = None) -> Results:
         classes={cell.dataset: tuple(cell.notes["classes"]) for cell in finished},
         recipes=tuple(content["recipes"]),
         environment={
-            "devices": sorted({cell.notes["device"] for cell in finished}),
-            "versions": finished[0].notes["versions"] if finished else {},
+            "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
+            "versions": _versions(finished),
         },
     )
+
+
+def _versions(cells: Sequence[Cell]) -> dict[str, str]:
+    """Each library's version, or all of them where cells were computed with several."""
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        for library, version in cell.notes["versions"].items():
+            found.setdefault(library, set()).add(version)
+    return {library: ", ".join(sorted(versions)) for library, versions in found.items()}
 
 
 def _cell(

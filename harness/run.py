@@ -102,7 +102,8 @@ def execute(
         write_plan(folder, request.spec, request.plan, request.store)
         log = EventLog(folder / EVENTS)
         log("run-started", message=f"{len(request.plan.cells)} cells, {len(pending)} jobs to run")
-        for sentence in request.survey.damaged:
+        for key, sentence in request.survey.damaged.items():
+            request.store.remove(request.plan.jobs[key].stage, key)
             console.print(sentence, style="yellow", markup=False)
             log("damaged", message=sentence)
         for key, job in request.plan.jobs.items():

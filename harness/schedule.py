@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,23 +58,26 @@ class Pool(Protocol):
     def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
         """The tasks that ended within so many seconds."""
 
+    def has_started(self, task: Hashable) -> bool:
+        """Whether a worker has begun with it: it may wait for others who use the same cluster."""
+
     def cancel(self, task: Hashable) -> None:
         """Kills it; it then ends as Lost."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What of a plan is still to do. pending: job keys, inputs first. damaged: what was thrown away, in sentences."""
+    """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound."""
 
     pending: tuple[str, ...]
-    damaged: tuple[str, ...]
+    damaged: Mapping[str, str]
 
 
 def survey(plan: Plan, store: Store) -> Survey:
     """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified."""
     pending: dict[str, None] = {}
     sound: set[str] = set()
-    damaged: list[str] = []
+    damaged: dict[str, str] = {}
 
     def visit(key: str) -> None:
         if key in sound or key in pending:
@@ -85,20 +88,20 @@ def survey(plan: Plan, store: Store) -> Survey:
                 sound.add(key)
                 return
         except DamagedArtifact as error:
-            damaged.append(f"{job.name}: {error}, it is computed again")
+            damaged[key] = f"{job.name}: {error}, it is computed again"
         for _, parent in job.inputs.values():
             visit(parent)
         pending[key] = None
 
     for cell in plan.cells:
         visit(cell.key)
-    return Survey(tuple(pending), tuple(damaged))
+    return Survey(tuple(pending), damaged)
 
 
 @dataclass
 class _Task:
     jobs: list[Job]
-    deadline: float
+    deadline: float | None = None
     late: bool = False
 
 
@@ -150,8 +153,7 @@ class Schedule:
             if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
                 continue
             cpus, gpus = cpus - takes[0], gpus - takes[1]
-            limit = max(job.needs.seconds or math.inf for job in jobs)
-            self._running[self.pool.submit(jobs)] = _Task(jobs, time.monotonic() + limit)
+            self._running[self.pool.submit(jobs)] = _Task(jobs)
             for job in jobs:
                 del self._waiting[job.key]
                 self.log("started", job)
@@ -226,6 +228,8 @@ class Schedule:
 
     def _stop_the_late(self) -> None:
         for handle, task in self._running.items():
-            if not task.late and time.monotonic() > task.deadline:
+            if task.deadline is None and self.pool.has_started(handle):
+                task.deadline = time.monotonic() + sum(job.needs.seconds or math.inf for job in task.jobs)
+            if task.deadline is not None and time.monotonic() > task.deadline and not task.late:
                 task.late = True
                 self.pool.cancel(handle)

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
@@ -23,7 +24,7 @@ from harness.contracts import BadInput
 
 PACKAGES = ("harness", "methods", "tasks", "reports")
 _SINGLE = "fewcolors_plugin_"
-_NOT_IN_DIGESTS = {"harness.registry", "harness.contracts", "harness.sources"}
+_NOT_IN_DIGESTS = {"harness", "harness.registry", "harness.contracts", "harness.sources"}
 """What every plugin imports and no number comes from; their meaning is covered by the versions in ``harness.plan``."""
 
 
@@ -109,8 +110,17 @@ def _import_file(source: Source, scratch: Path) -> ModuleType:
     return module
 
 
+def _holds(root: Path, source: Source) -> bool:
+    try:
+        return all((root / name).read_bytes() == content for name, content in source.files)
+    except OSError:
+        return False
+
+
 def _unpack(source: Source, scratch: Path) -> Path:
     root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
+    if root.exists() and not _holds(root, source):
+        root = Path(tempfile.mkdtemp(prefix="fewcolors-plugin-", dir=scratch)) / "whole"
     if not root.is_dir():
         partial = root.with_name(f"{root.name}.{os.getpid()}.partial")
         for name, content in source.files:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 
 from harness.complaints import describe, did_you_mean, shown
-from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision
+from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision, check_share
 from harness.registry import Kind, Plugin, Registry
 
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
@@ -67,6 +67,13 @@ class Resources(_Model):
     gpus: Annotated[float, pydantic.Field(ge=0)] | Literal["required"] | None = None
     memory: Annotated[int, pydantic.Field(gt=0)] | None = None
     seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
+
+    @pydantic.field_validator("cpus", "gpus")
+    @classmethod
+    def _can_be_given_out(cls, amount: float | str | None, info: pydantic.ValidationInfo) -> float | str | None:
+        if isinstance(amount, float):
+            check_share(str(info.field_name), amount)
+        return amount
 
 
 AnEntry = Annotated[Entry, pydantic.BeforeValidator(_named)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -40,7 +39,7 @@ class Store:
         for left in self.root.glob("*/.partial-*"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def path(self, stage: Stage, key: str) -> Path:
         return self.root / stage / key
@@ -53,10 +52,7 @@ class Store:
         return (self.path(stage, key) / MANIFEST).is_file()
 
     def verify(self, stage: Stage, key: str) -> bool:
-        """Whether the artifact is there with every file as it was written; a damaged one is removed.
-
-        Raises DamagedArtifact after removing it.
-        """
+        """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
         folder = self.path(stage, key)
         if not folder.is_dir():
             return False
@@ -66,9 +62,12 @@ class Store:
         except (OSError, ValueError, AttributeError) as error:
             wrong = [str(error)]
         if wrong:
-            shutil.rmtree(folder)
             raise DamagedArtifact(f"{stage}/{key[:12]} was damaged ({', '.join(wrong)})")
         return True
+
+    def remove(self, stage: Stage, key: str) -> None:
+        """Throws an artifact away."""
+        shutil.rmtree(self.path(stage, key), ignore_errors=True)
 
     @contextlib.contextmanager
     def write(self, stage: Stage, key: str) -> Iterator[Path]:
@@ -97,6 +96,6 @@ def _digest(path: Path) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON whole or not at all, with sorted keys."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     partial.write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
     partial.replace(path)

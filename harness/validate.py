@@ -66,7 +66,8 @@ def check_method(
         name = "no level" if level is None else f"{level} {mark.level_kind}"
         if plugin.learns:
             instance = plugin.make(params, "--param")
-            fitting = _attempt(f"{name}: fit", partial(_fit, instance, level))
+            fitted = plugin.make(params, "--param")
+            fitting = _attempt(f"{name}: fit", partial(_fit, instance, fitted, level))
             yield fitting
             if not fitting.ok:
                 continue
@@ -134,7 +135,8 @@ def _attempt(what: str, action: Callable[[], str]) -> Check:
         return Check(what, False, f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
 
 
-def _fit(instance: Any, colors: Level) -> str:
+def _fit(instance: Any, fitted: Any, colors: Level) -> str:
+    """Fits ``fitted`` and loads its state into ``instance``, as another process would."""
     import torch
 
     from harness.learning import freeze, seeded
@@ -164,15 +166,14 @@ def _fit(instance: Any, colors: Level) -> str:
         colors=(colors,),
     )
     started = time.perf_counter()
-    instance.fit(lesson)
+    fitted.fit(lesson)
     seconds = time.perf_counter() - started
     if any(not torch.equal(old, new) for old, new in zip(before, network.state_dict().values(), strict=True)):
         raise RuntimeError("fit changed the frozen classifier")
-    state = {key: torch.as_tensor(value).clone() for key, value in instance.state().items()}
+    state = {key: torch.as_tensor(value).clone() for key, value in fitted.state().items()}
     probe = images[:4]
-    fitted = _quantized(instance, probe, colors)
     instance.load(state, "cpu")
-    if _differing(fitted, _quantized(instance, probe, colors)):
+    if _differing(_quantized(fitted, probe, colors), _quantized(instance, probe, colors)):
         raise RuntimeError("after load(state()) palettize gives other images")
     return (
         f"{len(state)} tensors in {seconds:.1f} s on {len(images)} images, the classifier untouched, state comes back"

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -41,6 +41,8 @@ class ImageFolder:
     split_seed: Annotated[int, Field(ge=0)] = 0
     flip: bool = True
     crop_padding: Annotated[int, Field(ge=0)] | None = None
+
+    fingerprinted: ClassVar[tuple[str, ...]] = ("root",)
 
     def check(self) -> None:
         """BadInput in one sentence where the folders cannot be used or a file cannot be decoded (all are)."""

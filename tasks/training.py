@@ -51,6 +51,13 @@ class PaperRecipe:
         "weights": None,
     }
 
+    fingerprinted: ClassVar[tuple[str, ...]] = ("weights",)
+
+    def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:  # noqa: ARG002
+        """What in this recipe is the reference code's and not the paper's, as sentences."""
+        cycles = self.cycle_momentum and self.weights is None
+        return ["momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5"] * cycles
+
     def build(self, classes: int) -> nn.Module:
         """The untrained network: logits for normalized ``float [B, 3, H, W]``."""
         raise NotImplementedError

@@ -60,6 +60,14 @@ class ColorCNN:
         "restart_period": 20,
     }
 
+    def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:
+        """Where the rule behind ``palette_norm: null`` gives another value than the paper's 4, as sentences."""
+        norm = customary_palette_norm(dataset, classifiers)
+        if self.palette_norm is not None or norm == self.paper["palette_norm"]:
+            return []
+        task = f"{' and '.join(classifiers)} on {dataset}"
+        return [f"palette_norm is {norm:g} for {task} as in the authors' code, the paper has 4"]
+
     def __post_init__(self) -> None:
         self._network: Network | None = None
 

@@ -43,7 +43,7 @@ class ColorCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pieces = self.backbone(x).chunk(_PIECES)
-        return torch.cat([self.head(piece) for piece in pieces]).softmax(dim=1)
+        return torch.cat([self.head(piece) for piece in pieces]).float().softmax(dim=1)
 
     @property
     def normalization(self) -> Normalization:

@@ -138,6 +138,8 @@ CHANGES = [
     ("name: ../up", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got..."),
     ("name: ''", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got ''."),
     ("resources: {cells: {cpus: -1}}", "resources.cells.cpus: it should be greater than 0, got -1."),
+    ("resources: {cells: {gpus: 1.5}}", "resources.cells.gpus: more than one of gpus must be a whole number, got 1.5."),
+    ("resources: {cells: {cpus: 0.001}}", "resources.cells.cpus: cpus must be 0.01 or more, got 0.001."),
     ("resources: {cells: {gpus: some}}", "resources.cells.gpus: it should be a valid number or 'required', got..."),
     ("resources: {cells: {gpus: -0.5}}", "resources.cells.gpus: it should be greater than or equal to 0..."),
     ("resources: {classifiers: {seconds: 0}}", "resources.classifiers.seconds: it should be greater than 0, got 0."),

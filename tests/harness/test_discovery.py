@@ -1,5 +1,6 @@
 # ruff: noqa: ARG005 - toy plugins have no use for what they are handed
 
+import importlib.machinery
 import importlib.metadata
 import subprocess
 import sys
@@ -154,7 +155,7 @@ def test_another_module_called_as_ours_is_noticed(tmp_path):
 def test_a_folder_called_as_ours_is_noticed(monkeypatch, install):
     install()
     shadow = types.ModuleType("reports")
-    shadow.__file__ = None
+    shadow.__spec__ = importlib.machinery.ModuleSpec("reports", None)
     monkeypatch.setitem(sys.modules, "reports", shadow)
     with pytest.raises(BadInput, match=r"another module called 'reports' .* hides the one of fewcolors"):
         discover()

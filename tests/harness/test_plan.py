@@ -233,3 +233,25 @@ def test_a_plan_is_plain_data(plan_of):
         assert pickle.loads(pickle.dumps(job)) == job
         assert json.loads(json.dumps(job.as_json()))["key"] == job.key
     assert not list(Path().glob("store"))
+
+
+def test_where_fingerprinted_files_lie_is_in_no_key(tmp_path):
+    registry = discover()
+    keys_of = []
+    for place in ("here", "there"):
+        for split in ("train", "test"):
+            for name in ("a", "b"):
+                folder = tmp_path / place / split / name
+                folder.mkdir(parents=True)
+                (folder / "1.ppm").write_bytes(b"P6 8 8 255\n" + f"{split}{name}".ljust(192).encode())
+        spec = {
+            "name": "x",
+            "datasets": [{"name": "image-folder", "params": {"root": str(tmp_path / place)}}],
+            "classifiers": ["alexnet"],
+            "methods": ["original"],
+        }
+        keys_of.append(list(make_plan(resolve(spec, registry)).jobs))
+    assert keys_of[0] == keys_of[1]
+    (tmp_path / "here" / "test" / "b" / "1.ppm").write_bytes(b"P6 8 8 255\n" + b"x" * 192)
+    spec["datasets"][0]["params"]["root"] = str(tmp_path / "here")
+    assert not set(make_plan(resolve(spec, registry)).jobs) & set(keys_of[1])

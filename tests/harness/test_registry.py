@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001, ARG005 - toy plugins have no use for what they are handed
+# ruff: noqa: ARG001, ARG002, ARG005 - toy plugins have no use for what they are handed
 
 import sys
 import types
@@ -198,3 +198,28 @@ def test_long_values_are_shown_short():
     for value in ("x" * 5000, list(range(5000)), {i: i for i in range(5000)}, "a\nb"):
         assert len(shown(value)) < 80
         assert "\n" not in shown(value)
+
+
+def test_a_parameter_called_like_class_data_is_a_parameter():
+    @quantizer("versioned")
+    class Versioned:
+        version: int = 3
+        needs: float = 1.5
+        paper: str = "x"
+
+        def palettize(self, images, colors):
+            return None
+
+    registry = Registry()
+    registry.add(Versioned, "here")
+    plugin = registry.get("method", "versioned", "test")
+    assert "version 3" not in plugin.source_digest
+    assert plugin.needs == Needs()
+    assert plugin.paper == {}
+    assert plugin.make({"version": 4}, "test").version == 4
+
+
+@pytest.mark.parametrize(("cpus", "gpus"), [(1.5, None), (0.001, None), (1, 2.5), (1, -1)])
+def test_needs_that_cannot_be_given_out_are_refused(cpus, gpus):
+    with pytest.raises(ValueError, match=r"whole number|or more"):
+        Needs(cpus=cpus, gpus=gpus)

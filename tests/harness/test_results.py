@@ -5,12 +5,20 @@ import json
 import pytest
 
 from harness.contracts import BadInput
+from harness.discovery import discover
 from harness.events import EventLog, last_run
 from harness.plan import make_plan
 from harness.results import EVENTS, PLAN, gather, read_plan, write_plan
+from harness.spec import resolve
 from harness.store import Store, write_json
 
-NOTES = {"classes": ["a", "b"], "device": "cpu (toy)", "versions": {"numpy": "2"}, "original_accuracy": 0.5}
+NOTES = {
+    "classes": ["a", "b"],
+    "device": "cpu",
+    "devices": {"cpu": "toy"},
+    "versions": {"numpy": "2"},
+    "original_accuracy": 0.5,
+}
 
 
 @pytest.fixture
@@ -221,3 +229,21 @@ def test_lines_of_another_making_are_passed_over(tmp_path):
         file.write('[1]\n"text"\n\n{"time": "", "job": "", "event": "done", "mood": "good"}\nnull\n')
     EventLog(path)("run-ended", message="last")
     assert [event.message for event in last_run(path)] == ["first", "last"]
+
+
+def test_recipes_name_what_the_plugins_rules_make_of_the_task(tmp_path):
+    spec = resolve(
+        {
+            "name": "x",
+            "datasets": ["digits-on-photos"],
+            "classifiers": ["alexnet", "resnet18"],
+            "methods": [{"name": "colorcnn", "params": {"epochs": 2}}, "median-cut"],
+            "colors": [2],
+        },
+        discover(),
+    )
+    write_plan(tmp_path, spec, make_plan(spec), Store(tmp_path))
+    recipes = {recipe["name"]: recipe["differs"] for recipe in read_plan(tmp_path)["recipes"]}
+    cycles = "momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5"
+    norm = "palette_norm is 1 for alexnet on digits-on-photos as in the authors' code, the paper has 4"
+    assert recipes == {"alexnet": [cycles], "resnet18": [cycles], "colorcnn": ["epochs is 2, the paper has 60", norm]}

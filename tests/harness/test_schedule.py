@@ -22,7 +22,7 @@ class FakePool:
     def __init__(self, behave=lambda job, attempt: None, cpus=4.0, gpus=0.0, clock=None):
         self.behave, self.total = behave, (cpus, gpus)
         self.clock = clock
-        self.tasks, self.cancelled = {}, set()
+        self.tasks, self.cancelled, self.queued = {}, set(), set()
         self.submitted, self.attempts = [], {}
         self.most = [0.0, 0.0]
         self.numbers = itertools.count()
@@ -67,6 +67,9 @@ class FakePool:
                 return behavior
             outcomes.append(Outcome(job.key, 1.0, "host", behavior or "", f"trace of {behavior}" if behavior else ""))
         return outcomes
+
+    def has_started(self, task):
+        return task not in self.queued
 
     def cancel(self, task):
         self.cancelled.add(task)
@@ -278,6 +281,22 @@ def test_what_hangs_past_its_limit_is_stopped_and_failed_with_the_limit(plan, wa
     assert len(whole.blocked) == len(plan.jobs) - 1
 
 
+def test_the_limit_counts_from_the_start_and_not_from_the_queue(plan, walk, clock):
+    first = job_named(plan, "datasets: dots")
+
+    class Busy(FakePool):
+        def end(self, handle):
+            if clock.now < 500 and first in self.tasks[handle]:
+                self.queued.add(handle)
+                return None
+            self.queued.discard(handle)
+            return super().end(handle)
+
+    whole, _ = walk(plan, Busy(clock=clock))
+    assert clock.now > 500 > first.needs.seconds
+    assert whole.failed == {}
+
+
 def test_siblings_of_what_hangs_go_on(make_spec, walk, clock):
     plan = make_plan(make_spec(seeds=[0, 1], resources={"classifiers": {"seconds": 90}}))
     hanging = job_named(plan, "classifiers: net on dots, seed 0")
@@ -343,7 +362,7 @@ def names(plan, found):
 def test_with_an_empty_store_everything_is_pending_inputs_first(plan, store):
     found = survey(plan, store)
     assert set(found.pending) == set(plan.jobs)
-    assert found.damaged == ()
+    assert found.damaged == {}
     for place, key in enumerate(found.pending):
         assert {parent for _, parent in plan.jobs[key].inputs.values()} <= set(found.pending[:place])
 
@@ -374,7 +393,7 @@ def test_what_is_damaged_is_pending_again_and_said(plan, store):
     (store.path("cells", cell.key) / "result").write_text("changed too")
     found = survey(plan, store)
     assert found.pending == (damaged.key, cell.key)
-    assert sorted(found.damaged) == sorted(
+    assert sorted(found.damaged.values()) == sorted(
         f"{plan.jobs[key].name}: {stage}/{key[:12]} was damaged (result), it is computed again"
         for stage, key in (("applied", damaged.key), ("cells", cell.key))
     )

@@ -38,6 +38,19 @@ def test_single_files_bring_a_method_a_dataset_and_a_classifier(workplace: Workp
     assert "my-quantizer" in page
 
 
+def test_a_file_that_is_gone_on_every_node_but_was_there_at_the_start_runs_on_all_of_them(workplace: Workplace) -> None:
+    plugin = workplace.folder / "gone.py"
+    plugin.write_text(
+        "from pathlib import Path\n" + (EXAMPLES / "my_quantizer.py").read_text() + "\nPath(__file__).unlink()\n"
+    )
+    spec = workplace.spec(SPEC.replace("colors: [2, 3]", "colors: [2, 3, 4, 5, 6, 7]"))
+    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", plugin, "--method", "my-quantizer")
+    assert not plugin.exists()
+    assert {row["status"] for row in workplace.cells()} == {"ok"}
+    hosts = {event["host"] for event in workplace.events() if event["event"] == "done"}
+    assert len(hosts) == 2, "every node at work"
+
+
 def test_a_package_on_the_path_reaches_workers_that_do_not_have_it(workplace: Workplace) -> None:
     package = workplace.folder / "elsewhere" / "mypackage"
     package.mkdir(parents=True)
@@ -121,6 +134,25 @@ def test_validate_passes_what_keeps_the_contract(workplace: Workplace, arguments
     assert "pickling" in shown
     assert "batch invariance" in shown
     assert "ms per 32 x 32 image" in shown
+
+
+def test_validate_finds_a_state_that_is_not_whole(workplace: Workplace) -> None:
+    plugin = workplace.folder / "mine.py"
+    plugin.write_text(
+        "import numpy as np\n"
+        "from harness.contracts import Palettized\n"
+        "from harness.registry import quantizer\n"
+        "@quantizer('forgetful')\n"
+        "class Forgetful:\n"
+        "    def fit(self, lesson): self.light = 200\n"
+        "    def state(self): return {}\n"
+        "    def load(self, state, device): pass\n"
+        "    def palettize(self, images, colors):\n"
+        "        palettes = np.full((len(images), 2, 3), getattr(self, 'light', 0), np.uint8)\n"
+        "        return Palettized((images[..., 0] > 128).astype(np.uint8), palettes)\n"
+    )
+    shown = workplace.fewcolors("validate", "forgetful", "--plugin", plugin, "--level", "2", code=1).out
+    assert "after load(state()) palettize gives other images" in shown
 
 
 @pytest.mark.parametrize(
