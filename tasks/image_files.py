@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ Shape = Literal["crop", "squash", "pad"]
 BILINEAR = Image.Resampling.BILINEAR
 
 
-def open_rgb(path: Path) -> Image.Image:
-    """The decoded first frame in RGB, upright; BadInput names a file that cannot be decoded.
+def open_rgb(file: Path | BinaryIO, name: str | None = None) -> Image.Image:
+    """The decoded first frame in RGB, upright; BadInput names a file that cannot be decoded (name: if not its path).
 
     EXIF orientation is applied. Transparency, of palettes too, is laid on white. Gray is repeated in all channels;
     16-bit values are scaled to 8 bits. Color profiles are ignored, as torchvision ignores them.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(file) as opened:
             opened.load()
             image = ImageOps.exif_transpose(opened)
             if image.mode == "F" or image.mode.startswith("I"):
@@ -34,7 +34,7 @@ def open_rgb(path: Path) -> Image.Image:
             return image.convert("RGB")
     except Exception as error:  # noqa: BLE001 - damaged files make Pillow's decoders raise nearly anything
         reason = "no image format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
-        raise BadInput(f"{path} cannot be read as an image ({reason}).") from None
+        raise BadInput(f"{name or file} cannot be read as an image ({reason}).") from None
 
 
 def _from_deep_gray(image: Image.Image) -> Image.Image:

@@ -10,4 +10,7 @@ def test_plugins_are_listed_without_torch_and_sklearn():
         " r.names('dataset'), r.names('classifier'))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown == "[] ['digits-on-photos', 'image-folder'] ['alexnet', 'resnet18', 'vgg16']\n"
+    assert shown == (
+        "[] ['cifar10', 'cifar100', 'digits-on-photos',"
+        " 'image-folder', 'stl10', 'svhn', 'tiny-imagenet-200'] ['alexnet', 'resnet18', 'vgg16']\n"
+    )

@@ -1,0 +1,77 @@
+"""tiny-imagenet-200 as it is shipped: out of its archive, which need not be extracted, or from the extracted folder."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from harness.contracts import Augmentation, BadInput, DatasetArrays
+from harness.registry import dataset
+from tasks.listings import TINY_IMAGENET
+from tasks.published import PublishedSet, check_files, fetch, published, splits
+from tasks.tiny_imagenet_files import NAME, Folder, Found, Tree, Zipped, decode, survey
+
+
+@dataset("tiny-imagenet-200", summary="tiny ImageNet: 100,000 + 10,000 images, 64x64, 200 classes")
+class TinyImageNet(PublishedSet):
+    """tiny-imagenet-200 (Stanford CS231n), from ``tiny-imagenet-200.zip`` or ``tiny-imagenet-200/`` in ``data_root``.
+
+    As in the paper the validation set is the test split, the test set's labels being unpublished; it is read with
+    ``val/val_annotations.txt``. Classes are in ascending order of their WordNet ids, as in folders of classes; their
+    names are the first synonym in ``words.txt``. Gray images are repeated in all channels. Normalized with ImageNet's
+    constants, augmented by a horizontal flip and a crop after zero padding of 8 pixels, as in the paper's code.
+
+    The archive is read where it lies and comes first where both are there. Images are decoded in as many threads as
+    the job has CPUs.
+    """
+
+    expected = TINY_IMAGENET
+
+    def check(self) -> None:
+        """BadInput where there is neither a whole archive nor a whole folder, and ``download`` is off. No image is
+        decoded."""
+        if self._extracted() is None:
+            check_files(self.expected, self.folder, self.download)
+
+    def fingerprint(self) -> str:
+        """Of the archive, there or to be got: its published md5, which ``load`` insists on. Of a folder: sha256 over
+        the names and sizes of its images and the contents of its lists, as 110,000 files take long to read; an image
+        that was replaced by one of as many bytes goes unnoticed. So the two have different keys."""
+        if (extracted := self._extracted()) is None:
+            return published(self.expected)
+        tree, found = extracted
+        return found.digest(tree)
+
+    def load(self) -> DatasetArrays:
+        """BadInput names the first file that is missing, damaged or not of the published size."""
+        if (extracted := self._extracted()) is not None:
+            return self._decode(*extracted)
+        fetch(self.expected, self.folder, self.download)
+        with zipfile.ZipFile(self._archive) as archive:
+            tree = Zipped(archive)
+            return self._decode(tree, survey(tree, self.expected))
+
+    @property
+    def _archive(self) -> Path:
+        return self.folder / self.expected.downloads[0].name
+
+    def _extracted(self) -> tuple[Folder, Found] | None:
+        """The extracted folder, where it and no archive is there; an incomplete one counts only without download."""
+        tree = Folder(self.folder / NAME)
+        if self._archive.exists() or not tree.root.is_dir():
+            return None
+        try:
+            return tree, survey(tree, self.expected)
+        except BadInput:
+            if self.download:
+                return None
+            raise
+
+    def _decode(self, tree: Tree, found: Found) -> DatasetArrays:
+        train = decode(tree, found.train, self.expected), found.train_labels
+        test = decode(tree, found.test, self.expected), found.test_labels
+        return DatasetArrays(
+            *splits(self.expected, self.folder, train, test, classes=found.classes),
+            classes=found.classes,
+            augmentation=Augmentation(flip=True, crop_padding=8),
+        )

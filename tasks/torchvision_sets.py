@@ -1,0 +1,152 @@
+"""CIFAR10, CIFAR100, STL10 and SVHN, read by torchvision from verified files."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import (
+    CIFAR10_NORMALIZATION,
+    IMAGENET_NORMALIZATION,
+    Augmentation,
+    DatasetArrays,
+    Images,
+    Normalization,
+)
+from harness.registry import dataset
+from tasks.listings import CIFAR10, CIFAR100, STL10, SVHN
+from tasks.published import Expected, PublishedSet, check_files, fetch, published, splits
+
+Part = tuple[Images, NDArray[np.int64]]
+
+
+@dataclass(kw_only=True, eq=False)
+class TorchvisionSet(PublishedSet):
+    """What the four have in common. Only the published bytes are ever read, so their md5 sums name the content and the
+    key is the same before and after a download; a data set that is stored already needs no files any more."""
+
+    normalization: ClassVar[Normalization] = IMAGENET_NORMALIZATION
+    augmentation: ClassVar[Augmentation]
+
+    def check(self) -> None:
+        """BadInput where the files are missing or damaged and ``download`` is off; an archive's size is all that is
+        looked at."""
+        check_files(self.expected, self.folder, self.download)
+
+    def fingerprint(self) -> str:
+        """The md5 sums of the published files. Nothing is read: ``load`` refuses files that differ."""
+        return published(self.expected)
+
+    def load(self) -> DatasetArrays:
+        """Extracts or downloads if need be; BadInput where files, numbers or sizes are not the published ones."""
+        fetch(self.expected, self.folder, self.download)
+        train, _ = self._read(train=True)
+        test, classes = self._read(train=False)
+        train_split, test_split = splits(self.expected, self.folder, train, test, classes=classes)
+        return DatasetArrays(train_split, test_split, classes, self.normalization, self.augmentation)
+
+    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+        """One split's images and labels, and the class names."""
+        raise NotImplementedError
+
+
+class _Cifar(TorchvisionSet):
+    """CIFAR's files are pickles, which can run code when read: torchvision's class opens none before its md5 is right,
+    and the md5 sums it holds them against are those of ``expected``."""
+
+    normalization = CIFAR10_NORMALIZATION
+    augmentation = Augmentation(flip=True, crop_padding=4)
+    reader: ClassVar[str]
+
+    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+        from torchvision import datasets
+
+        reader = _with_md5s(getattr(datasets, self.reader), self.expected)
+        with warnings.catch_warnings():
+            # The pickles are of 2009; NumPy 2.4.0 to 2.4.4 warns of how they state a dtype (numpy#31177).
+            warnings.filterwarnings("ignore", message=r"dtype\(\): align")
+            read: Any = reader(self.folder, train=train)
+        part = np.ascontiguousarray(read.data), np.asarray(read.targets, np.int64)
+        return part, tuple(read.classes)
+
+
+@dataset("cifar10", summary="CIFAR-10: 50,000 + 10,000 images, 32x32, 10 classes")
+class Cifar10(_Cifar):
+    """CIFAR-10 (Krizhevsky 2009), from ``cifar-10-batches-py/`` or ``cifar-10-python.tar.gz`` in ``data_root``.
+
+    Class names from ``batches.meta``. Normalized with CIFAR-10's constants, augmented by a horizontal flip and a crop
+    after zero padding of 4 pixels, as in the paper's code.
+    """
+
+    reader = "CIFAR10"
+    expected = CIFAR10
+
+
+@dataset("cifar100", summary="CIFAR-100: 50,000 + 10,000 images, 32x32, 100 classes")
+class Cifar100(_Cifar):
+    """CIFAR-100 with its 100 fine labels, from ``cifar-100-python/`` or ``cifar-100-python.tar.gz`` in ``data_root``.
+
+    Class names from ``meta``. Normalized with CIFAR-10's constants and augmented as CIFAR-10, as in the paper's code.
+    """
+
+    reader = "CIFAR100"
+    expected = CIFAR100
+
+
+@dataset("stl10", summary="STL-10, labeled images: 5,000 + 8,000, 96x96, 10 classes")
+class Stl10(TorchvisionSet):
+    """The labeled part of STL-10 (Coates et al. 2011), from ``stl10_binary/`` or ``stl10_binary.tar.gz``.
+
+    The 100,000 unlabeled images are neither needed nor read; out of the archive only the labeled ones are taken. Class
+    names from ``class_names.txt``. Normalized with ImageNet's constants, augmented by a horizontal flip and a crop
+    after zero padding of 12 pixels, as in the paper's code.
+    """
+
+    augmentation = Augmentation(flip=True, crop_padding=12)
+    expected = STL10
+
+    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+        from torchvision import datasets
+
+        read: Any = _with_md5s(datasets.STL10, self.expected)(self.folder, split="train" if train else "test")
+        return _channels_last(read), tuple(read.classes)
+
+
+@dataset("svhn", summary="SVHN, cropped digits: 73,257 + 26,032 images, 32x32, 10 classes")
+class Svhn(TorchvisionSet):
+    """Street View House Numbers, cropped digits (Netzer et al. 2011): ``train_32x32.mat`` and ``test_32x32.mat``.
+
+    Not in the paper. Class i is the digit i (the files call the zero 10). Not flipped, a mirrored digit is none or
+    another one; cropped after zero padding of 4 pixels, the paper's at this size. Normalized with ImageNet's constants.
+    Digits of one house number share a photograph, but the files don't say which: each image is its own group.
+    """
+
+    augmentation = Augmentation(flip=False, crop_padding=4)
+    expected = SVHN
+
+    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+        from torchvision import datasets
+
+        md5s = self.expected.files
+        listed = {split: [url, name, md5s.get(name)] for split, (url, name, _) in datasets.SVHN.split_list.items()}
+        reader: Any = type("VerifiedSVHN", (datasets.SVHN,), {"split_list": listed})
+        return _channels_last(reader(self.folder, split="train" if train else "test")), tuple("0123456789")
+
+
+def _with_md5s(reader: Any, expected: Expected) -> Any:
+    """torchvision's class, holding the files of ``expected`` against the md5 sums there and asking for no others."""
+    own: dict[str, Any] = {}
+    for listing in ("train_list", "test_list"):
+        named = [(name, expected.files.get(f"{reader.base_folder}/{name}")) for name, _ in getattr(reader, listing)]
+        own[listing] = [[name, md5] for name, md5 in named if md5 is not None]
+    if hasattr(reader, "meta"):
+        own["meta"] = reader.meta | {"md5": expected.files[f"{reader.base_folder}/{reader.meta['filename']}"]}
+    return type(f"Verified{reader.__name__}", (reader,), own)
+
+
+def _channels_last(read: Any) -> Part:
+    return np.ascontiguousarray(read.data.transpose(0, 2, 3, 1)), np.asarray(read.labels, np.int64)
