@@ -5,7 +5,11 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.colorcnn.method",
     "methods.floors",
     "methods.kmeans",
+    "methods.max_coverage",
     "methods.median_cut",
     "methods.octree",
+    "methods.otsu",
+    "methods.popularity",
+    "methods.uniform_grid",
     "methods.wu",
 )

@@ -19,6 +19,11 @@ VARIANTS = [
     ("random", {"seed": 5}),
 ]
 
+NAMES = (
+    *("octree", "octree-reference", "octree-gervautz", "kmeans", "max-coverage", "median-cut", "otsu", "popularity"),
+    *("random", "uniform-grid", "wu", "original", "jpeg"),
+)
+
 
 def training_free():
     registry = discover()
@@ -38,17 +43,7 @@ every_method = pytest.mark.parametrize("method", training_free())
 
 def test_all_are_found():
     registry = discover()
-    for name in (
-        "median-cut",
-        "octree",
-        "octree-reference",
-        "octree-gervautz",
-        "kmeans",
-        "wu",
-        "random",
-        "original",
-        "jpeg",
-    ):
+    for name in NAMES:
         plugin = registry.get("method", name, "test")
         assert plugin.mark.summary
         assert plugin.cls.__doc__
