@@ -348,8 +348,9 @@ class Failure:
 class Results:
     """All of a run that a report may use.
 
-    spec: as run, defaults written out. classes: class names per dataset short name. recipes: one entry a trained
-    thing (``what``, ``name``, ``params``, ``differs``: where it is not the paper's, as sentences). environment: library
+    spec: as run, defaults written out. classes: class names per dataset short name. recipes: one entry a dataset and a
+    trained thing (``what``, ``name``, ``params``, ``differs``: where it is not the paper's, as sentences; ``credit`` of
+    a dataset). environment: library
     versions, device, host facts.
     """
 

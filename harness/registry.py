@@ -120,6 +120,12 @@ class Plugin:
         return {name: value for name, value in stated.items() if name in self._fields}
 
     @property
+    def credit(self) -> str:
+        """Whose work a dataset is made of, and under which license."""
+        credit: str = self._class_data("credit", "")
+        return credit
+
+    @property
     def fingerprinted(self) -> tuple[str, ...]:
         """Parameters that only say where the files are whose content ``fingerprint()`` names."""
         names: tuple[str, ...] = self._class_data("fingerprinted", ())

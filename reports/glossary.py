@@ -23,14 +23,14 @@ CELLS = (
     (
         "paper_bytes_per_pixel",
         "bytes per pixel of a 24-bit truecolor PNG: what the ColorCNN paper's reference code prints as “bit/pixel”, "
-        "to compare with its Table 3",
+        "to compare with its Table 3; for a codec, bytes per pixel of its own file",
     ),
     (
         "psnr",
         "peak signal-to-noise ratio in dB, computed image by image and averaged over the images that lost anything; "
         "infinite where none did",
     ),
-    ("seconds, key", "time spent judging, and the content key of the stored cell"),
+    ("seconds, key", "time spent fitting, reducing and judging, and the content key of the stored cell"),
 )
 
 TESTS = (

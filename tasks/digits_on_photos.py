@@ -41,6 +41,11 @@ class DigitsOnPhotos:
     train_images: Annotated[int, Field(ge=1)] = 8000
     test_per_digit: Annotated[int, Field(ge=1)] = 5
 
+    credit = (
+        "Digits: Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, UCI). Photographs: china.jpg by "
+        "danielbuechele and flower.jpg by vultilion, flickr.com, CC BY 2.0; cropped and blended."
+    )
+
     def load(self) -> DatasetArrays:
         from sklearn.datasets import load_digits, load_sample_images
 

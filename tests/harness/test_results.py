@@ -138,9 +138,13 @@ def test_all_that_a_report_reads_survives_the_disk(run, spec, plan, store):
             "precision",
         ):
             assert getattr(cell, name) == getattr(planned, name)
-    assert [(r["what"], r["name"]) for r in results.recipes] == [("classifier", "net"), ("quantizer", "learned")]
-    assert results.recipes[1]["differs"] == ["gamma is 1.0, the paper has 0.5"]
-    assert results.recipes[0]["differs"] == []
+    assert [(r["what"], r["name"]) for r in results.recipes] == [
+        ("dataset", "dots"),
+        ("classifier", "net"),
+        ("quantizer", "learned"),
+    ]
+    assert results.recipes[2]["differs"] == ["gamma is 1.0, the paper has 0.5"]
+    assert results.recipes[1]["differs"] == []
 
 
 def test_a_moved_store_is_named(run, plan, store, tmp_path):
@@ -246,4 +250,5 @@ def test_recipes_name_what_the_plugins_rules_make_of_the_task(tmp_path):
     recipes = {recipe["name"]: recipe["differs"] for recipe in read_plan(tmp_path)["recipes"]}
     cycles = "momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5"
     norm = "palette_norm is 1 for alexnet on digits-on-photos as in the authors' code, the paper has 4"
+    assert recipes.pop("digits-on-photos") == []
     assert recipes == {"alexnet": [cycles], "resnet18": [cycles], "colorcnn": ["epochs is 2, the paper has 60", norm]}
