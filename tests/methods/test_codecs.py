@@ -1,10 +1,67 @@
 import io
+import pickle
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
-from methods.codecs import Jpeg, Original
+from harness.contracts import BadInput
+from harness.discovery import discover
+from methods.codecs import Avif, Jpeg, Original, Png, WebP, WebPLossless
+
+HAS_AVIF = "avif" in features.get_supported_modules()
+needs_avif = pytest.mark.skipif(not HAS_AVIF, reason="this Pillow was built without AVIF")
+LOSSLESS = [
+    Original(),
+    Png(),
+    Png(optimize=False, compress_level=0),
+    WebPLossless(),
+    WebPLossless(effort=0),
+    WebPLossless(effort=6),
+]
+LOSSY = [
+    Jpeg(),
+    Jpeg(optimize=True),
+    WebP(),
+    WebP(effort=0),
+    pytest.param(Avif(), marks=needs_avif),
+    pytest.param(Avif(subsampling="4:4:4", speed=10), marks=needs_avif),
+]
+
+
+def codecs():
+    built_in = [plugin for plugin in discover() if plugin.mark.kind == "method" and hasattr(plugin.cls, "encode")]
+    return [
+        pytest.param(plugin, id=plugin.name, marks=needs_avif if plugin.name == "avif" else ())
+        for plugin in built_in
+        if plugin.origin == "built in"
+    ]
+
+
+@pytest.mark.parametrize("plugin", codecs())
+def test_every_codec_keeps_the_contract(plugin, special, monkeypatch):
+    codec = plugin.make({}, "test")
+    backwards = special[::-1, :, ::-1]
+    backwards.flags.writeable = False
+    for quality in plugin.mark.levels or [None]:
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        files = codec.encode(special, quality)
+        seen = codec.decode(files)
+        assert seen.dtype == np.uint8
+        assert seen.shape == special.shape
+        assert pickle.loads(pickle.dumps(codec)).encode(special.copy(), quality) == files
+        assert codec.encode(backwards, quality) == codec.encode(backwards.copy(), quality)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        for image, file, shown in zip(special, files, seen, strict=True):
+            assert codec.encode(image[None], quality) == [file]
+            assert (codec.decode([file])[0] == shown).all()
+
+
+@pytest.mark.parametrize("codec", LOSSLESS)
+def test_lossless_codecs_give_back_every_pixel(codec, special, photos):
+    for images in (special, photos):
+        assert (codec.decode(codec.encode(images, None)) == images).all()
 
 
 def test_original_gives_back_every_pixel(special):
@@ -49,11 +106,60 @@ def test_optimized_tables_give_the_same_pixels_in_fewer_bytes(photos):
     assert all(len(small) < len(large) for small, large in zip(optimized, plain, strict=True))
 
 
-def test_more_quality_costs_more_bytes_and_leaves_less_error(photos):
+@pytest.mark.parametrize("codec", LOSSY)
+def test_more_quality_costs_more_bytes_and_leaves_less_error(photos, codec):
     sizes, errors = [], []
     for quality in (5, 30, 60, 95):
-        files = Jpeg().encode(photos, quality)
+        files = codec.encode(photos, quality)
         sizes.append(sum(map(len, files)))
-        errors.append(((Jpeg().decode(files).astype(float) - photos) ** 2).mean())
+        errors.append(((codec.decode(files).astype(float) - photos) ** 2).mean())
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
+
+
+def test_effort_saves_bytes(photos):
+    def size(codec):
+        return sum(map(len, codec.encode(photos, None)))
+
+    stored, fast, slow, best = (
+        size(Png(optimize=optimize, compress_level=level))
+        for optimize, level in ((False, 0), (False, 1), (False, 9), (True, 9))
+    )
+    assert stored > fast > slow > best
+    assert size(WebPLossless()) < size(WebPLossless(effort=0)) < best
+
+
+def png_chunks(file):
+    position = 8
+    while position < len(file):
+        (length,) = struct.unpack_from(">I", file, position)
+        yield file[position + 4 : position + 8]
+        position += 12 + length
+
+
+def test_png_holds_nothing_but_pixels(photos):
+    for codec in (Original(), Png()):
+        assert set(png_chunks(codec.encode(photos[:1], None)[0])) == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def test_webp_holds_nothing_but_pixels(photos):
+    for codec, kind in ((WebP(), b"VP8 "), (WebPLossless(), b"VP8L")):
+        file = codec.encode(photos[:1], 50)[0]
+        (length,) = struct.unpack_from("<I", file, 16)
+        assert file[:4] + file[8:16] == b"RIFFWEBP" + kind
+        assert len(file) - (20 + length) in (0, 1)
+
+
+@needs_avif
+def test_avif_carries_no_metadata(photos):
+    file = Avif().encode(photos[:1], 50)[0]
+    assert not any(box in file for box in (b"Exif", b"prof", b"application/rdf+xml"))
+    with Image.open(io.BytesIO(file)) as image:
+        assert (image.format, image.info) == ("AVIF", {})
+
+
+def test_without_avif_one_sentence_says_what_is_needed(photos, monkeypatch):
+    monkeypatch.setattr(features, "get_supported_modules", lambda: ["jpg"])
+    for use in (Avif().check, lambda: Avif().encode(photos, 50), lambda: Avif().decode([b""])):
+        with pytest.raises(BadInput, match=r"^codec 'avif' needs a Pillow with AVIF, .*pip install .*pillow>=11\.3"):
+            use()
