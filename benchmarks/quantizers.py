@@ -11,12 +11,13 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
-from harness.contracts import Images
+from harness.contracts import BadInput, Images
 from harness.discovery import discover
 from harness.encoding import thread_count
 
@@ -68,6 +69,16 @@ def images_per_second(work: Callable[[Images], object], images: Images, seconds:
             return len(images) / best
 
 
+def is_usable(method: Any) -> bool:
+    """Whether what the method needs is installed; says what is missing."""
+    try:
+        getattr(method, "check", lambda: None)()
+    except BadInput as missing:
+        print(f"left out: {missing}")
+        return False
+    return True
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 96], help="image sides in pixels (32 96)")
@@ -76,12 +87,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each figure (1.0)")
     arguments = parser.parse_args()
 
-    methods = [
+    candidates = [
         (plugin.name + "".join(f" {key}={value}" for key, value in params.items()), plugin.make(params, plugin.name))
         for plugin in discover()
         if plugin.mark.level_kind == "colors" and not plugin.learns
         for params in [{}, *VARIANTS.get(plugin.name, [])]
     ]
+    methods = [(title, method) for title, method in candidates if is_usable(method)]
     columns = [(side, colors) for side in arguments.sides for colors in arguments.colors]
     batches = {side: crops(max(1, arguments.pixels // side**2), side) for side in arguments.sides}
 

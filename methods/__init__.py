@@ -5,6 +5,7 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.colorcnn.method",
     "methods.floors",
     "methods.kmeans",
+    "methods.libimagequant",
     "methods.max_coverage",
     "methods.median_cut",
     "methods.octree",

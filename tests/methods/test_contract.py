@@ -1,5 +1,6 @@
 """Every quantizer that learns nothing, found as a user's run finds it, keeps what the contract promises."""
 
+import importlib.util
 import pickle
 
 import numpy as np
@@ -17,11 +18,17 @@ VARIANTS = [
     ("kmeans", {"init": "random"}),
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
     ("random", {"seed": 5}),
+    ("imagequant", {"dithering": 1.0}),
 ]
+NEEDS = {
+    "imagequant": pytest.mark.skipif(
+        importlib.util.find_spec("imagequant") is None, reason="the optional package imagequant is not installed"
+    )
+}
 
 NAMES = (
     *("octree", "octree-reference", "octree-gervautz", "kmeans", "max-coverage", "median-cut", "otsu", "popularity"),
-    *("random", "uniform-grid", "wu", "original", "jpeg"),
+    *("random", "uniform-grid", "wu", "imagequant", "original", "png", "jpeg", "webp", "webp-lossless", "avif"),
 )
 
 
@@ -30,7 +37,10 @@ def training_free():
     found = [p for p in registry if p.mark.level_kind == "colors" and not p.learns and p.origin == "built in"]
     cases = [(p.name, {}) for p in found] + VARIANTS
     return [
-        pytest.param(registry.get("method", name, "test").make(p, name), id=f"{name} {p or ''}") for name, p in cases
+        pytest.param(
+            registry.get("method", name, "test").make(p, name), id=f"{name} {p or ''}", marks=NEEDS.get(name, ())
+        )
+        for name, p in cases
     ]
 
 
