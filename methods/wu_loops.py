@@ -95,13 +95,13 @@ def wu_palettes(pixels: NDArray[np.uint8], palettes: NDArray[np.uint8]) -> None:
         errors[0] = _inside(moments, boxes[0], 4) - _explained(moments, boxes[0])
         count = 1
         while count < entries:
-            widest = np.argmax(errors[:count])
-            if errors[widest] <= 0:
+            worst = np.argmax(errors[:count])
+            if errors[worst] <= 0:
                 break
-            if not _split(moments, boxes[widest], boxes[count]):
-                errors[widest] = 0
+            if not _split(moments, boxes[worst], boxes[count]):
+                errors[worst] = 0
                 continue
-            for part in (widest, count):
+            for part in (worst, count):
                 errors[part] = _inside(moments, boxes[part], 4) - _explained(moments, boxes[part])
             count += 1
         for c in range(entries):

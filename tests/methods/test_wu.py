@@ -22,20 +22,20 @@ def wu_slowly(image, colors):
     whole = set()
     while len(boxes) < colors:
         errors = [0 if i in whole else squared_error(box) for i, box in enumerate(boxes)]
-        widest = int(np.argmax(errors))
-        if errors[widest] <= 0:
+        worst = int(np.argmax(errors))
+        if errors[worst] <= 0:
             break
         best, parts = 0, None
         for axis in range(3):
-            cells = boxes[widest][:, axis] >> 3
+            cells = boxes[worst][:, axis] >> 3
             for cut in range(1, 32):
-                lower, upper = boxes[widest][cells < cut], boxes[widest][cells >= cut]
+                lower, upper = boxes[worst][cells < cut], boxes[worst][cells >= cut]
                 if len(lower) and len(upper) and explained(lower) + explained(upper) > best:
                     best, parts = explained(lower) + explained(upper), (lower, upper)
         if parts is None:
-            whole.add(widest)
+            whole.add(worst)
         else:
-            boxes[widest] = parts[0]
+            boxes[worst] = parts[0]
             boxes.append(parts[1])
     return np.stack([np.rint(box.mean(axis=0)) for box in boxes])
 
