@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from harness import __version__
+from harness.complaints import told
 from harness.contracts import BadInput
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ app = typer.Typer(
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec in YAML.", show_default=False)]
 StorePath = Annotated[
     Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
+]
+MovedStore = Annotated[
+    Path | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
 ]
 Plugins = Annotated[
     list[str],
@@ -54,6 +59,9 @@ def main() -> NoReturn:
     except BadInput as error:
         print(f"fewcolors: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"fewcolors: {told(error)}; what is finished is kept in the store.", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stdout.flush()
         os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
@@ -99,21 +107,18 @@ def plan(
     classifier: Classifiers = [],
 ) -> None:
     """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
-    from rich.table import Table
-
     from harness.run import prepare
     from harness.spec import STAGES
 
     request = prepare(spec, store, plugin, dataset, classifier, method)
     console = _console()
-    table = Table(box=None, padding=(0, 2))
-    for name in ("stage", "job", "state", "cpus", "gpus", "limit", "key"):
-        table.add_column(name, justify="right" if name in ("cpus", "gpus", "limit") else "left", no_wrap=name != "job")
+    line = "{:<12} {:<10} {:>4} {:>8} {:>9}  {:<12}  {}".format
+    console.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
     for job in sorted(request.plan.jobs.values(), key=lambda job: STAGES.index(job.stage)):
         needs = job.needs
         limit = f"{needs.seconds:g} s"
-        table.add_row(job.stage, job.name, request.state(job), f"{needs.cpus:g}", str(needs.gpus), limit, job.key[:12])
-    console.print(table)
+        row = line(job.stage, request.state(job), f"{needs.cpus:g}", str(needs.gpus), limit, job.key[:12], job.name)
+        console.print(row, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.survey.pending)} to run.",
         highlight=False,
@@ -178,9 +183,14 @@ def _say_how_it_ended(console: Console, ending: Ending, folder: Path) -> None:
     nothing = "" if ending.computed else " (all stored already)"
     console.print(f"{len(cells) - len(lost)} of {len(cells)} cells ok{nothing}.", highlight=False)
     if lost:
-        console.print("Tracebacks are in the report; once the cause is mended, only what is missing runs.", style="red")
+        sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
+        console.print(sentence, style="red", soft_wrap=True)
+    _say_where_pages_are(console, ending.pages, folder)
+
+
+def _say_where_pages_are(console: Console, pages: Mapping[str, Path], folder: Path) -> None:
     console.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
-    for page in ending.pages.values():
+    for page in pages.values():
         if page.suffix == ".html":
             console.print(f"Report: {page.resolve()}", style="bold", highlight=False, soft_wrap=True)
 
@@ -188,9 +198,7 @@ def _say_how_it_ended(console: Console, ending: Ending, folder: Path) -> None:
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
-    store: Annotated[
-        Path | None, typer.Option("--store", help="The store, where it was moved.", show_default="as in the run")
-    ] = None,
+    store: MovedStore = None,
     plugin: Plugins = [],
 ) -> None:
     """Writes a run's reports again, from what is stored."""
@@ -198,15 +206,13 @@ def report(
     from harness.results import gather
     from harness.run import write_reports
     from harness.sources import read_source
-    from harness.store import Store
 
-    results = gather(run, Store(store) if store else None)
+    results = gather(run, store)
     registry = discover([read_source(name) for name in plugin])
     plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
     console = _console()
     pages, broken = write_reports(plugins, results, run / "report", console)
-    for page in pages.values():
-        console.print(f"Report: {page.resolve()}", highlight=False, soft_wrap=True)
+    _say_where_pages_are(console, pages, run)
     if broken or any(cell.status != "ok" for cell in results.cells):
         raise typer.Exit(1)
 
@@ -214,17 +220,17 @@ def report(
 @app.command()
 def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
+    store: MovedStore = None,
 ) -> None:
     """How far a run is: what is done, running, failed."""
     from collections import Counter
 
     from harness.events import last_run
-    from harness.results import EVENTS, read_plan
+    from harness.results import EVENTS, read_plan, store_of
     from harness.spec import STAGES
-    from harness.store import Store
 
     content = read_plan(run)
-    store = Store(Path(content["store"]))
+    kept = store_of(content, store)
     newest = {event.key: event for event in last_run(run / EVENTS) if event.key}
     console = _console()
     for stage in STAGES:
@@ -234,13 +240,14 @@ def status(
                 event = newest.get(job["key"])
                 running = "running" if event and event.event in ("started", "retried") else "waiting"
                 lost = event.event if event and event.event in ("failed", "blocked", "interrupted") else running
-                states["done" if store.has(stage, job["key"]) else lost] += 1
+                states["done" if kept.has(stage, job["key"]) else lost] += 1
         if states:
             shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             console.print(f"{stage}: {shown}", highlight=False)
     for event in newest.values():
         if event.event == "failed":
-            console.print(f"failed: {event.stage}: {event.job}: {event.message}", style="red", markup=False)
+            sentence = f"failed: {event.stage}: {event.job}: {event.message}"
+            console.print(sentence, style="red", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -264,6 +271,11 @@ def validate(
     method = discover(sources).get("method", name, "validate")
     instance_params = dict(read_param(text) for text in param)
     console, wrong = _console(), 0
+    if method.learns:
+        sentence = (
+            f"{name} learns: it is fitted at each level with these parameters; --param epochs=1 may shorten that."
+        )
+        console.print(sentence, soft_wrap=True)
     for check in check_method(method, instance_params, levels, sources):
         mark, style = ("ok   ", "green") if check.ok else ("WRONG", "red")
         wrong += not check.ok

@@ -11,7 +11,7 @@ import tempfile
 import time
 import traceback
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,11 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
     try:
         # Ray prints a paragraph for every lost worker, from a thread of its own; the events say the same.
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield
+            try:
+                yield
+            finally:
+                ray.shutdown()
     finally:
-        ray.shutdown()
         signal.signal(signal.SIGTERM, before)
 
 
@@ -127,10 +129,10 @@ class RayPool:
             cpus, gpus = self.occupies(job)
             wanted = {"CPU": cpus, "GPU": gpus, "memory": float(job.needs.memory or 0)}
             if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
-                needs = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
-                largest = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
+                has = "; ".join(_in_words(node) for node in nodes)
                 raise BadInput(
-                    f"resources.{job.stage}: {job.name} needs {needs}, which no node of this cluster has ({largest})."
+                    f"resources.{job.stage}: {job.name} needs {_in_words(wanted)}, which no node of this cluster has "
+                    f"({has})."
                 )
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
@@ -168,6 +170,12 @@ class RayPool:
 
     def cancel(self, task: Any) -> None:
         self._ray.cancel(task, force=True)
+
+
+def _in_words(resources: Mapping[str, float]) -> str:
+    amounts = {name: resources.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
+    memory = f"{amounts.pop('memory') / 2**30:.3g} GiB of memory"
+    return ", ".join([*(f"{amount:g} {name}" for name, amount in amounts.items()), memory])
 
 
 def _plainly(error: Exception) -> str:

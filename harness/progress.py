@@ -32,6 +32,7 @@ class Progress:
         self.seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
         self.running: Sequence[Job] = ()
         self.started_at: dict[str, float] = {}
+        self._epoch_ends: dict[str, tuple[int, float]] = {}
         self.begun = time.monotonic()
         self._said = self.begun
         self._live = Live(
@@ -63,18 +64,18 @@ class Progress:
 
     def tick(self, running: Sequence[Job]) -> None:
         self.running = running
+        for job in running:
+            self._whole(job, time.monotonic() - self.started_at.get(job.key, self.begun))
         if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_SECONDS and running:
             self._line("running " + ", ".join(self._shown(job) for job in running[:4]))
 
     def _line(self, text: str) -> None:
         self._said = time.monotonic()
         done = sum(counts["done"] for counts in self.counts.values())
-        elapsed = _duration(self._said - self.begun)
-        left = self._time_left()
-        rest = f", about {_duration(left)} left" if left is not None else ""
-        self.console.print(
-            f"[{elapsed}] {done}/{self.total.total()}{rest}: {text}", markup=False, highlight=False, soft_wrap=True
-        )
+        lost = sum(counts["failed"] + counts["blocked"] for counts in self.counts.values())
+        failed = f", {lost} failed or blocked" if lost else ""
+        clock = f"[{_duration(self._said - self.begun)}] {done}/{self.total.total()}{failed}{self._left_in_words()}"
+        self.console.print(f"{clock}: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _table(self) -> Group:
         table = Table(box=None, padding=(0, 2))
@@ -92,15 +93,18 @@ class Progress:
                     Text(str(lost), style="red" if lost else ""),
                     str(self.total[stage]),
                 )
-        left = self._time_left()
-        clock = f"{_duration(time.monotonic() - self.begun)} gone" + (
-            f", about {_duration(left)} left" if left is not None else ""
-        )
+        clock = f"{_duration(time.monotonic() - self.begun)} gone{self._left_in_words()}"
         return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
 
     def _shown(self, job: Job) -> str:
         done, of = self._epochs(job)
         return f"{job.stage}: {job.name}" + (f" (epoch {done} of {of})" if of else "")
+
+    def _left_in_words(self) -> str:
+        seconds, known = self._time_left()
+        if not known and not seconds:
+            return ""
+        return f", {'about' if known else 'at least'} {_duration(seconds)} left"
 
     def _epochs(self, job: Job) -> tuple[int, int]:
         if job.stage not in ("classifiers", "quantizers"):
@@ -108,27 +112,35 @@ class Progress:
         history, of = read_history(self.store.checkpoints(job.key))
         return len(history), of
 
-    def _time_left(self) -> float | None:
-        """Seconds, from what jobs of each stage have taken so far; None while a stage to come has no measure yet."""
+    def _time_left(self) -> tuple[float, bool]:
+        """Seconds, from what jobs of each stage have taken so far, and whether all stages to come are measured."""
         typical = {stage: sum(times) / len(times) for stage, times in self.seconds.items() if times}
-        now, work, longest = time.monotonic(), 0.0, 0.0
+        now, work, longest, known = time.monotonic(), 0.0, 0.0, True
         running = Counter(job.stage for job in self.running)
         for job in self.running:
             gone = now - self.started_at.get(job.key, now)
-            done, of = self._epochs(job)
-            whole = gone * of / done if done else typical.get(job.stage)
+            whole = self._whole(job, gone) or typical.get(job.stage)
             if whole is None:
-                return None
+                known = False
+                continue
             typical.setdefault(job.stage, whole)
-            work, longest = work + max(whole - gone, 0.0), max(longest, whole - gone)
+            left = max(whole - gone, 0.0)
+            work, longest = work + left, max(longest, left)
         for stage, total in self.total.items():
             counts = self.counts[stage]
             waiting = total - counts["done"] - counts["failed"] - counts["blocked"] - running[stage]
-            if waiting > 0:
-                if stage not in typical:
-                    return None
-                work += waiting * typical[stage]
-        return max(work / self.workers, longest)
+            known = known and (waiting <= 0 or stage in typical)
+            work += max(waiting, 0) * typical.get(stage, 0.0)
+        return max(work / self.workers, longest), known
+
+    def _whole(self, job: Job, gone: float) -> float | None:
+        """How long a training will take by the epochs it has done, counted when the last one ended."""
+        done, of = self._epochs(job)
+        if not done:
+            return None
+        if self._epoch_ends.get(job.key, (0, 0.0))[0] != done:
+            self._epoch_ends[job.key] = (done, gone)
+        return self._epoch_ends[job.key][1] * of / done
 
 
 def _duration(seconds: float) -> str:

@@ -39,7 +39,8 @@ class Mark:
 
 def _decorator(mark: Mark, required: tuple[str, ...]) -> Callable[[T], T]:
     def decorate(cls: T) -> T:
-        missing = [name for name in required if not callable(getattr(cls, name, None))]
+        learned = ("state", "load") if mark.kind == "method" and hasattr(cls, "fit") else ()
+        missing = [name for name in (*required, *learned) if not callable(getattr(cls, name, None))]
         if missing:
             raise TypeError(f"{mark.kind} {mark.name!r} lacks {' and '.join(f'{name}()' for name in missing)}")
         dataclass(kw_only=True, eq=False)(cls)

@@ -58,17 +58,27 @@ def read_plan(folder: Path) -> dict[str, Any]:
     """The content of a run's ``plan.json``. Raises BadInput."""
     try:
         content: dict[str, Any] = json.loads((folder / PLAN).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}.") from None
     except ValueError as error:
         raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
+    if not isinstance(content, dict) or not {"spec", "store", "jobs", "cells", "recipes"} <= set(content):
+        raise BadInput(f"{folder / PLAN}: not the plan of a run; run the spec again.")
     return content
 
 
-def gather(folder: Path, store: Store | None = None) -> Results:
-    """All cells of a run, whatever their status. store: where it is no longer where the run left it."""
+def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:
+    """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
+    root = moved_to or Path(content["store"])
+    if not root.is_dir():
+        raise BadInput(f"{root}: there is no store; say with --store where it is now.")
+    return Store(root)
+
+
+def gather(folder: Path, moved_to: Path | None = None) -> Results:
+    """All cells of a run, whatever their status. moved_to: its store, if that is no longer where the run left it."""
     content = read_plan(folder)
-    store = store or Store(Path(content["store"]))
+    store = store_of(content, moved_to)
     events = list(last_run(folder / EVENTS))
     failed = {event.key: event for event in events if event.event == "failed"}
     blocked = {event.key: event.message for event in events if event.event == "blocked"}

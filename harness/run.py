@@ -73,8 +73,8 @@ def prepare(
     plan = make_plan(spec)
     kept = Store(store)
     todo = survey(plan, kept)
-    pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage in ("datasets", "classifiers")}
-    for choice in (*spec.datasets, *spec.classifiers):
+    pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
             check_inputs(choice)
     return Request(spec, plan, kept, registry, sources, todo)
@@ -98,8 +98,11 @@ def execute(
             stack.enter_context(connect(address, cpus, gpus))
             pool = RayPool(request.store, request.sources)
             pool.check(request.plan.jobs[key] for key in pending)
-        _write_spec(folder / SPEC, request.spec)
-        write_plan(folder, request.spec, request.plan, request.store)
+        try:
+            _write_spec(folder / SPEC, request.spec)
+            write_plan(folder, request.spec, request.plan, request.store)
+        except OSError as error:
+            raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
         log = EventLog(folder / EVENTS)
         log("run-started", message=f"{len(request.plan.cells)} cells, {len(pending)} jobs to run")
         for key, sentence in request.survey.damaged.items():
@@ -115,7 +118,7 @@ def execute(
             with progress:
                 Schedule(request.plan, pending, pool, log, progress.tick).run()
         log("run-ended")
-    results = gather(folder, request.store)
+    results = gather(folder)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return Ending(results, pages, broken, len(pending))
 

@@ -89,7 +89,9 @@ def test_when_nothing_ends_for_a_while_it_says_what_is_running(watched, clock):
     write_json(folder / "history.json", {"of": 10, "epochs": [{"loss": 1.0}] * 3})
     clock.now += showing.PLAIN_SECONDS + 1
     watched.progress.tick([net])
-    assert watched.lines() == ["[32 s] 0/9: running classifiers: net on dots, seed 0 (epoch 3 of 10)"]
+    assert watched.lines() == [
+        "[32 s] 0/9, at least 1 min 15 s left: running classifiers: net on dots, seed 0 (epoch 3 of 10)"
+    ]
 
 
 def run_stage(watched, clock, stage, seconds):
@@ -103,11 +105,11 @@ def run_stage(watched, clock, stage, seconds):
 def test_time_left_is_told_once_every_stage_has_a_measure(watched, clock):
     for stage, seconds in (("datasets", 10), ("classifiers", 60), ("quantizers", 30)):
         run_stage(watched, clock, stage, seconds)
-    assert not any("left" in line for line in watched.lines()), "nothing is known of what comes"
+    assert not any("about" in line for line in watched.lines()), "nothing is known of what comes"
     applied = [job for job in watched.plan.jobs.values() if job.stage == "applied"]
     cells = [job for job in watched.plan.jobs.values() if job.stage == "cells"]
     watched.log("done", applied[0], seconds=4)
-    assert not any("left" in line for line in watched.lines())
+    assert ", at least 4 s left: " in watched.lines()[-1], "two to apply at 4 s on two workers; judging is not known"
     watched.log("done", cells[0], seconds=10)
     # two of three to apply at 4 s, two of three to judge at 10 s, on two workers
     assert watched.lines() == [f"[1 min 40 s] 5/9, about 14 s left: cells: {cells[0].name} done in 10 s"]
@@ -115,9 +117,9 @@ def test_time_left_is_told_once_every_stage_has_a_measure(watched, clock):
     watched.log("blocked", cells[1], message="no")
     watched.lines()
     watched.log("done", applied[2], seconds=4)
-    assert watched.lines()[0].startswith("[1 min 40 s] 6/9, about 5 s left: ")
+    assert watched.lines()[0].startswith("[1 min 40 s] 6/9, 2 failed or blocked, about 5 s left: ")
     watched.log("done", cells[2], seconds=10)
-    assert watched.lines()[0].startswith("[1 min 40 s] 7/9, about 0 s left: ")
+    assert watched.lines()[0].startswith("[1 min 40 s] 7/9, 2 failed or blocked, about 0 s left: ")
 
 
 def test_a_training_under_way_is_measured_by_its_epochs(make_spec, tmp_path, clock):
@@ -129,7 +131,7 @@ def test_a_training_under_way_is_measured_by_its_epochs(make_spec, tmp_path, clo
     watched.log("started", net)
     clock.now += 40
     watched.progress.tick([net])
-    assert "left" not in watched.lines()[-1]
+    assert ", at least 10 s left: " in watched.lines()[-1], "the two jobs of 5 s"
     folder = watched.store.checkpoints(net.key)
     folder.mkdir(parents=True)
     write_json(folder / "history.json", {"of": 10, "epochs": [{}] * 4})
@@ -137,6 +139,9 @@ def test_a_training_under_way_is_measured_by_its_epochs(make_spec, tmp_path, clo
     watched.progress.tick([net])
     # 60 s for four epochs: 90 s for the other six, and two jobs of 5 s
     assert watched.lines() == ["[1 min 1 s] 1/4, about 1 min 40 s left: running " + CLASSIFIER + " (epoch 4 of 10)"]
+    clock.now += 20
+    watched.progress.tick([net])
+    assert ", about 1 min 20 s left: " in watched.lines()[-1], "it counts down between epochs"
 
 
 def test_on_a_terminal_a_table_counts_jobs_by_stage(plan, tmp_path, clock):

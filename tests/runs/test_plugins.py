@@ -38,17 +38,29 @@ def test_single_files_bring_a_method_a_dataset_and_a_classifier(workplace: Workp
     assert "my-quantizer" in page
 
 
-def test_a_file_that_is_gone_on_every_node_but_was_there_at_the_start_runs_on_all_of_them(workplace: Workplace) -> None:
-    plugin = workplace.folder / "gone.py"
-    plugin.write_text(
-        "from pathlib import Path\n" + (EXAMPLES / "my_quantizer.py").read_text() + "\nPath(__file__).unlink()\n"
+def test_every_node_is_at_work_with_the_text_of_a_plugin_file_that_is_gone(workplace: Workplace) -> None:
+    plugin, eraser = workplace.folder / "gone.py", workplace.folder / "eraser.py"
+    plugin.write_text((EXAMPLES / "my_quantizer.py").read_text())
+    eraser.write_text(
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from harness.contracts import DatasetArrays, Split\n"
+        "from harness.registry import dataset\n"
+        "@dataset('eraser')\n"
+        "class Eraser:\n"
+        "    def load(self):\n"
+        f"        Path({str(plugin)!r}).unlink()\n"
+        "        images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), np.uint8)\n"
+        "        split = Split.of(images, np.arange(300) % 2)\n"
+        "        return DatasetArrays(split, split, ('even', 'odd'))\n"
     )
-    spec = workplace.spec(SPEC.replace("colors: [2, 3]", "colors: [2, 3, 4, 5, 6, 7]"))
-    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", plugin, "--method", "my-quantizer")
+    spec = workplace.spec(SPEC.replace("colors: [2, 3]", f"colors: {list(range(2, 20))}"))
+    plugins = [argument for file in (TASK, plugin, eraser) for argument in ("--plugin", file)]
+    workplace.fewcolors("run", spec, *plugins, "--dataset", "eraser", "--method", "my-quantizer")
     assert not plugin.exists()
     assert {row["status"] for row in workplace.cells()} == {"ok"}
     hosts = {event["host"] for event in workplace.events() if event["event"] == "done"}
-    assert len(hosts) == 2, "every node at work"
+    assert len(hosts) == 2
 
 
 def test_a_package_on_the_path_reaches_workers_that_do_not_have_it(workplace: Workplace) -> None:
