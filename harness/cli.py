@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
     from harness.run import Ending, Request
 
+
+def _export_data_root(root: Path | None) -> Path | None:
+    """Datasets, also those of workers, look in the environment."""
+    if root is not None:
+        os.environ["FEWCOLORS_DATA_ROOT"] = str(root.resolve())
+    return root
+
+
 app = typer.Typer(
     name="fewcolors",
     help="How few colors can an image have and still be recognized, by which method, and is the difference real?",
@@ -28,6 +36,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        help="Where published datasets lie or are downloaded to.",
+        show_default="FEWCOLORS_DATA_ROOT, else data",
+        callback=_export_data_root,
+    ),
+]
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec in YAML.", show_default=False)]
 StorePath = Annotated[
     Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
@@ -105,6 +122,7 @@ def plan(
     method: Methods = [],
     dataset: Datasets = [],
     classifier: Classifiers = [],
+    data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
 ) -> None:
     """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
     from harness.run import prepare
@@ -136,6 +154,7 @@ def run(
     method: Methods = [],
     dataset: Datasets = [],
     classifier: Classifiers = [],
+    data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
     address: Annotated[
         str | None,
         typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),

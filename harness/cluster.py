@@ -12,6 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ class RayPool:
         import ray
 
         self._ray = ray
-        self._payload = ray.put((str(store.root.resolve()), str(Path.cwd()), tuple(sources)))
+        own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
+        self._payload = ray.put(_Surroundings(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources)))
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Path] = {}
@@ -189,17 +191,26 @@ def _plainly(error: Exception) -> str:
     return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
 
 
-def _execute(payload: tuple[str, str, tuple[Source, ...]], jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a worker takes over from the driver: the store, the folder, our environment variables, plugins."""
+
+    store: str
+    folder: str
+    environment: dict[str, str]
+    sources: tuple[Source, ...]
+
+
+def _execute(driver: _Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
     mark: a file that is there once the task has begun.
     """
-    root, folder, sources = payload
     Path(mark).touch()
+    os.environ.update(driver.environment)
     with contextlib.suppress(OSError):
-        os.chdir(folder)
-    store = Store(Path(root))
-    return [_outcome(job, store, sources, on_gpu) for job in jobs]
+        os.chdir(driver.folder)
+    return [_outcome(job, Store(Path(driver.store)), driver.sources, on_gpu) for job in jobs]
 
 
 def _host() -> str:
