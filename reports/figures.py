@@ -81,10 +81,10 @@ def _ticks(limits: tuple[float, float]) -> FixedLocator:
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
     ticks: list[float] = []
-    for steps in ((1, 2, 5), range(1, 10), (step / 10 for step in range(10, 100))):
+    for steps in ((1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
         multiples = list(steps)
         ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
-        if len(ticks) > 1:
+        if len(ticks) > 3:
             break
     return FixedLocator(ticks[:: 1 + len(ticks) // 8])
 
