@@ -1,4 +1,4 @@
-"""Equations 3 to 8 of ColorCNN (Hou, Zheng & Gould, CVPR 2020, Section 4), batched over images.
+"""Equations 3 to 8 of ColorCNN (Hou, Zheng & Gould, CVPR 2020, Section 4) and its color jitter, batched over images.
 
 Shapes: B images of H x W pixels, C colors. A probability map m is ``float [B, C, H, W]`` with sum 1 over C, an index
 map M is ``int64 [B, H, W]``. Nothing larger than m or the image is ever built.
@@ -7,9 +7,12 @@ map M is ``int64 [B, H, W]``. Nothing larger than m or the image is ever built.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Jitter = Literal["scalar", "image", "channel", "pixel"]
 
 _SMALLEST_MASS = 1e-8
 """A color with less than this in all pixels together has no palette entry worth the name; it shrinks towards 0."""
@@ -61,13 +64,39 @@ def regularizer(m: Tensor) -> Tensor:
     return math.log2(colors) * (1 - m.amax(dim=(2, 3)).sum(dim=1) / colors)
 
 
-def jitter(t: Tensor, palette_norm: float, xi: float, n: float) -> Tensor:
-    """The normalized palette as training sees it (Section 4.3.3, 6.1): contrast over ``palette_norm``, shifted by xi n.
+def pixel_regularizer(m: Tensor) -> Tensor:
+    """R as the article's text has it, ``[B]``: 0 where every pixel is certain of some color.
 
-    n: one draw from N(0, 1) for the whole batch and all channels, as the authors' code has it. Shifting the palette
-    shifts the image by as much, as m adds up to 1 over the colors.
+    The same as Eq. 8 where m is uniform. Unlike Eq. 8 it asks nothing of a color that no pixel wants.
     """
-    return t / palette_norm + xi * n
+    return math.log2(m.shape[1]) * (1 - m.amax(dim=1).mean(dim=(1, 2)))
+
+
+def draw_jitter(jitter: Jitter, x: Tensor) -> float | Tensor:
+    """n ~ N(0, 1) of the color jitter (Section 4.3.3) for a batch x ``[B, 3, H, W]``.
+
+    ``scalar``: one number for the whole batch, drawn on the CPU; ``image``: ``[B, 1, 1, 1]``, ``channel``:
+    ``[B, 3, 1, 1]``, ``pixel``: ``[B, 3, H, W]``, each in x's dtype and memory format, drawn on its device. All from
+    torch's global random state there.
+    """
+    if jitter == "scalar":
+        return float(torch.randn(()))
+    like = {"image": x[:, :1, :1, :1], "channel": x[:, :, :1, :1], "pixel": x}[jitter]
+    return torch.randn_like(like)
+
+
+def jittered_image(t: Tensor, m: Tensor, shift: float | Tensor) -> Tensor:
+    """x~ of Eq. 7 plus ``shift``: a number or ``[B, 1 or 3, 1 or H, 1 or W]``. ``[B, 3, H, W]``, channels-last.
+
+    A shift s that all pixels of an image share is added to its C colors instead, as the authors' code does. That is
+    the same, as m adds up to 1 over the colors: sum_c m_c (t_c + s) = sum_c m_c t_c + s sum_c m_c = x~ + s. A shift
+    that differs from pixel to pixel is none of the palette's and has to be added after Eq. 7.
+    """
+    if isinstance(shift, Tensor):
+        if shift.shape[2:] != (1, 1):
+            return soft_image(t, m) + shift
+        shift = _by_pixel(shift)
+    return soft_image(t + shift, m)
 
 
 def _by_pixel(maps: Tensor) -> Tensor:

@@ -28,16 +28,22 @@ class ColorCNN:
     """Learned quantizer of Hou, Zheng & Gould, CVPR 2020, Section 4: one network per color count.
 
     backbone: ``unet`` or ``dncnn``; width: its channels at full resolution, the head has four times as many (64 = the
-    paper's). gamma: weight of the regularizer R (Eq. 8). xi: weight of the color jitter. palette_norm: the normalized
-    palette is divided by it in training only; null: 4, but 1 for AlexNet on a dataset other than CIFAR, as the
-    authors' code has it. rate: peak of a cosine that starts anew every restart_period epochs; null: a third of the
-    epochs, at least one. Trained through all classifiers of the lesson, by the mean of their losses.
+    paper's). gamma: weight of the regularizer R. regularizer: ``color``, R of Eq. 8, wants each color certain of some
+    pixel; ``pixel``, as the article's text has it, wants each pixel certain of some color. xi: weight of the color
+    jitter, normal noise on the normalized quantized image. jitter: what shares one draw of it: ``scalar``, the whole
+    batch, as the authors' code has it; ``image``, an image; ``channel``, an image's channel; ``pixel``, nothing: each
+    pixel's channels have their own, as the article's text can be read. palette_norm: the normalized palette is divided
+    by it in training only; null: 4, but 1 for AlexNet on a dataset other than CIFAR, as the authors' code has it.
+    rate: peak of a cosine that starts anew every restart_period epochs; null: a third of the epochs, at least one.
+    Trained through all classifiers of the lesson, by the mean of their losses.
     """
 
     backbone: Literal["unet", "dncnn"] = "unet"
     width: Annotated[int, Field(ge=1)] = 64
     gamma: Annotated[float, Field(ge=0)] = 1.0
+    regularizer: Literal["color", "pixel"] = "color"
     xi: Annotated[float, Field(ge=0)] = 1.0
+    jitter: Literal["scalar", "image", "channel", "pixel"] = "scalar"
     palette_norm: Annotated[float, Field(gt=0)] | None = None
     epochs: Annotated[int, Field(ge=1)] = 60
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -50,7 +56,9 @@ class ColorCNN:
         "backbone": "unet",
         "width": 64,
         "gamma": 1.0,
+        "regularizer": "color",
         "xi": 1.0,
+        "jitter": "scalar",
         "palette_norm": 4.0,
         "epochs": 60,
         "batch_size": 128,
@@ -78,7 +86,9 @@ class ColorCNN:
         norm, period = self.palette_norm, self.restart_period
         return Recipe(
             gamma=self.gamma,
+            regularizer=self.regularizer,
             xi=self.xi,
+            jitter=self.jitter,
             palette_norm=customary_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
             epochs=self.epochs,
             batch_size=self.batch_size,

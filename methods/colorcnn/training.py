@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,9 @@ class Recipe:
     """The parameters of a training, as the plugin names and explains them. restart_period: in epochs."""
 
     gamma: float
+    regularizer: Literal["color", "pixel"]
     xi: float
+    jitter: equations.Jitter
     palette_norm: float
     epochs: int
     batch_size: int
@@ -30,10 +33,13 @@ class Recipe:
     restart_period: int
 
 
-def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: float) -> Tensor:
-    """x~ as the classifier sees it in training: Eq. 6, jitter, Eq. 7 on the normalized x ``[B, 3, H, W]`` and m(x)."""
-    t = equations.jitter(equations.soft_palette(x, m), palette_norm, xi, n)
-    return equations.soft_image(t, m)
+def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: float | Tensor) -> Tensor:
+    """x~ as the classifier sees it in training, from the normalized x ``[B, 3, H, W]`` and m(x).
+
+    Eq. 6 on the normalized x, its contrast taken over ``palette_norm`` (Section 6.1), Eq. 7, plus xi n (Section 4.3.3).
+    n: as from ``equations.draw_jitter``.
+    """
+    return equations.jittered_image(equations.soft_palette(x, m) / palette_norm, m, xi * n)
 
 
 def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
@@ -41,13 +47,15 @@ def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
     classifiers = [
         freeze(classifier.to(lesson.device).to(memory_format=torch.channels_last)) for classifier in lesson.classifiers
     ]
+    regularizer = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()
+        n = equations.draw_jitter(recipe.jitter, images)
         with autocast(lesson.device, "fp32"):
-            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, float(torch.randn(())))
+            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, n)
         wrong = torch.stack([F.cross_entropy(classify(seen).float(), labels) for classify in classifiers]).mean()
-        return wrong + recipe.gamma * equations.regularizer(m).mean()  # Eq. 2
+        return wrong + recipe.gamma * regularizer(m).mean()  # Eq. 2
 
     def measure() -> Mapping[str, float]:
         return {"validation_accuracy": decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}

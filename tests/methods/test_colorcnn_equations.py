@@ -11,6 +11,8 @@ from methods.colorcnn import equations
 from methods.colorcnn.training import train_time_image
 
 SHAPES = [(1, 2, 1, 1), (3, 2, 4, 5), (2, 5, 6, 3), (2, 16, 7, 7)]
+JITTERS = ["scalar", "image", "channel", "pixel"]
+REGULARIZERS = [equations.regularizer, equations.pixel_regularizer]
 
 
 def draw(batch, colors, height, width, *, sharpness=2.0, seed=0):
@@ -109,12 +111,32 @@ def test_equation_8_rewards_certainty_about_one_pixel_of_each_color(shape):
         assert regularizers[b].item() == pytest.approx(math.log2(colors) * (1 - sum(highest) / colors), rel=1e-9)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_pixel_regularizer_rewards_certainty_of_each_pixel(shape):
+    _, m = draw(*shape)
+    batch, colors, height, width = shape
+    regularizers = equations.pixel_regularizer(m)
+    assert regularizers.shape == (batch,)
+    for b in range(batch):
+        highest = [max(float(m[b, c, u, v]) for c in range(colors)) for u in range(height) for v in range(width)]
+        mean = sum(highest) / (height * width)
+        assert regularizers[b].item() == pytest.approx(math.log2(colors) * (1 - mean), rel=1e-9)
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
 @pytest.mark.parametrize("colors", [2, 4, 256])
-def test_the_regularizer_spans_from_one_hot_to_uniform(colors):
+def test_the_regularizers_span_from_one_hot_to_uniform(regularizer, colors):
     uniform = torch.full((1, colors, 16, 16), 1 / colors)
     one_hot = torch.eye(colors).T.repeat(1, 256 // colors).view(1, colors, 16, 16)
-    assert equations.regularizer(one_hot).item() == 0
-    assert equations.regularizer(uniform).item() == pytest.approx(math.log2(colors) * (colors - 1) / colors)
+    assert regularizer(one_hot).item() == 0
+    assert regularizer(uniform).item() == pytest.approx(math.log2(colors) * (colors - 1) / colors)
+
+
+def test_only_the_regularizer_of_equation_8_minds_an_unused_color():
+    all_first = torch.zeros(1, 4, 8, 8)
+    all_first[:, 0] = 1
+    assert equations.pixel_regularizer(all_first).item() == 0
+    assert equations.regularizer(all_first).item() == pytest.approx(2 * 3 / 4)
 
 
 def test_train_time_meets_test_time_where_m_is_one_hot():
@@ -132,14 +154,72 @@ def test_jitter_shifts_the_image_and_the_norm_takes_contrast():
     assert torch.equal(train_time_image(x, m, 1.0, 0.0, 7.0), plain)
 
 
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_jitter_is_added_to_each_pixel_of_the_normalized_quantized_image(shape, jitter):
+    x, m = draw(*shape)
+    batch, colors, height, width = shape
+    n = equations.draw_jitter(jitter, x)
+    t = equations.soft_palette(x, m)
+    image = train_time_image(x, m, 4.0, 0.7, n)
+    assert image.shape == x.shape
+    for b in range(batch):
+        for channel in range(3):
+            for u in range(height):
+                for v in range(width):
+                    own = {
+                        "scalar": lambda: n,
+                        "image": lambda b=b: n[b, 0, 0, 0],
+                        "channel": lambda b=b, channel=channel: n[b, channel, 0, 0],
+                        "pixel": lambda b=b, channel=channel, u=u, v=v: n[b, channel, u, v],
+                    }[jitter]()
+                    plain = sum(float(t[b, c, channel] * m[b, c, u, v]) for c in range(colors))
+                    assert image[b, channel, u, v].item() == pytest.approx(plain / 4 + 0.7 * float(own), rel=1e-9)
+
+
+def test_the_scalar_is_added_to_the_palette_as_the_authors_code_does():
+    x, m = (part.float() for part in draw(2, 4, 5, 5))
+    palette = equations.soft_palette(x, m) / 4.0
+    assert torch.equal(train_time_image(x, m, 4.0, 0.7, 0.3), equations.soft_image(palette + 0.7 * 0.3, m))
+
+
+@pytest.mark.parametrize(
+    ("jitter", "shape"),
+    [("image", (500, 1, 1, 1)), ("channel", (500, 3, 1, 1)), ("pixel", (500, 3, 4, 5))],
+)
+def test_jitter_is_drawn_anew_for_all_that_has_its_own(jitter, shape):
+    x, _ = draw(500, 2, 4, 5)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        first, second = equations.draw_jitter(jitter, x), equations.draw_jitter(jitter, x)
+        torch.manual_seed(1)
+        again = equations.draw_jitter(jitter, x)
+    assert first.shape == shape
+    assert len(first.unique()) == first.numel()
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
+    assert abs(first.mean().item()) < 4 / math.sqrt(first.numel())
+    assert first.std().item() == pytest.approx(1, abs=4 / math.sqrt(2 * first.numel()))
+
+
+@pytest.mark.parametrize("jitter", ["image", "channel", "pixel"])
+def test_jitter_is_drawn_where_and_as_the_images_are(jitter):
+    x = torch.empty(2, 3, 4, 5, device="meta").to(memory_format=torch.channels_last)
+    n = equations.draw_jitter(jitter, x)
+    assert (n.device, n.dtype) == (x.device, x.dtype)
+    assert n.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
 @pytest.mark.parametrize("colors", [2, 4])
-def test_gradients_of_the_train_time_pass(colors):
+def test_gradients_of_the_train_time_pass(colors, jitter):
     x, _ = draw(2, colors, 3, 4, seed=1)
     logits = torch.randn(2, colors, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    n = equations.draw_jitter(jitter, x)
 
     def train_time(logits):
         m = logits.softmax(dim=1)
-        return train_time_image(x, m, 4.0, 1.0, 0.3), equations.regularizer(m)
+        return train_time_image(x, m, 4.0, 1.0, n), *(regularizer(m) for regularizer in REGULARIZERS)
 
     assert torch.autograd.gradcheck(train_time, logits.requires_grad_())
 
@@ -151,14 +231,16 @@ def test_a_color_that_no_pixel_wants_stays_finite(logit):
     logits[:, 0] = logit
     m = logits.requires_grad_().softmax(dim=1)
     image = train_time_image(x, m, 1.0, 1.0, 0.5)
-    (image.square().sum() + equations.regularizer(m).sum()).backward()
+    (image.square().sum() + sum(regularizer(m).sum() for regularizer in REGULARIZERS)).backward()
     assert image.isfinite().all()
     assert logits.grad.isfinite().all()
     mean = x.mean(dim=(2, 3), keepdim=True).expand_as(x) + 0.5
     torch.testing.assert_close(image, mean)
 
 
-def test_nothing_is_built_that_is_larger_than_the_probability_map():
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_nothing_is_built_that_is_larger_than_the_probability_map(regularizer, jitter):
     class Largest(TorchDispatchMode):
         elements = 0
 
@@ -171,5 +253,6 @@ def test_nothing_is_built_that_is_larger_than_the_probability_map():
     x, m = draw(4, 8, 8, 8)
     with Largest() as seen:
         m.requires_grad_()
-        (train_time_image(x, m, 4.0, 1.0, 0.3).sum() + equations.regularizer(m).sum()).backward()
+        n = equations.draw_jitter(jitter, x)
+        (train_time_image(x, m, 4.0, 1.0, n).sum() + regularizer(m).sum()).backward()
     assert seen.elements == m.numel()
