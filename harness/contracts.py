@@ -305,14 +305,12 @@ class Classifier(Protocol):
 CellStatus = Literal["ok", "failed", "blocked"]
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One cell of a run, as reports see it: task x variant x level x seed.
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell's place in the tables, task x variant x level x seed, and the key of its artifact.
 
     dataset, classifier, variant: short names as in tables; method: the plugin's name; params: all parameters, defaults
-    written out. fitted_on: the classifier a quantizer was trained against, or empty. records: the cell's
-    ``records.parquet`` (None unless ok). gallery: image number -> (original PNG, decoded PNG). notes: what the
-    artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
+    written out. fitted_on: the classifier a quantizer was trained against, or empty.
     """
 
     dataset: str
@@ -324,9 +322,19 @@ class Cell:
     level: Level
     seed: int
     fitted_on: str
-    split: str
     precision: Precision
     key: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cell(PlannedCell):
+    """One cell of a run, as reports see it.
+
+    records: its ``records.parquet`` (None unless ok). gallery: image number -> (original PNG, decoded PNG). notes: what
+    the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
+    """
+
+    split: str
     status: CellStatus
     error: str = ""
     records: Path | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from harness.contracts import BadInput, Level, LevelKind, Needs
+from harness.contracts import BadInput, Level, Needs, PlannedCell
 from harness.sources import source_digest
 from harness.spec import Choice, Resources, Spec, Stage
 
@@ -45,26 +45,6 @@ class Job:
     seed: int | None = None
     levels: tuple[Level, ...] = ()
     precision: str = "fp32"
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A cell's place in the tables and the key of the job that gives its number."""
-
-    dataset: str
-    classifier: str
-    method: str
-    variant: str
-    params: Mapping[str, Any]
-    level_kind: LevelKind
-    level: Level
-    seed: int
-    fitted_on: str
-    precision: str
-    key: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,7 +231,7 @@ def test_a_plan_is_plain_data(plan_of):
     plan = plan_of(methods=["learned", "plain"])
     for job in plan.jobs.values():
         assert pickle.loads(pickle.dumps(job)) == job
-        assert json.loads(json.dumps(job.as_json()))["key"] == job.key
+        assert json.loads(json.dumps(dataclasses.asdict(job)))["key"] == job.key
     assert not list(Path().glob("store"))
 
 
