@@ -166,7 +166,7 @@ class RayPool:
         self._marks.pop(task).unlink(missing_ok=True)
         try:
             outcomes: list[Outcome] = self._ray.get(task)
-        except (self._ray.exceptions.RayError, self._ray.exceptions.TaskCancelledError) as error:
+        except self._ray.exceptions.RayError as error:
             return Lost(_plainly(error))
         return outcomes
 

@@ -49,7 +49,7 @@ class Context:
 def run_job(job: Job, context: Context) -> None:
     """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
     started = time.perf_counter()
-    if job.stage != "datasets":
+    if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         _set_torch_up(job)
     with context.store.write(job.stage, job.key) as folder:
         more = _RUNNERS[job.stage](job, context, folder)

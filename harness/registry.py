@@ -40,7 +40,8 @@ class Mark:
 def _decorator(mark: Mark, required: tuple[str, ...]) -> Callable[[T], T]:
     def decorate(cls: T) -> T:
         learned = ("state", "load") if mark.kind == "method" and hasattr(cls, "fit") else ()
-        missing = [name for name in (*required, *learned) if not callable(getattr(cls, name, None))]
+        methods = {name: getattr(cls, name, None) for name in (*required, *learned)}
+        missing = [n for n, m in methods.items() if not callable(m) or getattr(m, "__isabstractmethod__", False)]
         if missing:
             raise TypeError(f"{mark.kind} {mark.name!r} lacks {' and '.join(f'{name}()' for name in missing)}")
         dataclass(kw_only=True, eq=False)(cls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -77,21 +78,7 @@ def _order(cell: Cell) -> tuple[Any, ...]:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    names = [
-        "dataset",
-        "classifier",
-        "method",
-        "variant",
-        "level_kind",
-        "level",
-        "seed",
-        "fitted_on",
-        "split",
-        "precision",
-        "status",
-        "error",
-        "key",
-    ]
+    names = [f.name for f in dataclasses.fields(cell) if f.name in CELL_COLUMNS and f.name != "params"]
     return {name: getattr(cell, name) for name in names} | {"params": json.dumps(dict(cell.params), sort_keys=True)}
 
 

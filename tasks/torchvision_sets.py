@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ Part = tuple[Images, NDArray[np.int64]]
 
 
 @dataclass(kw_only=True, eq=False)
-class TorchvisionSet(PublishedSet):
+class TorchvisionSet(PublishedSet, ABC):
     """What the four have in common. Only the published bytes are ever read, so their md5 sums name the content and the
     key is the same before and after a download; a data set that is stored already needs no files any more."""
 
@@ -49,9 +50,9 @@ class TorchvisionSet(PublishedSet):
         train_split, test_split = splits(self.expected, self.folder, train, test, classes=classes)
         return DatasetArrays(train_split, test_split, classes, self.normalization, self.augmentation)
 
+    @abstractmethod
     def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
         """One split's images and labels, and the class names."""
-        raise NotImplementedError
 
 
 class _Cifar(TorchvisionSet):

@@ -10,6 +10,7 @@ class TinyNet(PaperRecipe):
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True, eq=False)
-class PaperRecipe:
+class PaperRecipe(ABC):
     """SGD with cross-entropy on the 1cycle policy (paper Section 5.1), with the dataset's augmentation.
 
     rate: the cycle's peak. cycle_momentum: momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code
@@ -58,9 +59,9 @@ class PaperRecipe:
         cycles = self.cycle_momentum and self.weights is None
         return ["momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5"] * cycles
 
+    @abstractmethod
     def build(self, classes: int) -> nn.Module:
         """The untrained network: logits for normalized ``float [B, 3, H, W]``."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """BadInput where ``weights`` is missing or no safetensors file."""

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from abc import ABC, abstractmethod
 from typing import Annotated
 
 import pytest
@@ -223,3 +224,16 @@ def test_a_parameter_called_like_class_data_is_a_parameter():
 def test_needs_that_cannot_be_given_out_are_refused(cpus, gpus):
     with pytest.raises(ValueError, match=r"whole number|or more"):
         Needs(cpus=cpus, gpus=gpus)
+
+
+def test_a_base_class_that_only_promises_a_method_does_not_pass_for_it():
+    class Recipe(ABC):
+        @abstractmethod
+        def build(self, classes):
+            """Left to others."""
+
+        def fit(self, lesson):
+            return None
+
+    with pytest.raises(TypeError, match=r"classifier 'promised' lacks build\(\)"):
+        classifier("promised")(type("Promised", (Recipe,), {}))
