@@ -79,7 +79,7 @@ def _measure_indexed(whole: Palettized) -> pd.DataFrame:
             "file_bytes": [len(file) for file in files],
             "payload_bytes": [encoding.png_payload(file) for file in files],
             "entropy_bits": encoding.entropy_bits(whole),
-            "paper_bytes": encoding.in_threads(lambda image: len(encoding.truecolor_png(image)), whole.render()),
+            "paper_bytes": encoding.in_threads(lambda image: len(encoding.plain_png(image)), whole.render()),
         }
     )
 

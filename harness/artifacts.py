@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ABOUT = "about.json"
 NETWORK = "network.safetensors"
+GALLERY = "gallery"
 
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def _load_dataset(folder: Path) -> DatasetArrays:
         classes=tuple(about["classes"]),
         normalization=Normalization(*(tuple(about["normalization"][name]) for name in ("mean", "std"))),
         augmentation=Augmentation(**about["augmentation"]),
+        batch_size=about["batch_size"],
     )
 
 

@@ -163,13 +163,17 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class DatasetArrays:
-    """What a dataset plugin's ``load`` returns. ``classes`` are the class names in label order."""
+    """What a dataset plugin's ``load`` returns.
+
+    classes: the class names in label order. batch_size: that of trainings which state none.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     normalization: Normalization = IMAGENET_NORMALIZATION
     augmentation: Augmentation = Augmentation()
+    batch_size: int = 128
 
     def check(self) -> DatasetArrays:
         """Returns itself; raises ContractError where shapes, dtypes or labels are off."""
@@ -203,7 +207,7 @@ class Lesson:
     dataset: the dataset plugin's name. validation: may be empty. classifiers: frozen networks in eval mode that give
     logits for normalized ``float [B, 3, H, W]`` (none when a classifier itself is trained); classifier_names: their
     plugins' names. colors: the color counts to learn (one, unless the method sets ``joint_colors``). seed: of this
-    training. checkpoints: a folder to resume from, or None.
+    training. batch_size: the dataset's, for a training that states none. checkpoints: a folder to resume from, or None.
     """
 
     dataset: str
@@ -216,6 +220,7 @@ class Lesson:
     classifiers: tuple[torch.nn.Module, ...] = ()
     classifier_names: tuple[str, ...] = ()
     colors: tuple[int, ...] = ()
+    batch_size: int = 128
     device: str = "cpu"
     precision: Precision = "fp32"
     on_epoch: EpochCallback | None = None
@@ -262,7 +267,8 @@ class LearnedQuantizer(Quantizer, Protocol):
     """A quantizer that is trained first: ``fit``, then ``state`` is stored; ``load`` brings it back for ``palettize``.
 
     state: named tensors or arrays, stored as safetensors; whatever ``palettize`` needs beyond the parameters.
-    ``joint_colors = True`` as class data: one training serves all color counts of the lesson.
+    ``joint_colors = True`` as class data: one training serves all color counts of the lesson. Any quantizer may have
+    ``explain(images, colors)``, which gives pictures of what it does: by name ``uint8 [N, H, W]`` or ``[N, H, W, 3]``.
     """
 
     joint_colors: ClassVar[bool]
@@ -326,19 +332,35 @@ class PlannedCell:
     key: str
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """One test image in one cell, as PNG files of the image's size.
+
+    maps: what there is to see besides, by name. ``cam`` and ``cam-original``, 8-bit gray: the class activation map of
+    the true class (Zhou et al. 2016) on the decoded and on the original image, 0..255 from the map's least to its
+    greatest value. The others are the method's own (``explain``). original_p_true: the probability of the true class on
+    the original image.
+    """
+
+    original: Path
+    decoded: Path
+    maps: Mapping[str, Path] = field(default_factory=dict)
+    original_p_true: float | None = None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cell(PlannedCell):
     """One cell of a run, as reports see it.
 
-    records: its ``records.parquet`` (None unless ok). gallery: image number -> (original PNG, decoded PNG). notes: what
-    the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
+    records: its ``records.parquet`` (None unless ok). gallery: pictures of a few test images, by their number. notes:
+    what the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
     """
 
     split: str
     status: CellStatus
     error: str = ""
     records: Path | None = None
-    gallery: Mapping[int, tuple[Path, Path]] = field(default_factory=dict)
+    gallery: Mapping[int, Pictures] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,18 @@ def indexed_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes
     )
 
 
-def truecolor_png(image: NDArray[np.uint8]) -> bytes:
-    """One 24-bit PNG of ``uint8 [H, W, 3]``, with nothing but the pixels in it."""
+def plain_png(image: NDArray[np.uint8]) -> bytes:
+    """One PNG of ``uint8 [H, W, 3]`` (24-bit color) or ``[H, W]`` (8-bit gray), with nothing but the pixels in it."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def stretched(maps: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Each map of ``float [N, H, W]`` as 8-bit gray from its least (0) to its greatest value (255); 0 where flat."""
+    least, greatest = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
+    span = np.where(greatest > least, greatest - least, 1)
+    return np.rint(255 * (maps - least) / span).astype(np.uint8)
 
 
 def png_payload(png: bytes) -> int:

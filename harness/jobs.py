@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from harness import encoding, environment
+from harness import environment
 from harness.applying import apply_method
 from harness.artifacts import (
     ABOUT,
+    GALLERY,
     NETWORK,
     load_classifier,
     load_dataset,
@@ -24,6 +25,7 @@ from harness.artifacts import (
     stored_network,
 )
 from harness.contracts import ContractError, DatasetArrays, Lesson, Precision
+from harness.explaining import explain_method, seen_by_classifier, write_pictures
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec import Stage
@@ -32,8 +34,9 @@ from harness.store import Store, write_json
 if TYPE_CHECKING:
     import torch
 
-GALLERY = 8
+GALLERY_IMAGES = 8
 """How many fixed test images are kept as pictures."""
+EXPLAINED = "explained-"
 HISTORY = "history.json"
 
 
@@ -84,6 +87,7 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
         "classes": arrays.classes,
         "normalization": asdict(arrays.normalization),
         "augmentation": asdict(arrays.augmentation),
+        "batch_size": arrays.batch_size,
         "train": len(arrays.train),
         "test": len(arrays.test),
         "side": arrays.test.images.shape[1:3],
@@ -135,6 +139,9 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         method.load(load_file(context.store.path(stage, key) / "state.safetensors"), context.device)
         fitted = read_about(context.store, stage, key)
     apply_method(method, images, job.levels[0], folder)
+    shown = explain_method(method, np.array(images[_gallery_images(len(images))]), job.levels[0])
+    for name, pictures in shown.items():
+        np.save(folder / f"{EXPLAINED}{name}.npy", pictures)
     devices = environment.devices(context.device) | fitted["devices"]
     return {"shape": images.shape, "earlier_seconds": fitted["seconds"], "devices": devices}
 
@@ -165,10 +172,13 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     devices = environment.devices(device) | reduced["devices"] | trained["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
-    (folder / "gallery").mkdir()
-    for image in _gallery_images(len(rows)):
-        for name, pixels in ((f"{image}-original.png", data.test.images[image]), (f"{image}.png", decoded[image])):
-            (folder / "gallery" / name).write_bytes(encoding.truecolor_png(np.array(pixels)))
+    numbers = _gallery_images(len(rows))
+    seen, original_p_true = seen_by_classifier(
+        network, data.test, numbers, decoded[numbers], data.normalization, device
+    )
+    write_pictures(
+        folder / GALLERY, numbers, data.test.images[numbers], decoded[numbers], seen | _explained(store, applied)
+    )
     return {
         "accuracy": float((predicted == labels).mean()),
         "original_accuracy": trained["original_accuracy"],
@@ -177,12 +187,19 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "device": "+".join(sorted(devices)),
         "devices": devices,
         "earlier_seconds": reduced["seconds"],
+        "original_p_true": original_p_true,
     }
+
+
+def _explained(store: Store, key: str) -> dict[str, Any]:
+    """What a method's ``explain`` gave for the gallery's images, by name."""
+    files = store.path("applied", key).glob(f"{EXPLAINED}*.npy")
+    return {path.stem.removeprefix(EXPLAINED): np.load(path) for path in sorted(files)}
 
 
 def _gallery_images(n: int) -> list[int]:
     """The same test images for every method, drawn once and for all."""
-    chosen = np.random.default_rng(0).choice(n, min(GALLERY, n), replace=False)
+    chosen = np.random.default_rng(0).choice(n, min(GALLERY_IMAGES, n), replace=False)
     return sorted(int(image) for image in chosen)
 
 
@@ -196,6 +213,7 @@ def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) 
         normalization=data.normalization,
         augmentation=data.augmentation,
         seed=job.seed,
+        batch_size=data.batch_size,
         device=context.device,
         precision=cast(Precision, job.precision),
         on_epoch=history.note,

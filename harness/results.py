@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.artifacts import ABOUT
+from harness.artifacts import ABOUT, GALLERY
 from harness.contracts import BadInput, Cell, Failure, Results
 from harness.events import Event, last_run
+from harness.explaining import read_pictures
 from harness.plan import Plan
 from harness.spec import Choice, Spec
 from harness.store import Store, write_json
@@ -128,19 +129,15 @@ def _cell(
     key = planned["key"]
     if store.has("cells", key):
         folder = store.path("cells", key)
-        pictures = folder / "gallery"
-        gallery = {
-            int(decoded.stem): (pictures / f"{decoded.stem}-original.png", decoded)
-            for decoded in pictures.glob("*.png")
-            if decoded.stem.isdigit()
-        }
+        notes = json.loads((folder / ABOUT).read_text())
+        p_true = {int(number): p for number, p in notes["original_p_true"].items()}
         return Cell(
             **planned,
             split="test",
             status="ok",
             records=folder / "records.parquet",
-            gallery=dict(sorted(gallery.items())),
-            notes=json.loads((folder / ABOUT).read_text()),
+            gallery=read_pictures(folder / GALLERY, p_true),
+            notes=notes,
         )
     for cause, event in failed.items():
         if event.stage not in ("datasets", "classifiers") and _rests_on(key, cause, inputs):

@@ -12,7 +12,7 @@ from PIL import Image, features
 from pydantic import Field
 
 from harness.contracts import BadInput, Images
-from harness.encoding import in_threads, truecolor_png
+from harness.encoding import in_threads, plain_png
 from harness.registry import codec
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
@@ -29,7 +29,7 @@ class Original(_DecodedByPillow):
     """24-bit PNG of every image as it is, with Pillow's defaults: what accuracies are compared with."""
 
     def encode(self, images: Images, quality: int | None = None) -> list[bytes]:  # noqa: ARG002 - it has no level
-        return in_threads(truecolor_png, images)
+        return in_threads(plain_png, images)
 
 
 @codec("png", summary="truecolor PNG with as much effort as stated (W3C PNG)", quality=None)

@@ -32,6 +32,7 @@ class TorchvisionSet(PublishedSet, ABC):
 
     normalization: ClassVar[Normalization] = IMAGENET_NORMALIZATION
     augmentation: ClassVar[Augmentation]
+    batch_size: ClassVar[int] = 128
 
     def check(self) -> None:
         """BadInput where the files are missing or damaged and ``download`` is off; an archive's size is all that is
@@ -48,7 +49,7 @@ class TorchvisionSet(PublishedSet, ABC):
         train, _ = self._read(train=True)
         test, classes = self._read(train=False)
         train_split, test_split = splits(self.expected, self.folder, train, test, classes=classes)
-        return DatasetArrays(train_split, test_split, classes, self.normalization, self.augmentation)
+        return DatasetArrays(train_split, test_split, classes, self.normalization, self.augmentation, self.batch_size)
 
     @abstractmethod
     def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
@@ -104,10 +105,11 @@ class Stl10(TorchvisionSet):
 
     The 100,000 unlabeled images are neither needed nor read; out of the archive only the labeled ones are taken. Class
     names from ``class_names.txt``. Normalized with ImageNet's constants, augmented by a horizontal flip and a crop
-    after zero padding of 12 pixels, as in the paper's code.
+    after zero padding of 12 pixels, as in the paper's code. Batches of 32, as in the paper.
     """
 
     augmentation = Augmentation(flip=True, crop_padding=12)
+    batch_size = 32
     expected = STL10
 
     def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:

@@ -30,12 +30,12 @@ class PaperRecipe(ABC):
 
     rate: the cycle's peak. cycle_momentum: momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code
     trained, because OneCycleLR overrides the 0.5 that the paper states. Without it momentum stays at ``momentum``.
-    The paper's batch is 32 instead of 128 on STL10. weights: a safetensors file with trained weights; nothing is
-    trained then, and they must expect the dataset's normalization.
+    batch_size: null: the dataset's; 128, and 32 on STL10, as in the paper. weights: a safetensors file with trained
+    weights; nothing is trained then, and they must expect the dataset's normalization.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: Annotated[int, Field(ge=2)] | None = None
     rate: Annotated[float, Field(gt=0)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
     cycle_momentum: bool = True
@@ -99,7 +99,7 @@ class PaperRecipe(ABC):
             lambda images, labels: cross_entropy(network(images), labels),
             lesson,
             epochs=self.epochs,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size or lesson.batch_size,
             schedule=lambda batches: learning.one_cycle(self.epochs * batches, self.rate, momenta),
             weight_decay=self.weight_decay,
             measure=measure,

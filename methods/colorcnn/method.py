@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.contracts import BadInput, ContractError, Images, Lesson, Palettized
@@ -34,7 +36,8 @@ class ColorCNN:
     batch, as the authors' code has it; ``image``, an image; ``channel``, an image's channel; ``pixel``, nothing: each
     pixel's channels have their own, as the article's text can be read. palette_norm: the normalized palette is divided
     by it in training only; null: 4, but 1 for AlexNet on a dataset other than CIFAR, as the authors' code has it.
-    rate: peak of a cosine that starts anew every restart_period epochs; null: a third of the epochs, at least one.
+    batch_size: null: the dataset's, 128 and on STL10 32 as in the paper. rate: peak of a cosine that starts anew every
+    restart_period epochs; null: a third of the epochs, at least one.
     Trained through all classifiers of the lesson, by the mean of their losses.
     """
 
@@ -46,7 +49,7 @@ class ColorCNN:
     jitter: Literal["scalar", "image", "channel", "pixel"] = "scalar"
     palette_norm: Annotated[float, Field(gt=0)] | None = None
     epochs: Annotated[int, Field(ge=1)] = 60
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: Annotated[int, Field(ge=2)] | None = None
     rate: Annotated[float, Field(gt=0)] = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
@@ -91,7 +94,7 @@ class ColorCNN:
             jitter=self.jitter,
             palette_norm=customary_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
             epochs=self.epochs,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size or lesson.batch_size,
             rate=self.rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
@@ -117,10 +120,13 @@ class ColorCNN:
         """Eq. 3 and 4 with 8-bit palettes, in fp32; BadInput for another color count than it was trained for."""
         from methods.colorcnn.network import palettize
 
-        network = self._trained()
-        if colors != network.colors:
-            raise BadInput(f"this colorcnn was trained for {network.colors} colors and cannot give {colors}.")
-        return palettize(network, images)
+        return palettize(self._trained_for(colors), images)
+
+    def explain(self, images: Images, colors: int) -> Mapping[str, NDArray[np.uint8]]:
+        """``activation``: where the backbone answers; ``train-time``: x~ of Eq. 7, which only training sees."""
+        from methods.colorcnn.explaining import explain
+
+        return explain(self._trained_for(colors), images)
 
     def state(self) -> Mapping[str, Any]:
         """Weights, batch statistics and normalization constants, on the CPU."""
@@ -136,6 +142,12 @@ class ColorCNN:
             raise BadInput(
                 f"this is not the state of a colorcnn with backbone {self.backbone} and width {self.width}."
             ) from None
+
+    def _trained_for(self, colors: int) -> Network:
+        network = self._trained()
+        if colors != network.colors:
+            raise BadInput(f"this colorcnn was trained for {network.colors} colors and cannot give {colors}.")
+        return network
 
     def _trained(self) -> Network:
         if self._network is None:

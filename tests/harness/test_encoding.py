@@ -54,24 +54,36 @@ def test_every_image_of_a_batch_is_stored_with_the_colors_it_uses(colors):
             assert np.array_equal(np.asarray(image.convert("RGB")), pixels)
 
 
-def test_a_truecolor_png_is_the_pixels():
+def test_a_plain_png_is_the_pixels():
     pixels = RNG.integers(0, 256, (9, 14, 3), np.uint8)
-    with Image.open(io.BytesIO(encoding.truecolor_png(pixels))) as image:
+    with Image.open(io.BytesIO(encoding.plain_png(pixels))) as image:
         assert image.mode == "RGB"
         assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_a_gray_map_goes_through_a_plain_png():
+    pixels = RNG.integers(0, 256, (9, 14), np.uint8)
+    with Image.open(io.BytesIO(encoding.plain_png(pixels))) as image:
+        assert image.mode == "L"
+        assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_maps_are_stretched_each_by_itself():
+    maps = np.array([[[-2.0, 0.0], [2.0, 1.0]], [[10.0, 20.0], [30.0, 15.0]], [[7.0, 7.0], [7.0, 7.0]]])
+    assert encoding.stretched(maps).tolist() == [[[0, 128], [255, 191]], [[0, 128], [255, 64]], [[0, 0], [0, 0]]]
 
 
 def test_files_hold_nothing_but_pixels():
     batch = few(1, 32, 9)
     assert [kind for kind, _ in chunks(encoding.encode_all(batch)[0])] == ["IHDR", "PLTE", "IDAT", "IEND"]
-    assert [kind for kind, _ in chunks(encoding.truecolor_png(batch.render()[0]))] == ["IHDR", "IDAT", "IEND"]
+    assert [kind for kind, _ in chunks(encoding.plain_png(batch.render()[0]))] == ["IHDR", "IDAT", "IEND"]
 
 
 def test_the_payload_is_what_is_inside_all_idat_chunks():
     noise = RNG.integers(0, 256, (300, 300, 3), np.uint8)
-    for png in (encoding.truecolor_png(noise), *encoding.encode_all(few(2, 30, 5))):
+    for png in (encoding.plain_png(noise), *encoding.encode_all(few(2, 30, 5))):
         assert encoding.png_payload(png) == sum(len(data) for kind, data in chunks(png) if kind == "IDAT")
-    assert sum(kind == "IDAT" for kind, _ in chunks(encoding.truecolor_png(noise))) > 1
+    assert sum(kind == "IDAT" for kind, _ in chunks(encoding.plain_png(noise))) > 1
 
 
 @pytest.mark.parametrize("colors", [1, 2, 5, 60])

@@ -13,6 +13,7 @@ from harness.spec import resolve
 from harness.store import Store, write_json
 
 NOTES = {
+    "original_p_true": {"2": 0.5},
     "classes": ["a", "b"],
     "device": "cpu",
     "devices": {"cpu": "toy"},
@@ -90,7 +91,11 @@ def test_cells_that_are_ok_failed_and_not_run_yet(run, plan, store):
     done = found["flat", 2]
     assert done.records.read_text() == "flat"
     assert list(done.gallery) == [2, 10]
-    assert [path.read_text() for path in done.gallery[2]] == ["2-original.png", "2.png"]
+    assert [path.read_text() for path in (done.gallery[2].original, done.gallery[2].decoded)] == [
+        "2-original.png",
+        "2.png",
+    ]
+    assert (done.gallery[2].original_p_true, done.gallery[10].original_p_true) == (0.5, None)
     assert (done.split, done.notes, done.fitted_on) == ("test", NOTES, "")
     assert found["learned", 2].fitted_on == "net"
     assert found["learned", 2].records is None

@@ -64,7 +64,7 @@ def test_the_papers_recipe_is_the_default(name):
     made = plugin(name).make({}, "spec")
     stated = {
         "epochs": 60,
-        "batch_size": 128,
+        "batch_size": None,
         "rate": 0.1,
         "momentum": 0.5,
         "cycle_momentum": True,
@@ -72,8 +72,8 @@ def test_the_papers_recipe_is_the_default(name):
         "weights": None,
         "width": 1.0,
     }
-    assert plugin(name).paper == stated
     assert dataclasses.asdict(made) == stated
+    assert plugin(name).paper == stated | {"batch_size": 128}
 
 
 @pytest.mark.parametrize(
@@ -216,3 +216,10 @@ def test_weights_of_another_network_are_named(tmp_path, changes, message):
     path = save(TinyNet().build(2), tmp_path / "own.safetensors", **changes)
     with pytest.raises(BadInput, match=message):
         TinyNet(weights=path).fit(lesson())
+
+
+def test_batches_are_the_datasets_where_none_are_stated():
+    made = plugin("tiny-net").make({"epochs": 1}, "spec")
+    with_own = made.fit(lesson(batch_size=4, seed=3))
+    assert states_equal(with_own, plugin("tiny-net").make({"epochs": 1, "batch_size": 4}, "spec").fit(lesson(seed=3)))
+    assert not states_equal(with_own, made.fit(lesson(batch_size=8, seed=3)))
