@@ -1,0 +1,95 @@
+"""The application, the options that commands share, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from harness import __version__
+from harness.complaints import told
+from harness.contracts import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def _export_data_root(root: Path | None) -> Path | None:
+    """Datasets, also those of workers, look in the environment."""
+    if root is not None:
+        os.environ["FEWCOLORS_DATA_ROOT"] = str(root.resolve())
+    return root
+
+
+app = typer.Typer(
+    name="fewcolors",
+    help="How few colors can an image have and still be recognized, by which method, and is the difference real?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        help="Where published datasets lie or are downloaded to.",
+        show_default="FEWCOLORS_DATA_ROOT, else data",
+        callback=_export_data_root,
+    ),
+]
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec in YAML.", show_default=False)]
+StorePath = Annotated[
+    Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
+]
+MovedStore = Annotated[
+    Path | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
+]
+Plugins = Annotated[
+    list[str],
+    typer.Option("--plugin", help="A plugin that is not installed: file.py or package.module.", show_default=False),
+]
+Methods = Annotated[
+    list[str],
+    typer.Option("--method", help="A method to add to the spec's, at its default levels.", show_default=False),
+]
+Datasets = Annotated[
+    list[str], typer.Option("--dataset", help="Run on this dataset instead of the spec's.", show_default=False)
+]
+Classifiers = Annotated[
+    list[str],
+    typer.Option("--classifier", help="Judge with this classifier instead of the spec's.", show_default=False),
+]
+
+
+def main() -> NoReturn:
+    """Runs the command line; a BadInput becomes its sentence and exit code 2."""
+    try:
+        app()
+    except BadInput as error:
+        print(f"fewcolors: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(f"fewcolors: {told(error)}; what is finished is kept in the store.", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
+    sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        print(f"fewcolors {__version__}")
+        raise typer.Exit
+
+
+def console() -> Console:
+    """Where commands speak."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout)

@@ -1,0 +1,184 @@
+"""Specs and runs: ``plan``, ``run``, ``report`` and ``status``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import (
+    Classifiers,
+    DataRoot,
+    Datasets,
+    Methods,
+    MovedStore,
+    Plugins,
+    SpecPath,
+    StorePath,
+    app,
+    console,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.run import Ending, Request
+
+
+@app.command()
+def plan(
+    spec: SpecPath,
+    store: StorePath = Path("store"),
+    plugin: Plugins = [],
+    method: Methods = [],
+    dataset: Datasets = [],
+    classifier: Classifiers = [],
+    data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
+) -> None:
+    """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
+    from harness.run import prepare
+    from harness.spec import STAGES
+
+    request = prepare(spec, store, plugin, dataset, classifier, method)
+    screen = console()
+    line = "{:<12} {:<10} {:>4} {:>8} {:>9}  {:<12}  {}".format
+    screen.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
+    for job in sorted(request.plan.jobs.values(), key=lambda job: STAGES.index(job.stage)):
+        needs = job.needs
+        limit = f"{needs.seconds:g} s"
+        row = line(job.stage, request.state(job), f"{needs.cpus:g}", str(needs.gpus), limit, job.key[:12], job.name)
+        screen.print(row, markup=False, highlight=False, soft_wrap=True)
+    screen.print(
+        f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.survey.pending)} to run.",
+        highlight=False,
+    )
+
+
+@app.command()
+def run(
+    spec: SpecPath,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/<name of the spec>")
+    ] = None,
+    store: StorePath = Path("store"),
+    plugin: Plugins = [],
+    method: Methods = [],
+    dataset: Datasets = [],
+    classifier: Classifiers = [],
+    data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),
+    ] = None,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="CPUs of the cluster started here.", show_default="all")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="GPUs of the cluster started here.", show_default="all")
+    ] = None,
+) -> None:
+    """Runs a spec: whatever is not stored yet, then the report."""
+    from harness.run import execute, prepare
+
+    request = prepare(spec, store, plugin, dataset, classifier, method)
+    screen, folder = console(), out or Path("runs") / request.spec.name
+    todo = request.survey.pending
+    screen.print(
+        f"{request.spec.name}: {len(request.plan.cells)} cells, {len(todo)} of {len(request.plan.jobs)} jobs to run.",
+        highlight=False,
+    )
+    try:
+        ending = execute(request, folder, screen, address, cpus, gpus)
+    except KeyboardInterrupt:
+        _say_what_is_kept(screen, request)
+        raise
+    _say_how_it_ended(screen, ending, folder)
+    if not ending.complete:
+        raise typer.Exit(1)
+
+
+def _say_what_is_kept(screen: Console, request: Request) -> None:
+    kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
+    screen.print(
+        f"Interrupted. {kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}; "
+        f"trainings resume from their last epoch. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
+    cells = ending.results.cells
+    lost = [cell for cell in cells if cell.status != "ok"]
+    nothing = "" if ending.computed else " (all stored already)"
+    screen.print(f"{len(cells) - len(lost)} of {len(cells)} cells ok{nothing}.", highlight=False)
+    if lost:
+        sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
+        screen.print(sentence, style="red", soft_wrap=True)
+    _say_where_pages_are(screen, ending.pages, folder)
+
+
+def _say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+    screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
+    for page in pages.values():
+        if page.suffix == ".html":
+            screen.print(f"Report: {page.resolve()}", style="bold", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
+    store: MovedStore = None,
+    plugin: Plugins = [],
+) -> None:
+    """Writes a run's reports again, from what is stored."""
+    from harness.discovery import discover
+    from harness.results import gather
+    from harness.run import write_reports
+    from harness.sources import read_source
+
+    results = gather(run, store)
+    registry = discover([read_source(name) for name in plugin])
+    plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
+    screen = console()
+    pages, broken = write_reports(plugins, results, run / "report", screen)
+    _say_where_pages_are(screen, pages, run)
+    if broken or any(cell.status != "ok" for cell in results.cells):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
+    store: MovedStore = None,
+) -> None:
+    """How far a run is: what is done, running, failed."""
+    from collections import Counter
+
+    from harness.events import last_run
+    from harness.results import EVENTS, read_plan, store_of
+    from harness.spec import STAGES
+
+    content = read_plan(run)
+    kept = store_of(content, store)
+    newest = {event.key: event for event in last_run(run / EVENTS) if event.key}
+    screen = console()
+    for stage in STAGES:
+        states = Counter[str]()
+        for job in content["jobs"]:
+            if job["stage"] == stage:
+                event = newest.get(job["key"])
+                running = "running" if event and event.event in ("started", "retried") else "waiting"
+                lost = event.event if event and event.event in ("failed", "blocked", "interrupted") else running
+                states["done" if kept.has(stage, job["key"]) else lost] += 1
+        if states:
+            shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            screen.print(f"{stage}: {shown}", highlight=False)
+    for event in newest.values():
+        if event.event == "failed":
+            sentence = f"failed: {event.stage}: {event.job}: {event.message}"
+            screen.print(sentence, style="red", markup=False, soft_wrap=True)
