@@ -30,6 +30,7 @@ from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec import Stage
 from harness.store import Store, write_json
+from harness.subsets import balanced_rows
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +81,9 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     if not isinstance(arrays, DatasetArrays):
         raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
     arrays.check()
+    if job.train_images is not None:
+        chosen = balanced_rows(arrays.train.labels, job.train_images)
+        arrays = replace(arrays, train=arrays.train.take(chosen))
     for name, split in (("train", arrays.train), ("test", arrays.test)):
         for part in ("images", "labels", "groups"):
             np.save(folder / f"{name}_{part}.npy", getattr(split, part))

@@ -32,7 +32,8 @@ LEARNED_APPLIED_GPUS = 0.25
 class Job:
     """One thing to do, as plain data that a worker can be sent.
 
-    inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in.
+    inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
+    a dataset's are kept at most.
     """
 
     stage: Stage
@@ -45,6 +46,7 @@ class Job:
     seed: int | None = None
     levels: tuple[Level, ...] = ()
     precision: str = "fp32"
+    train_images: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,14 @@ class _Builder:
         self._fingerprints: dict[int, str] = {}
 
     def dataset(self, choice: Choice) -> Job:
-        return self._job("datasets", choice, choice.short, {}, fingerprint=self._fingerprint(choice))
+        return self._job(
+            "datasets",
+            choice,
+            choice.short,
+            {},
+            fingerprint=self._fingerprint(choice),
+            train_images=choice.train_images,
+        )
 
     def classifier(self, choice: Choice, dataset: Choice, data: Job, seed: int) -> Job:
         return self._job(
@@ -151,6 +160,7 @@ class _Builder:
         seed: int | None = None,
         levels: tuple[Level, ...] = (),
         precision: Literal["fp32", "bf16"] = "fp32",
+        train_images: int | None = None,
         **more: str | None,
     ) -> Job:
         meaning = {
@@ -163,6 +173,7 @@ class _Builder:
             "seed": seed,
             "levels": levels,
             "precision": precision,
+            "train_images": train_images,
             **more,
         }
         key = hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest()
@@ -178,6 +189,7 @@ class _Builder:
                 seed=seed,
                 levels=levels,
                 precision=precision,
+                train_images=train_images,
             )
         return self.jobs[key]
 

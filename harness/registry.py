@@ -122,6 +122,12 @@ class Plugin:
         return {name: value for name, value in stated.items() if name in self._fields}
 
     @property
+    def scales(self) -> Mapping[str, Mapping[str, Any]]:
+        """What its parameters are at a named scale (``small``: minutes on a laptop)."""
+        scales: Mapping[str, Mapping[str, Any]] = self._class_data("scales", {})
+        return scales
+
+    @property
     def credit(self) -> str:
         """Whose work a dataset is made of, and under which license."""
         credit: str = self._class_data("credit", "")

@@ -52,6 +52,8 @@ def _recipe(what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choic
     if ask is not None:
         for dataset, classifiers in tasks:
             differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
+    if choice.train_images is not None:
+        differs.append(f"at most {choice.train_images:,} of its training images are used, each class with its share")
     return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}
 
 

@@ -64,12 +64,16 @@ def prepare(
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
     methods: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    colors: Sequence[int] = (),
+    scale: str | None = None,
 ) -> Request:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
-    content = override(read_spec(path), datasets=datasets, classifiers=classifiers, methods=methods)
+    instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
+    content = override(read_spec(path), instead, further_methods=methods)
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
-    spec = resolve(content, registry)
+    spec = resolve(content, registry, scale)
     plan = make_plan(spec)
     kept = Store(store)
     todo = survey(plan, kept)

@@ -18,6 +18,8 @@ from harness.registry import Kind, Plugin, Registry
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
+SCALES: Mapping[str, int] = {"small": 4000}
+"""How many training images are used at most at each scale; plugins say what their parameters are there."""
 
 
 def _listed(value: object) -> object:
@@ -53,6 +55,12 @@ class Entry(_Model):
 Levels = Annotated[list[int], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
 
 
+class DatasetEntry(Entry):
+    """A dataset. train_images: so many of its training images are used at most, each class with its share."""
+
+    train_images: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
 class MethodEntry(Entry):
     """A method, with its own levels where it does not take the spec's ``colors``."""
 
@@ -77,6 +85,7 @@ class Resources(_Model):
 
 
 AnEntry = Annotated[Entry, pydantic.BeforeValidator(_named)]
+ADataset = Annotated[DatasetEntry, pydantic.BeforeValidator(_named)]
 AMethod = Annotated[MethodEntry, pydantic.BeforeValidator(_named)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
 
@@ -85,7 +94,7 @@ class SpecFile(_Model):
     """A spec as it is written; see ``docs/spec.md``."""
 
     name: Annotated[str, pydantic.AfterValidator(_run_name)]
-    datasets: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
+    datasets: Annotated[list[ADataset], pydantic.Field(min_length=1)]
     classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
     methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
     colors: Levels = list(DEFAULT_COLORS)
@@ -101,7 +110,8 @@ class SpecFile(_Model):
 class Choice:
     """One plugin with all its parameters.
 
-    where: its entry in the spec. short: the name that tells it from its siblings in tables.
+    where: its entry in the spec. short: the name that tells it from its siblings in tables. levels: a method's.
+    train_images: how many of a dataset's training images are used at most.
     """
 
     plugin: Plugin
@@ -110,6 +120,7 @@ class Choice:
     where: str
     short: str
     levels: tuple[Level, ...] = ()
+    train_images: int | None = None
 
     @property
     def name(self) -> str:
@@ -137,13 +148,16 @@ class Spec:
         def entry(choice: Choice) -> dict[str, Any]:
             return {"name": choice.name, "params": dict(choice.params)}
 
+        def dataset(choice: Choice) -> dict[str, Any]:
+            return entry(choice) | ({} if choice.train_images is None else {"train_images": choice.train_images})
+
         def method(choice: Choice) -> dict[str, Any]:
             kind = choice.plugin.mark.level_kind
             return entry(choice) | ({} if kind == "none" else {kind: list(choice.levels)})
 
         return {
             "name": self.name,
-            "datasets": [entry(choice) for choice in self.datasets],
+            "datasets": [dataset(choice) for choice in self.datasets],
             "classifiers": [entry(choice) for choice in self.classifiers],
             "methods": [method(choice) for choice in self.methods],
             "seeds": list(self.seeds),
@@ -155,15 +169,20 @@ class Spec:
         }
 
 
-def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
-    """Validates a spec's content against the registry. Raises BadInput with one sentence."""
+def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = None) -> Spec:
+    """Validates a spec's content against the registry. Raises BadInput with one sentence.
+
+    scale: one of ``SCALES``; what plugins state for it takes the place of the spec's own parameters.
+    """
+    if scale is not None and scale not in SCALES:
+        raise BadInput(f"--scale: unknown scale {scale!r}{did_you_mean(scale, SCALES)} (known: {', '.join(SCALES)}).")
     try:
         file = SpecFile.model_validate(content)
     except pydantic.ValidationError as error:
         raise BadInput(_one_sentence(error, content)) from None
     _check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
     _check_distinct("seeds", file.seeds)
-    methods = _choices("method", "methods", file.methods, registry)
+    methods = _choices("method", "methods", file.methods, registry, scale)
     levels = [_levels(file, choice, index) for index, choice in methods]
     named = _merge([replace(choice, levels=own) for (_, choice), own in zip(methods, levels, strict=True)])
     if file.baseline is not None and file.baseline not in (known := [choice.short for choice in named]):
@@ -173,9 +192,9 @@ def resolve(content: Mapping[str, Any], registry: Registry) -> Spec:
         )
     _check_distinct("reports", file.reports)
     return Spec(
-        name=file.name,
-        datasets=_merge([choice for _, choice in _choices("dataset", "datasets", file.datasets, registry)]),
-        classifiers=_merge([choice for _, choice in _choices("classifier", "classifiers", file.classifiers, registry)]),
+        name=file.name if scale is None else f"{file.name}-{scale}",
+        datasets=_merge(_datasets(file.datasets, registry, scale)),
+        classifiers=_merge([c for _, c in _choices("classifier", "classifiers", file.classifiers, registry, scale)]),
         methods=named,
         seeds=tuple(file.seeds),
         baseline=file.baseline,
@@ -190,7 +209,7 @@ def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -
     first = error.errors(include_url=False)[0]
     *parents, key = first["loc"]
     if first["type"] == "extra_forbidden":
-        inner: dict[str, type[_Model]] = {"methods": MethodEntry, "resources": Resources}
+        inner: dict[str, type[_Model]] = {"datasets": DatasetEntry, "methods": MethodEntry, "resources": Resources}
         known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
         what, hint = "key", " (parameters go under params)" if "params" in known else ""
     elif parents[:1] == ["resources"] and key == "[key]":
@@ -232,13 +251,24 @@ def _levels(file: SpecFile, choice: Choice, index: int) -> tuple[Level, ...]:
     return tuple(sorted(default if own is None else own))
 
 
-def _choices(kind: Kind, where: str, entries: Sequence[Entry], registry: Registry) -> list[tuple[int, Choice]]:
+def _datasets(entries: Sequence[DatasetEntry], registry: Registry, scale: str | None) -> list[Choice]:
+    choices = []
+    for index, choice in _choices("dataset", "datasets", entries, registry, scale):
+        limits = [entries[index].train_images, None if scale is None else SCALES[scale]]
+        choices.append(replace(choice, train_images=min((n for n in limits if n is not None), default=None)))
+    return choices
+
+
+def _choices(
+    kind: Kind, where: str, entries: Sequence[Entry], registry: Registry, scale: str | None
+) -> list[tuple[int, Choice]]:
     """Each entry's variants (a list as a parameter's value expands), with the entry's index."""
     found = []
     for index, entry in enumerate(entries):
         at = f"{where}[{index}]"
         plugin = registry.get(kind, entry.name, at)
-        for params in _expand(plugin, entry.params, f"{at}.params"):
+        stated = entry.params | dict(plugin.scales.get(scale or "", {}))
+        for params in _expand(plugin, stated, f"{at}.params"):
             instance = plugin.make(params, f"{at}.params")
             found.append((index, Choice(plugin, instance, plugin.defaults_written_out(instance), at, entry.name)))
     return found
@@ -261,7 +291,7 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     """Choices with their short names; the same plugin with the same parameters twice becomes one with all levels."""
     distinct: dict[str, Choice] = {}
     for choice in choices:
-        identity = repr((choice.name, sorted(choice.params.items())))
+        identity = repr((choice.name, sorted(choice.params.items()), choice.train_images))
         if identity in distinct and not choice.levels:
             first = distinct[identity].where
             raise BadInput(f"{choice.where}: {choice.name!r} with the same parameters stands at {first} already.")
@@ -282,7 +312,10 @@ def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
         for name, value in choice.params.items()
         if value != defaults[name] and any(other.params[name] != value for other in same)
     ]
-    return " ".join([choice.name, *(f"{name}={_shown(choice.params[name])}" for name in differing)])
+    told = [f"{name}={_shown(choice.params[name])}" for name in differing]
+    if choice.train_images is not None and any(other.train_images != choice.train_images for other in same):
+        told.append(f"train_images={choice.train_images}")
+    return " ".join([choice.name, *told])
 
 
 def _shown(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -53,15 +54,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 def read_param(text: str) -> tuple[str, Any]:
     """``name=value``, the value as YAML. Raises BadInput."""
-    name, equals, value = text.partition("=")
-    try:
-        return name.strip(), yaml.load(value, _Loader) if equals else _raise(text)
-    except yaml.YAMLError:
-        return _raise(text)
-
-
-def _raise(text: str) -> NoReturn:
-    raise BadInput(f"--param {text}: not of the form name=value.")
+    return _param(text, "--param")
 
 
 def _kind(content: object) -> str:
@@ -69,15 +62,38 @@ def _kind(content: object) -> str:
 
 
 def override(
-    content: Mapping[str, Any], *, datasets: Sequence[str], classifiers: Sequence[str], methods: Sequence[str]
+    content: Mapping[str, Any], instead: Mapping[str, Sequence[Any]], *, further_methods: Sequence[str]
 ) -> dict[str, Any]:
-    """A spec's content with other datasets and classifiers, and with further methods."""
+    """A spec's content with other lists where such are given, and with further methods.
+
+    Plugins are named as in tables: ``image-folder root=photos side=32``. Raises BadInput.
+    """
     changed = dict(content)
-    if datasets:
-        changed["datasets"] = list(datasets)
-    if classifiers:
-        changed["classifiers"] = list(classifiers)
+    for key, items in instead.items():
+        if items:
+            changed[key] = [_entry(item, key) if isinstance(item, str) else item for item in items]
     present = content.get("methods") or []
-    if methods and isinstance(present, list):
-        changed["methods"] = [*present, *methods]
+    if further_methods and isinstance(present, list):
+        changed["methods"] = [*present, *(_entry(method, "methods") for method in further_methods)]
     return changed
+
+
+def _entry(text: str, where: str) -> str | dict[str, Any]:
+    option = f"--{where.removesuffix('s')} {text}"
+    try:
+        name, *params = shlex.split(text)
+    except ValueError:
+        raise BadInput(f"{option}: not a name, or a name with parameters as name=value.") from None
+    return {"name": name, "params": dict(_param(param, option) for param in params)} if params else name
+
+
+def _param(text: str, option: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), yaml.load(value, _Loader) if equals else _raise(option, text)
+    except yaml.YAMLError:
+        return _raise(option, text)
+
+
+def _raise(option: str, text: str) -> NoReturn:
+    raise BadInput(f"{option}: {text!r} is not of the form name=value.")

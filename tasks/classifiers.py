@@ -22,6 +22,9 @@ class SmallImageClassifier(PaperRecipe):
     width: Annotated[float, Field(gt=0)] = 1.0
 
     paper: ClassVar[Mapping[str, object]] = {**PaperRecipe.paper, "width": 1.0}
+    scales: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "small": {"width": 0.25, "epochs": 30, "batch_size": 32, "rate": 0.03}
+    }
 
 
 @classifier("alexnet", summary="AlexNet for small images, 2.25 M parameters")

@@ -54,14 +54,32 @@ Plugins = Annotated[
 ]
 Methods = Annotated[
     list[str],
-    typer.Option("--method", help="A method to add to the spec's, at its default levels.", show_default=False),
+    typer.Option(
+        "--method", help="A method to add to the spec's: a name, or 'name param=value ...'.", show_default=False
+    ),
 ]
 Datasets = Annotated[
-    list[str], typer.Option("--dataset", help="Run on this dataset instead of the spec's.", show_default=False)
+    list[str],
+    typer.Option(
+        "--dataset",
+        help="Run on this dataset instead of the spec's: a name, or 'name param=value ...'.",
+        show_default=False,
+    ),
 ]
 Classifiers = Annotated[
     list[str],
     typer.Option("--classifier", help="Judge with this classifier instead of the spec's.", show_default=False),
+]
+Seeds = Annotated[
+    list[int], typer.Option("--seed", help="Train with this seed instead of the spec's.", show_default=False)
+]
+Colors = Annotated[
+    list[int],
+    typer.Option("--colors", help="This color count instead of the spec's, where a method has none of its own."),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option("--scale", help="small: narrower networks, fewer images and epochs, minutes instead of days."),
 ]
 
 

@@ -12,11 +12,14 @@ import typer
 
 from harness.cli.app import (
     Classifiers,
+    Colors,
     DataRoot,
     Datasets,
     Methods,
     MovedStore,
     Plugins,
+    Scale,
+    Seeds,
     SpecPath,
     StorePath,
     app,
@@ -37,13 +40,16 @@ def plan(
     method: Methods = [],
     dataset: Datasets = [],
     classifier: Classifiers = [],
+    seed: Seeds = [],
+    colors: Colors = [],
+    scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
 ) -> None:
     """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
     from harness.run import prepare
     from harness.spec import STAGES
 
-    request = prepare(spec, store, plugin, dataset, classifier, method)
+    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen = console()
     line = "{:<12} {:<10} {:>4} {:>8} {:>9}  {:<12}  {}".format
     screen.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
@@ -69,6 +75,9 @@ def run(
     method: Methods = [],
     dataset: Datasets = [],
     classifier: Classifiers = [],
+    seed: Seeds = [],
+    colors: Colors = [],
+    scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
     address: Annotated[
         str | None,
@@ -84,7 +93,7 @@ def run(
     """Runs a spec: whatever is not stored yet, then the report."""
     from harness.run import execute, prepare
 
-    request = prepare(spec, store, plugin, dataset, classifier, method)
+    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen, folder = console(), out or Path("runs") / request.spec.name
     todo = request.survey.pending
     screen.print(

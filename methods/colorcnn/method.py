@@ -71,6 +71,10 @@ class ColorCNN:
         "restart_period": 20,
     }
 
+    scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "small": {"width": 16, "epochs": 4, "batch_size": 32, "rate": 0.025, "momentum": 0.9, "restart_period": 4}
+    }
+
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:
         """Where the rule behind ``palette_norm: null`` gives another value than the paper's 4, as sentences."""
         norm = customary_palette_norm(dataset, classifiers)

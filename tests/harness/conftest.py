@@ -38,6 +38,7 @@ class Flat:
 class Learned(Flat):
     needs = Needs(cpus=2, gpus="required", memory=1000)
     paper: ClassVar[Mapping[str, object]] = {"gamma": 0.5, "steps": 3}
+    scales: ClassVar[Mapping[str, Mapping[str, object]]] = {"small": {"steps": 5}}
 
     def fit(self, lesson: Lesson) -> None: ...
     def state(self) -> Mapping[str, Any]:

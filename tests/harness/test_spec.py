@@ -149,15 +149,57 @@ def test_the_name_of_the_file_is_the_name_unless_it_is_stated(tmp_path, file, na
     assert read(tmp_path, "name: mine", file)["name"] == "mine"
 
 
-def test_override_replaces_tasks_and_adds_methods():
+def test_override_replaces_lists_and_adds_methods():
     content = {"datasets": ["a"], "classifiers": ["b"], "methods": ["c"], "name": "x"}
-    assert override(content, datasets=[], classifiers=[], methods=[]) == content
-    changed = override(content, datasets=["d"], classifiers=["e", "f"], methods=["g"])
-    assert changed == {"datasets": ["d"], "classifiers": ["e", "f"], "methods": ["c", "g"], "name": "x"}
+    assert override(content, {"datasets": [], "seeds": []}, further_methods=[]) == content
+    instead = {"datasets": ["d"], "classifiers": ["e", "f"], "seeds": [3, 4], "colors": [2]}
+    assert override(content, instead, further_methods=["g"]) == {
+        "datasets": ["d"], "classifiers": ["e", "f"], "methods": ["c", "g"], "name": "x", "seeds": [3, 4], "colors": [2]
+    }  # fmt: skip
     assert content["methods"] == ["c"]
-    assert override({"methods": None}, datasets=[], classifiers=[], methods=["g"])["methods"] == ["g"]
-    no_list = override({"methods": "median-cut"}, datasets=[], classifiers=[], methods=["g"])
+    assert override({"methods": None}, {}, further_methods=["g"])["methods"] == ["g"]
+    no_list = override({"methods": "median-cut"}, {}, further_methods=["g"])
     assert no_list["methods"] == "median-cut", "what is wrong with it is said when it is resolved"
+
+
+def test_plugins_on_the_command_line_are_written_as_in_tables():
+    changed = override(
+        {}, {"datasets": ["image-folder root='my photos' side=32"]}, further_methods=["flat gamma=[0,1]"]
+    )
+    assert changed == {
+        "datasets": [{"name": "image-folder", "params": {"root": "my photos", "side": 32}}],
+        "methods": [{"name": "flat", "params": {"gamma": [0, 1]}}],
+    }
+
+
+@pytest.mark.parametrize("text", ["flat gamma", "flat 'gamma=1", "flat gamma=[1"])
+def test_what_is_no_plugin_on_the_command_line(text):
+    with pytest.raises(BadInput, match=r"--method flat .*of the form name=value|with parameters as name=value"):
+        override({}, {}, further_methods=[text])
+
+
+def test_a_scale_takes_the_place_of_parameters(registry):
+    content = {
+        "name": "toy",
+        "classifiers": ["net"],
+        "datasets": ["dots", {"name": "dots", "params": {"n": 9}, "train_images": 3}],
+        "methods": [{"name": "learned", "params": {"gamma": [0.0, 2.0], "steps": 50}}, "flat"],
+    }
+    small = resolve(content, registry, scale="small")
+    assert [choice.train_images for choice in small.datasets] == [4000, 3]
+    assert [(c.params["gamma"], c.params["steps"]) for c in small.methods] == [(0.0, 5), (2.0, 5), (1.0, 3)]
+    assert small.name == "toy-small"
+    written = small.written_out()
+    assert [entry["train_images"] for entry in written["datasets"]] == [4000, 3]
+    assert resolve(written, registry).written_out() == written, "the saved spec runs the same without the scale"
+    assert [choice.train_images for choice in resolve(content, registry).datasets] == [None, 3]
+    with pytest.raises(BadInput, match=r"--scale: unknown scale 'smal', did you mean 'small'\?"):
+        resolve(content, registry, scale="smal")
+
+
+def test_the_same_dataset_with_fewer_images_has_a_name_of_its_own(make_spec):
+    spec = make_spec(datasets=["dots", {"name": "dots", "train_images": 3}])
+    assert [choice.short for choice in spec.datasets] == ["dots", "dots train_images=3"]
 
 
 @pytest.mark.parametrize(
@@ -171,5 +213,5 @@ def test_a_parameter_on_the_command_line(text, value):
 
 @pytest.mark.parametrize("text", ["a", "a=[1", ""])
 def test_what_is_no_parameter(text):
-    with pytest.raises(BadInput, match="not of the form name=value"):
+    with pytest.raises(BadInput, match="is not of the form name=value"):
         read_param(text)

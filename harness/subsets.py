@@ -1,0 +1,30 @@
+"""Which training images are used where not all are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def balanced_rows(labels: NDArray[np.int64], count: int, seed: int = 0) -> NDArray[np.int64]:
+    """``count`` of the rows of ``labels``, ascending, each class with its share of them; all rows where they are fewer.
+
+    Within a class they are drawn at random from ``seed``; shares are rounded by largest remainders. A class that has
+    an image keeps one, as long as ``count`` allows.
+    """
+    if count >= len(labels):
+        return np.arange(len(labels))
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * (count / len(labels))
+    quotas = np.maximum(np.floor(exact).astype(np.int64), 1 if count >= len(classes) else 0)
+    order = np.argsort(quotas - exact, kind="stable")
+    while (missing := count - quotas.sum()) != 0:
+        step = 1 if missing > 0 else -1
+        able = [c for c in order[::step] if (quotas[c] < sizes[c] if missing > 0 else quotas[c] > 1)]
+        quotas[able[: abs(missing)]] += step
+    generator = np.random.default_rng(seed)
+    chosen = [
+        generator.permutation(np.flatnonzero(labels == label))[:quota]
+        for label, quota in zip(classes, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
