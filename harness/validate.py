@@ -27,6 +27,7 @@ from harness.contracts import (
     Palettized,
     Split,
 )
+from harness.explaining import explain_method
 from harness.registry import Plugin
 from harness.sources import Source
 
@@ -116,6 +117,8 @@ def _check_level(
     yield Check(
         f"{name}: batch invariance", changed <= tolerated, f"{changed:.2%} of pixels differ when images come one by one"
     )
+    if hasattr(instance, "explain"):
+        yield _attempt(f"{name}: explain", lambda: ", ".join(explain_method(instance, batch, level)) or "no pictures")
     yield Check(f"{name}: time", True, f"{milliseconds:.2f} ms per 32 x 32 image")
 
 
