@@ -1,25 +1,43 @@
-"""A few fixed images as every variant leaves them: pictures and palettes as data, nothing to load."""
+"""A few fixed images as every variant leaves them, and what the classifier sees in them: pictures as data."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from harness.contracts import Cell, Images
+from reports.heat import heated, overlaid
 from reports.records import Records, label, level_words
-from reports.summary import Task
 
 MOST_IMAGES = 6
+MOST_PICTURES = 1500
+"""On one page; a run with more pictures of an image shows fewer images."""
 MOST_SWATCHES = 16
+_CAM, _CAM_ORIGINAL, _ACTIVATION = "cam", "cam-original", "activation"
+_CAPTIONS = {_CAM: "evidence", _ACTIVATION: "activation", "train-time": "training (Eq. 7)"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A further picture of an image: what it shows, and the picture as data."""
+
+    caption: str
+    picture: str
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One decoded image. palette: its colors as ``#rrggbb`` with their share of the pixels, empty where too many."""
+    """One decoded image. palette: its colors as ``#rrggbb`` with their share of the pixels, empty where too many.
+
+    confidence: of the prediction; p_true: of the true class. views: where the classifier finds the true class, and the
+    method's own pictures.
+    """
 
     level: str
     picture: str
@@ -27,26 +45,41 @@ class Tile:
     predicted: str
     right: bool
     confidence: float
+    p_true: float
+    views: tuple[View, ...]
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One test image: the original, its tile by a variant that changes no pixel, and each variant's tiles by level."""
+    """One test image: the original and what is seen in it, its tile by a variant that changes no pixel, and each
+    variant's tiles by level. p_true: of the true class on the original, None where it is not known."""
 
     number: int
     truth: str
     original: str
+    views: tuple[View, ...]
+    p_true: float | None
     untouched: Tile | None
     rows: tuple[tuple[str, tuple[Tile, ...]], ...]
 
 
-def gallery(task: Task, classes: tuple[str, ...], records: Records) -> list[Strip]:
-    """The images that the cells of the lowest seed have pictures of."""
-    shown = [cell for cell in task.cells if cell.status == "ok" and cell.gallery]
-    seed = min((cell.seed for cell in shown), default=0)
-    shown = sorted((cell for cell in shown if cell.seed == seed), key=_order)
-    numbers = sorted({number for cell in shown for number in cell.gallery})[:MOST_IMAGES]
+def gallery(cells: Iterable[Cell], classes: tuple[str, ...], records: Records, most: int | None = None) -> list[Strip]:
+    """The images, at most so many, that one task's cells of the lowest seed have pictures of."""
+    shown = _shown(cells)
+    numbers = sorted({number for cell in shown for number in cell.gallery})[:most]
     return [_strip(number, shown, classes, records) for number in numbers]
+
+
+def images_for(tasks: Iterable[Iterable[Cell]]) -> int:
+    """How many images each task's gallery may hold for the page not to grow too large; at least one."""
+    each = [max(1 + len(kept.maps) for kept in cell.gallery.values()) for cells in tasks for cell in _shown(cells)]
+    return max(1, min(MOST_IMAGES, MOST_PICTURES // max(sum(each), 1)))
+
+
+def _shown(cells: Iterable[Cell]) -> list[Cell]:
+    having = [cell for cell in cells if cell.status == "ok" and cell.gallery]
+    seed = min((cell.seed for cell in having), default=0)
+    return sorted((cell for cell in having if cell.seed == seed), key=_order)
 
 
 def _order(cell: Cell) -> tuple[bool, str, int]:
@@ -55,14 +88,15 @@ def _order(cell: Cell) -> tuple[bool, str, int]:
 
 def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Records) -> Strip:
     having = [cell for cell in cells if number in cell.gallery]
-    original = having[0].gallery[number][0].read_bytes()
+    kept = [cell.gallery[number] for cell in having]
+    original = kept[0].original.read_bytes()
     rows: dict[str, list[Tile]] = {}
     truth, untouched = "", None
-    for cell in having:
+    for cell, pictures in zip(having, kept, strict=True):
         frame = records.of(cell)
         record = frame[frame["image"] == number].to_dict("records")[0]
         truth = _name(int(record["label"]), classes)
-        decoded = cell.gallery[number][1].read_bytes()
+        decoded = pictures.decoded.read_bytes()
         tile = Tile(
             level_words(cell.level_kind, cell.level),
             data_uri(decoded),
@@ -70,13 +104,36 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
             _name(int(record["predicted"]), classes),
             bool(record["correct"]),
             float(record["confidence"]),
+            float(record["p_true"]),
+            tuple(_views(decoded, {n: path for n, path in pictures.maps.items() if n != _CAM_ORIGINAL})),
         )
         if cell.level is None and np.array_equal(_pixels(decoded), _pixels(original)):
             untouched = tile
         else:
             rows.setdefault(label(cell), []).append(tile)
-    in_order = tuple((variant, tuple(tiles)) for variant, tiles in rows.items())
-    return Strip(number, truth, data_uri(original), untouched, in_order)
+    seen = next(({_CAM: p.maps[_CAM_ORIGINAL]} for p in kept if _CAM_ORIGINAL in p.maps), {})
+    p_true = next((p.original_p_true for p in kept if p.original_p_true is not None), None)
+    return Strip(
+        number,
+        truth,
+        data_uri(original),
+        tuple(_views(original, seen)),
+        untouched.p_true if untouched else p_true,
+        untouched,
+        tuple((variant, tuple(tiles)) for variant, tiles in rows.items()),
+    )
+
+
+def _views(picture: bytes, maps: Mapping[str, Path]) -> Iterator[View]:
+    """The classifier's evidence as heat over the picture, then the method's own pictures: known ones, then by name."""
+    known = list(_CAPTIONS)
+    for name in sorted(maps, key=lambda name: (known.index(name) if name in known else len(known), name)):
+        png = maps[name].read_bytes()
+        if name == _CAM:
+            png = overlaid(picture, png)
+        elif name == _ACTIVATION:
+            png = heated(png)
+        yield View(_CAPTIONS.get(name, name), data_uri(png))
 
 
 def _name(number: int, classes: tuple[str, ...]) -> str:

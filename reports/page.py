@@ -7,26 +7,23 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.contracts import Failure, Results
-from reports import wording
 from reports.figures import against_bits, against_colors
-from reports.gallery import Strip, gallery
+from reports.gallery import Strip, gallery, images_for
 from reports.glossary import CELLS, TESTS
-from reports.records import Records, level_words
+from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer
-from reports.styles import PALETTE, Style, assign
+from reports.styles import Style, styles_of
 from reports.summary import Point, Task, recognized_share, summarize
 from reports.tables import cells_table
+from reports.templating import fill_in
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _UNFOLDED_GALLERIES = 2
 
 
@@ -43,68 +40,40 @@ class Section:
     unfolded: bool
 
 
-def write_page(results: Results, folder: Path) -> Path:
-    """Writes ``index.html`` into ``folder`` and returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    partial = path.with_suffix(".part")
-    partial.write_text(render(results), encoding="utf-8")
-    partial.replace(path)
-    return path
-
-
 def render(results: Results) -> str:
     """The page as text; the same results give the same bytes."""
     records = Records()
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
-    in_order = sorted((p for t in tasks for p in t.points), key=lambda p: (p.level_kind == "none", p.variant))
-    styles = assign(point.variant for point in in_order)
-    sections = [_section(number, task, results, styles, records) for number, task in enumerate(tasks)]
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            results=results,
-            question=QUESTION,
-            sections=sections,
-            styles=styles,
-            palette=PALETTE,
-            facts=_facts(results, tasks),
-            baseline=results.spec.get("baseline"),
-            recognized=f"{100 * recognized_share(results.spec):g}",
-            several_seeds=any(point.seeds > 1 for point in in_order),
-            grouped=any(task.sources < task.images for task in tasks),
-            departing=[recipe for recipe in results.recipes if recipe.get("differs")],
-            devices=sorted({device for point in in_order for device in point.devices}),
-            failures=_failures(results),
-            environment_rows=list(_flat(results.environment)),
-            spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
-            replicates=REPLICATES,
-            smallest_p=SMALLEST_BOOTSTRAP_P,
-            glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS)),
-        )
+    points = [point for task in tasks for point in task.points]
+    styles = styles_of(results.cells)
+    most = images_for(task.cells for task in tasks)
+    sections = [_section(number, task, results, styles, records, most) for number, task in enumerate(tasks)]
+    return fill_in(
+        "report.html",
+        results=results,
+        question=QUESTION,
+        sections=sections,
+        styles=styles,
+        facts=_facts(results, tasks),
+        baseline=results.spec.get("baseline"),
+        recognized=f"{100 * recognized_share(results.spec):g}",
+        several_seeds=any(point.seeds > 1 for point in points),
+        grouped=any(task.sources < task.images for task in tasks),
+        departing=[recipe for recipe in results.recipes if recipe.get("differs")],
+        devices=sorted({device for point in points for device in point.devices}),
+        failures=_failures(results),
+        environment_rows=list(_flat(results.environment)),
+        spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
+        replicates=REPLICATES,
+        smallest_p=SMALLEST_BOOTSTRAP_P,
+        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS)),
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {name: getattr(wording, name) for name in ("percent", "points", "number", "listing")} | {
-        "pretty": lambda value: json.dumps(value, ensure_ascii=False, default=str)
-    }
-    environment.globals |= {
-        name: getattr(wording, name) for name in ("percent_interval", "points_interval", "p_value")
-    } | {"level_words": level_words}
-    return environment
-
-
-def _section(number: int, task: Task, results: Results, styles: Mapping[str, Style], records: Records) -> Section:
+def _section(
+    number: int, task: Task, results: Results, styles: Mapping[str, Style], records: Records, most: int
+) -> Section:
     drawn = (against_colors(task, styles, f"colors{number}"), against_bits(task, styles, f"bits{number}"))
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(
@@ -113,7 +82,7 @@ def _section(number: int, task: Task, results: Results, styles: Mapping[str, Sty
         answer=answer(task, results.spec),
         figures=tuple(Markup(svg) for svg in drawn if svg),  # our own figures; their texts are escaped by matplotlib
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
-        strips=tuple(gallery(task, results.classes.get(task.dataset, ()), records)),
+        strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
         unfolded=number < _UNFOLDED_GALLERIES,
     )
 

@@ -19,6 +19,16 @@ class Tables:
 @report("html", summary="index.html: the answer, figures, tables, tests, gallery and recipe in one self-contained file")
 class Html:
     def write(self, results: Results, folder: Path) -> Path:
-        from reports.page import write_page
+        from reports.page import render
+        from reports.templating import write_index
 
-        return write_page(results, folder)
+        return write_index(render(results), folder)
+
+
+@report("gallery", summary="index.html of pictures alone: images as every variant leaves them, what is seen in them")
+class Gallery:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.gallery_page import render
+        from reports.templating import write_index
+
+        return write_index(render(results), folder)

@@ -59,6 +59,11 @@ def level_words(kind: LevelKind, level: Level) -> str:
     return f"{level} colors" if kind == "colors" else f"{kind} {level}"
 
 
+def task_name(dataset: str, classifier: str) -> str:
+    """What a dataset with a classifier is called."""
+    return f"{dataset} × {classifier}"
+
+
 def label(cell: Cell) -> str:
     """The variant's name; a quantizer that was trained against another classifier says so."""
     elsewhere = cell.fitted_on not in ("", cell.classifier)

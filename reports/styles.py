@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.contracts import Cell
+from reports.records import label
+
 PALETTE = (
     ("#0173b2", "#4aa8e8"),
     ("#de8f05", "#f2b13c"),
@@ -48,3 +51,8 @@ def assign(variants: Iterable[str]) -> dict[str, Style]:
     names = list(dict.fromkeys(variants))
     markers = list(MARKERS)
     return {name: Style(i % len(PALETTE), markers[i % len(markers)]) for i, name in enumerate(names)}
+
+
+def styles_of(cells: Iterable[Cell]) -> dict[str, Style]:
+    """The styles of a run's variants, those without a level last."""
+    return assign(label(cell) for cell in sorted(cells, key=lambda cell: (cell.level_kind == "none", label(cell))))

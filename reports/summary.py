@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, CellStatus, Level, LevelKind, Results
-from reports.records import Records, label
+from reports.records import Records, label, task_name
 from reports.statistics import SMALLEST_BOOTSTRAP_P, accuracy_interval, random_seed
 
 MEASURED = (
@@ -118,7 +118,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        return f"{self.dataset} × {self.classifier}"
+        return task_name(self.dataset, self.classifier)
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:

@@ -14,6 +14,11 @@ def percent(share: float) -> str:
     return MISSING if math.isnan(share) else f"{100 * share:.1f}{THIN}%"
 
 
+def share(part: float) -> str:
+    """``0.847`` as ``85 %``."""
+    return f"{100 * part:.0f}{THIN}%"
+
+
 def percent_interval(lo: float, hi: float) -> str:
     return "" if math.isnan(lo) else f"[{100 * lo:.1f}, {100 * hi:.1f}]"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.contracts import Cell, Results
+from harness.contracts import Cell, Pictures, Results
 
 SIDE = 16
 COLUMNS = [
@@ -88,9 +88,19 @@ class Bench:
         frame.to_parquet(folder / "records.parquet")
         return replace(cell, key=key, records=folder / "records.parquet", gallery=self.pictures(folder, cell.level))
 
-    def pictures(self, folder: Path, level: int | None) -> dict[int, tuple[Path, Path]]:
+    def seen(self, cell: Cell, maps: Mapping[str, np.ndarray], p_true: float | None = None) -> Cell:
+        """The cell with these further pictures of each image of its gallery."""
         gallery = {}
-        for number in (0, 1):
+        for number, pictures in cell.gallery.items():
+            paths = {name: pictures.decoded.with_name(f"{number}-{name}.png") for name in maps}
+            for name, path in paths.items():
+                Image.fromarray(maps[name]).save(path)
+            gallery[number] = replace(pictures, maps=paths, original_p_true=p_true)
+        return replace(cell, gallery=gallery)
+
+    def pictures(self, folder: Path, level: int | None, numbers: Iterable[int] = (0, 1)) -> dict[int, Pictures]:
+        gallery = {}
+        for number in numbers:
             rows, columns = np.mgrid[:SIDE, :SIDE]
             image = np.stack([rows * 16, columns * 16, (rows + columns) * (number + 1) * 4], -1).astype(np.uint8)
             steps = 256 if level is None else level
@@ -99,7 +109,7 @@ class Bench:
             paths = folder / f"{number}-original.png", folder / f"{number}.png"
             Image.fromarray(image).save(paths[0])
             Image.fromarray(decoded).save(paths[1])
-            gallery[number] = paths
+            gallery[number] = Pictures(*paths)
         return gallery
 
     def results(self, cells: Iterable[Cell], **changes: Any) -> Results:

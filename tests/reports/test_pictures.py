@@ -1,35 +1,15 @@
-"""Figures, styles, palettes and the wording of numbers."""
+"""Figures, styles and the wording of numbers."""
 
 from __future__ import annotations
 
-import io
 import math
 import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from reports import figures, gallery, wording
+from reports import drawing, wording
 from reports.styles import MARKERS, PALETTE, assign
-
-
-def png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def test_a_palette_lists_colors_by_share() -> None:
-    pixels = np.zeros((2, 4, 3))
-    pixels[0, 0] = (255, 0, 16)
-    assert gallery.palette(png(pixels)) == (("#000000", 7 / 8), ("#ff0010", 1 / 8))
-
-
-@pytest.mark.parametrize(("colors", "listed"), [(16, 16), (17, 0)])
-def test_a_palette_of_many_colors_is_left_out(colors: int, listed: int) -> None:
-    pixels = np.repeat(np.arange(colors)[:, None, None], 3, axis=2)
-    assert len(gallery.palette(png(pixels))) == listed
 
 
 def test_styles_tell_56_variants_apart() -> None:
@@ -52,7 +32,7 @@ def test_colors_stand_out_from_both_papers(light: str, dark: str) -> None:
 
 @pytest.mark.parametrize("heights", [[0.9, 0.9, 0.9], [0.1, 0.5, 0.9], [0.99, 1.0, 0.98, 0.2], [0.0, 0.01, 0.0]])
 def test_labels_are_moved_apart(heights: list[float]) -> None:
-    moved = figures._spread(heights, 0.06, 0.0, 1.03)
+    moved = drawing.spread(heights, 0.06, 0.0, 1.03)
     assert np.diff(sorted(moved)).min() >= 0.06 - 1e-9
     assert 0 <= min(moved) <= max(moved) <= 1.03
     order = np.argsort(heights, kind="stable")
@@ -89,7 +69,7 @@ def test_numbers_are_readable() -> None:
 
 @pytest.mark.parametrize("limits", [(0.8, 23.0), (2.1, 4.8), (3.05, 3.4), (0.01, 90.0), (1.0, 9.9)])
 def test_a_log_axis_has_a_few_round_ticks(limits: tuple[float, float]) -> None:
-    ticks = figures._ticks(limits).locs
+    ticks = drawing.round_ticks(limits).locs
     assert 2 <= len(ticks) <= 13
     assert all(limits[0] <= tick <= limits[1] for tick in ticks)
     assert all(float(f"{tick:.2g}") == pytest.approx(tick) for tick in ticks)

@@ -218,7 +218,7 @@ def test_without_a_baseline_nothing_is_compared(bench: Bench) -> None:
 def test_the_plugins_are_found() -> None:
     registry = Registry()
     registry.add_module(reports, "built in")
-    assert registry.names("report") == ["html", "tables"]
+    assert registry.names("report") == ["gallery", "html", "tables"]
 
 
 @pytest.mark.parametrize(("module", "absent"), [("plugins", ("pandas", "scipy", "seaborn")), ("tables", ("seaborn",))])

@@ -1,0 +1,134 @@
+"""What all figures share: axes of accuracy, lines with intervals, and SVG that takes the page's colors and fonts."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import seaborn as sns
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from reports.styles import PALETTE, Style
+from reports.summary import Point
+
+INK, FAINT, PAPER = "#101112", "#c1c2c3", "#fefdfc"
+_ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
+    light: f"var(--v{slot})" for slot, (light, _) in enumerate(PALETTE)
+}
+WIDTH, HEIGHT = 5.4, 3.7
+"""Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
+Box = tuple[float, float, float, float]
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+}
+
+
+def drawing(name: str) -> Any:
+    """The context to draw in. ``name`` is unique on the page."""
+    return rc_context(sns.axes_style("ticks") | _RC | {"svg.hashsalt": name})
+
+
+def canvas(xlabel: str, box: Box) -> tuple[Figure, Axes]:
+    """Empty axes of accuracy in percent, at ``box`` (left, bottom, width and height as shares of the figure)."""
+    figure = Figure(figsize=(WIDTH, HEIGHT))
+    axes = figure.add_axes(box)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.yaxis.set_major_formatter(percents)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel("accuracy, %")
+    sns.despine(ax=axes, left=True)
+    axes.tick_params(length=3, width=0.6)
+    return figure, axes
+
+
+percents = FuncFormatter(lambda share, _: f"{100 * share:.0f}")
+
+
+def whiskers(points: Sequence[Point]) -> list[list[float]]:
+    """How far the 95 % intervals reach below and above the accuracies."""
+    return [[p.accuracy - p.lo for p in points], [p.hi - p.accuracy for p in points]]
+
+
+def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style, line: Any = "solid") -> None:
+    """Accuracies with markers and 95 % bars, joined by a line of style ``line``."""
+    y = [point.accuracy for point in points]
+    axes.errorbar(x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
+    axes.plot(
+        x,
+        y,
+        color=style.color,
+        linestyle=line,
+        marker=style.marker,
+        linewidth=1.5,
+        markersize=6,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.5,
+        zorder=3,
+    )
+
+
+def round_ticks(limits: tuple[float, float]) -> FixedLocator:
+    """Round ticks within the limits of a log axis: 1, 2, 5, 10 ... or, where that gives too few, finer steps."""
+    lo, hi = limits
+    decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
+        multiples = list(steps)
+        ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
+        if len(ticks) > 3:
+            break
+    return FixedLocator(ticks[:: 1 + len(ticks) // 8])
+
+
+def spread(heights: list[float], gap: float, lowest: float, highest: float) -> list[float]:
+    """The heights, in the given order, moved as little as needed to lie ``gap`` apart within the limits."""
+    order = sorted(range(len(heights)), key=lambda i: (heights[i], i))
+    moved = list(heights)
+    for before, i in itertools.pairwise(order):
+        moved[i] = max(moved[i], moved[before] + gap)
+    limit = highest
+    for i in reversed(order):
+        moved[i] = min(moved[i], limit)
+        limit = moved[i] - gap
+    return [max(height, lowest) for height in moved]
+
+
+def to_svg(figure: Figure, name: str, title: str) -> str:
+    """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{name}">', svg)
+    for color, variable in _ON_PAGE.items():
+        svg = svg.replace(color, variable)
+    return svg.replace(f'aria-label="{name}"', f'aria-label="{_escape(title)}"', 1)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
