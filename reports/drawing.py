@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from reports.points import Point
 from reports.styles import PALETTE, Style
-from reports.summary import Point
 
 INK, FAINT, PAPER = "#101112", "#c1c2c3", "#fefdfc"
 _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {

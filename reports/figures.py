@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.drawing import INK, Box, canvas, drawing, round_ticks, spread, to_svg, trace
+from reports.points import Point, Task
 from reports.styles import Style
-from reports.summary import Point, Task
 
 _LONGEST_LABEL = 20
+_MOST_LABELS = 8
 _DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
 
@@ -33,7 +34,8 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         axes.set_xticks(levels, [str(level) for level in levels])
         axes.xaxis.set_minor_locator(NullLocator())
         _name_bits(axes, levels)
-        _label_ends(axes, {v: points[-1] for v, points in lines.items()}, styles)
+        few = len(lines) <= _MOST_LABELS
+        _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
         return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
 
 

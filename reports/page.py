@@ -15,12 +15,15 @@ from harness.contracts import Failure, Results
 from reports.figures import against_bits, against_colors
 from reports.gallery import Strip, gallery, images_for
 from reports.glossary import CELLS, TESTS
+from reports.originals import originals
+from reports.points import Point, Task
+from reports.published import Beside, beside, stated
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer
 from reports.styles import Style, styles_of
-from reports.summary import Point, Task, recognized_share, summarize
+from reports.summary import recognized_share, summarize
 from reports.tables import cells_table
 from reports.templating import fill_in
 
@@ -36,6 +39,7 @@ class Section:
     answer: Answer
     figures: tuple[Markup, ...]
     variants: tuple[tuple[str, tuple[Point, ...]], ...]
+    beside: tuple[Beside, ...]
     strips: tuple[Strip, ...]
     unfolded: bool
 
@@ -55,6 +59,8 @@ def render(results: Results) -> str:
         question=QUESTION,
         sections=sections,
         styles=styles,
+        originals=originals(tasks),
+        article=stated()[0],
         facts=_facts(results, tasks),
         baseline=results.spec.get("baseline"),
         recognized=f"{100 * recognized_share(results.spec):g}",
@@ -82,6 +88,7 @@ def _section(
         answer=answer(task, results.spec),
         figures=tuple(Markup(svg) for svg in drawn if svg),  # our own figures; their texts are escaped by matplotlib
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
+        beside=tuple(beside(task, results.recipes)),
         strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
         unfolded=number < _UNFOLDED_GALLERIES,
     )

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.points import Comparison, Point, Task
 from reports.records import level_words
-from reports.summary import Comparison, Point, Task, recognized_share
+from reports.summary import recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"

@@ -1,124 +1,19 @@
-"""A run as the page tells it: tasks, their points (mean over seeds) and their comparisons with the baseline."""
+"""From a run's cells and tables to the points and comparisons that the page tells of."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.contracts import Cell, CellStatus, Level, LevelKind, Results
-from reports.records import Records, label, task_name
-from reports.statistics import SMALLEST_BOOTSTRAP_P, accuracy_interval, random_seed
-
-MEASURED = (
-    "colors_per_image",
-    "bpp_file",
-    "bpp_payload",
-    "bpp_entropy",
-    "bpp_nominal",
-    "paper_bytes_per_pixel",
-    "psnr",
-)
-"""Columns of ``cells.csv`` that a point averages over its seeds."""
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class Point:
-    """One variant at one level of one task, over all of its seeds that finished.
-
-    lo, hi: 95 % interval of the accuracy; for several seeds the crossed bootstrap's. recognized: even ``lo`` reaches
-    the spec's share of the original accuracy. measured: the columns ``MEASURED``.
-    """
-
-    variant: str
-    learned: bool
-    level_kind: LevelKind
-    level: Level
-    status: CellStatus
-    error: str
-    seeds: int
-    finished: int
-    accuracy: float = math.nan
-    lo: float = math.nan
-    hi: float = math.nan
-    original: float = math.nan
-    recognized: bool = False
-    devices: tuple[str, ...] = ()
-    measured: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        return self.finished > 0
-
-    @property
-    def drop(self) -> float:
-        """Accuracy less the original's, as a fraction."""
-        return self.accuracy - self.original
-
-    def mean(self, column: str) -> float:
-        """One of the columns ``MEASURED``, NaN where it is not known."""
-        return dict(self.measured).get(column, math.nan)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A row of ``significance.csv``; ``at_floor``: the bootstrap can give no smaller p."""
-
-    variant_a: str
-    learned: bool
-    level_kind: LevelKind
-    level: Level
-    seed: int | None
-    variant_b: str
-    accuracy_a: float
-    accuracy_b: float
-    test: str
-    n: int
-    discordant_a: int
-    discordant_b: int
-    difference: float
-    lo: float
-    hi: float
-    p: float
-    p_holm: float
-    stars: str
-    at_floor: bool
-    devices: tuple[str, ...]
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``tie`` (the test does not separate them) or ``not tested``."""
-        if math.isnan(self.p_holm):
-            return "not tested"
-        if self.p_holm >= SIGNIFICANT:
-            return "tie"
-        return "better" if self.difference > 0 else "worse"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A dataset with a classifier. ``comparisons`` are the telling ones: across seeds where there are several."""
-
-    dataset: str
-    classifier: str
-    cells: tuple[Cell, ...]
-    points: tuple[Point, ...]
-    comparisons: tuple[Comparison, ...]
-    single_seeds: tuple[Comparison, ...]
-    original: float
-    chance: float
-    images: int
-    sources: int
-
-    @property
-    def name(self) -> str:
-        return task_name(self.dataset, self.classifier)
+from harness.contracts import Cell, Results
+from reports.points import MEASURED, Comparison, Point, Task
+from reports.records import Records, label
+from reports.statistics import SMALLEST_BOOTSTRAP_P, accuracy_interval, random_seed, wilson
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
@@ -136,6 +31,9 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
         telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
         classes = results.classes.get(dataset, ())
+        images = len(records.of(finished[0])) if finished else 0
+        sources = len(np.unique(records.groups(finished[0]))) if finished else 0
+        original, lo, hi = _original(finished, points, images if images == sources else 0)
         tasks.append(
             Task(
                 dataset=dataset,
@@ -144,10 +42,12 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
                 points=points,
                 comparisons=telling,
                 single_seeds=tuple(c for c in compared if c not in telling),
-                original=_mean(numbers.loc[[c.key for c in finished], "original_accuracy"]),
+                original=original,
+                original_lo=lo,
+                original_hi=hi,
                 chance=1 / len(classes) if classes else math.nan,
-                images=len(records.of(finished[0])) if finished else 0,
-                sources=len(np.unique(records.groups(finished[0]))) if finished else 0,
+                images=images,
+                sources=sources,
             )
         )
     return tasks
@@ -173,7 +73,7 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
     finished = [cell for cell in cells if cell.status == "ok"]
     lost = next((cell for cell in cells if cell.status != "ok"), None)
     first = cells[0]
-    identity = (label(first), bool(first.fitted_on), first.level_kind, first.level)
+    identity = (label(first), first, first.level_kind, first.level)
     error = lost.error if lost else ""
     if not finished:
         return Point(*identity, first.status, error, len(cells), 0)
@@ -198,6 +98,21 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
         devices=_devices(finished),
         measured=tuple((column, _mean(rows[column])) for column in MEASURED),
     )
+
+
+def _original(finished: list[Cell], points: tuple[Point, ...], independent: int) -> tuple[float, float, float]:
+    """Accuracy on the untouched images and its interval: that of a point which changes no pixel, if there is one.
+
+    independent: the number of test images if each is its own source, else 0; then one seed's interval is Wilson's.
+    """
+    by_seed = {cell.seed: float(cell.notes.get("original_accuracy", math.nan)) for cell in finished}
+    accuracy = float(np.mean(list(by_seed.values()))) if by_seed else math.nan
+    for point in points:
+        if point.finished >= len(by_seed) and math.isinf(point.mean("psnr")):
+            return accuracy, point.lo, point.hi
+    if len(by_seed) == 1 and independent and not math.isnan(accuracy):
+        return accuracy, *wilson(round(accuracy * independent), independent)
+    return accuracy, math.nan, math.nan
 
 
 def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:

@@ -25,11 +25,16 @@ def percent_interval(lo: float, hi: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of accuracies in percentage points, with its sign: ``+33.5``."""
-    return MISSING if math.isnan(difference) else f"{100 * difference:+.1f}".replace("-", "−")
+    return signed(100 * difference, 1)
 
 
 def points_interval(lo: float, hi: float) -> str:
     return "" if math.isnan(lo) else f"[{points(lo)}, {points(hi)}]"
+
+
+def signed(difference: float, digits: int) -> str:
+    """A plain difference with its sign and fixed decimals: ``−0.013``."""
+    return MISSING if math.isnan(difference) else f"{difference:+.{digits}f}".replace("-", "−")
 
 
 def p_value(p: float, at_floor: bool = False) -> str:

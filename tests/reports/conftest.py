@@ -98,6 +98,10 @@ class Bench:
             gallery[number] = replace(pictures, maps=paths, original_p_true=p_true)
         return replace(cell, gallery=gallery)
 
+    def plain(self, variant: str, level: int | None, share: float, **changes: Any) -> Cell:
+        """A cell of 200 images of which this share is recognized, the same ones first."""
+        return self.cell(self.frame(np.arange(200) < round(200 * share)), variant, level, **changes)
+
     def pictures(self, folder: Path, level: int | None, numbers: Iterable[int] = (0, 1)) -> dict[int, Pictures]:
         gallery = {}
         for number in numbers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from harness.contracts import Cell, Results
+from harness.contracts import Results
 from reports.records import Records
 from reports.significance import significance_table
 from reports.story import answer
@@ -26,19 +26,9 @@ def story(results: Results) -> tuple[str, str]:
     return told.headline.replace("\u202f", " "), " ".join(told.details).replace("\u202f", " ")
 
 
-@pytest.fixture
-def make(bench: Bench) -> Callable[..., Cell]:
-    """A cell with exactly this share of right answers among 200 images, the same ones right first."""
-
-    def cell(variant: str, level: int | None, share: float, **changes: object) -> Cell:
-        return bench.cell(bench.frame(np.arange(200) < round(200 * share)), variant, level, **changes)
-
-    return cell
-
-
-def test_a_clear_win(bench: Bench, make: Callable[..., Cell]) -> None:
-    cells = [make("median-cut", 2, 0.5), make("kmeans", 2, 0.9), make("median-cut", 4, 0.84)]
-    cells += [make("learned", level, share, fitted_on="tinynet") for level, share in ((2, 0.85), (4, 0.845))]
+def test_a_clear_win(bench: Bench) -> None:
+    cells = [bench.plain("median-cut", 2, 0.5), bench.plain("kmeans", 2, 0.9), bench.plain("median-cut", 4, 0.84)]
+    cells += [bench.plain("learned", level, share, fitted_on="tinynet") for level, share in ((2, 0.85), (4, 0.845))]
     headline, details = story(bench.results(cells))
     assert headline.startswith(
         "At 2 colors learned keeps 85.0 % of the images recognized where median-cut keeps 50.0 %"
@@ -50,8 +40,12 @@ def test_a_clear_win(bench: Bench, make: Callable[..., Cell]) -> None:
     assert "With all its colors the original keeps 90.0 %." in details
 
 
-def test_the_learned_method_loses(bench: Bench, make: Callable[..., Cell]) -> None:
-    cells = [make("median-cut", 2, 0.8), make("learned", 2, 0.4, fitted_on="tinynet"), make("octree", 2, 0.7)]
+def test_the_learned_method_loses(bench: Bench) -> None:
+    cells = [
+        bench.plain("median-cut", 2, 0.8),
+        bench.plain("learned", 2, 0.4, fitted_on="tinynet"),
+        bench.plain("octree", 2, 0.7),
+    ]
     headline, details = story(bench.results(cells))
     assert "learned keeps 40.0 %" in headline
     assert "−40.0 points" in headline
@@ -59,8 +53,8 @@ def test_the_learned_method_loses(bench: Bench, make: Callable[..., Cell]) -> No
     assert "The most" not in details
 
 
-def test_a_tie(bench: Bench, make: Callable[..., Cell]) -> None:
-    headline, _ = story(bench.results([make("median-cut", 2, 0.8), make("octree", 2, 0.805)]))
+def test_a_tie(bench: Bench) -> None:
+    headline, _ = story(bench.results([bench.plain("median-cut", 2, 0.8), bench.plain("octree", 2, 0.805)]))
     assert headline.endswith("p = 0.50 (Holm), a tie, the difference may be luck.")
 
 
@@ -78,8 +72,8 @@ def test_one_source_is_not_tested(bench: Bench) -> None:
         ("other", "No variant shares a level with the baseline other"),
     ],
 )
-def test_without_comparison(bench: Bench, make: Callable[..., Cell], baseline: str | None, reason: str) -> None:
-    cells = [make("octree", 2, 0.7), make("kmeans", 2, 0.75), make("other", 16, 0.9)]
+def test_without_comparison(bench: Bench, baseline: str | None, reason: str) -> None:
+    cells = [bench.plain("octree", 2, 0.7), bench.plain("kmeans", 2, 0.75), bench.plain("other", 16, 0.9)]
     cells += [bench.cell(None, "median-cut", 2, error="broken")]
     headline, details = story(bench.results(cells, spec={"baseline": baseline}))
     assert headline.startswith("At 2 colors kmeans keeps 75.0 % [")
@@ -88,14 +82,14 @@ def test_without_comparison(bench: Bench, make: Callable[..., Cell], baseline: s
     assert "1 of 4 cells is missing" in details
 
 
-def test_only_one_method(bench: Bench, make: Callable[..., Cell]) -> None:
-    headline, details = story(bench.results([make("median-cut", 4, 0.7), make("original", None, 0.9)]))
+def test_only_one_method(bench: Bench) -> None:
+    headline, details = story(bench.results([bench.plain("median-cut", 4, 0.7), bench.plain("original", None, 0.9)]))
     assert headline.startswith("At 4 colors median-cut keeps 70.0 % [")
     assert "Only median-cut was measured, so there is nothing to compare it with." in details
 
 
-def test_only_the_original(bench: Bench, make: Callable[..., Cell]) -> None:
-    headline, details = story(bench.results([make("original", None, 0.9)]))
+def test_only_the_original(bench: Bench) -> None:
+    headline, details = story(bench.results([bench.plain("original", None, 0.9)]))
     assert headline.startswith("original keeps 90.0 % [")
     assert "Still recognized" not in details
 
@@ -107,11 +101,16 @@ def test_all_failed(bench: Bench) -> None:
     )
 
 
-def test_recognized_counts_the_lower_end(bench: Bench, make: Callable[..., Cell]) -> None:
+def test_recognized_counts_the_lower_end(bench: Bench) -> None:
     """The bar is 0.9 x 0.9 = 0.81: a mean of 0.82 clears it, its interval of 200 images does not."""
-    cells = [make("octree", 2, 0.5), make("octree", 4, 0.82), make("octree", 8, 0.9), make("octree", 16, 0.95)]
-    cells += [make("kmeans", 2, 0.95), make("random", 8, 0.1), make("median-cut", 8, 0.9)]
-    cells += [make("jpeg-like", 9, 0.99, level_kind="quality")]
+    cells = [
+        bench.plain("octree", 2, 0.5),
+        bench.plain("octree", 4, 0.82),
+        bench.plain("octree", 8, 0.9),
+        bench.plain("octree", 16, 0.95),
+    ]
+    cells += [bench.plain("kmeans", 2, 0.95), bench.plain("random", 8, 0.1), bench.plain("median-cut", 8, 0.9)]
+    cells += [bench.plain("jpeg-like", 9, 0.99, level_kind="quality")]
     _, details = story(bench.results(cells, spec={"baseline": None}))
     assert "at least 90 % of the original's accuracy even at the lower end of the interval" in details
     assert details.endswith("kmeans with 2 colors; median-cut and octree with 8 colors; random at no tested number.")
