@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ABOUT = "about.json"
 NETWORK = "network.safetensors"
+STATE = "state.safetensors"
 GALLERY = "gallery"
 
 
@@ -69,6 +70,13 @@ def stored_network(folder: Path, classifier: Any, classes: int, device: str) -> 
     network: torch.nn.Module = classifier.build(classes)
     network.load_state_dict(load_file(folder / NETWORK))
     return freeze(network.to(device))
+
+
+def read_state(store: Store, key: str) -> dict[str, torch.Tensor]:
+    """The state of a fitted method, for its ``load``."""
+    from safetensors.torch import load_file
+
+    return load_file(store.path("quantizers", key) / STATE)
 
 
 def load_decoded(store: Store, key: str, registry: Registry) -> Images:

@@ -269,6 +269,9 @@ class LearnedQuantizer(Quantizer, Protocol):
     state: named tensors or arrays, stored as safetensors; whatever ``palettize`` needs beyond the parameters.
     ``joint_colors = True`` as class data: one training serves all color counts of the lesson. Any quantizer may have
     ``explain(images, colors)``, which gives pictures of what it does: by name ``uint8 [N, H, W]`` or ``[N, H, W, 3]``.
+    ``cycle() -> int``: after so many epochs, and multiples, its training has come to rest and can be compared with
+    others; a search stops trials there only (without it: after any epoch). In a search the lesson's validation split is
+    not empty; a method that puts ``validation_accuracy`` among its metrics can be stopped early.
     """
 
     joint_colors: ClassVar[bool]
@@ -364,6 +367,62 @@ class Cell(PlannedCell):
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
+TrialStatus = Literal["finished", "stopped", "failed", "unfinished"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One training of a search. Trial 0 is the paper's setting.
+
+    values: of the parameters that are searched. status: ``finished`` its whole training, ``stopped`` early by the
+    scheduler, ``failed`` (``error`` says how), or ``unfinished`` when the search's budget ended. accuracy: on the
+    validation split, of images decoded to 8 bits; of the last epoch measured, None where none was. epochs: done, of
+    ``of``. seconds: of training, all attempts together. history: each epoch's metrics.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    status: TrialStatus
+    accuracy: float | None
+    epochs: int
+    of: int
+    seconds: float
+    error: str = ""
+    key: str = ""
+    history: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """One search: a method at one color count on one task, on training images held out from classifier and quantizer.
+
+    dataset, classifier, variant: short names as in tables; space: parameter -> kind of domain -> its values. start: the
+    searched parameters in the paper's setting. train, validation: how many images. best: the number of the finished
+    trial with the highest accuracy (the first of equals), None where none finished. cpus, gpus: what one trial
+    occupies. cycle: after how many epochs, and multiples, a trial may be stopped. classifier_accuracy: the
+    classifier's on the originals of the validation split.
+    """
+
+    dataset: str
+    classifier: str
+    variant: str
+    level: int
+    space: Mapping[str, Mapping[str, Any]]
+    start: Mapping[str, Any]
+    algorithm: str
+    scheduler: str
+    seed: int
+    train: int
+    validation: int
+    classifier_accuracy: float
+    cpus: float
+    gpus: float
+    cycle: int
+    device: str
+    trials: tuple[Trial, ...]
+    best: int | None
+
+
 @dataclass(frozen=True)
 class Failure:
     """A job that failed: what it was, its one-line message, the whole traceback, and how many cells it cost."""
@@ -380,8 +439,8 @@ class Results:
 
     spec: as run, defaults written out. classes: class names per dataset short name. recipes: one entry a dataset and a
     trained thing (``what``, ``name``, ``params``, ``differs``: where it is not the paper's, as sentences; ``credit`` of
-    a dataset). environment: library
-    versions, device, host facts.
+    a dataset). environment: library versions, device, host facts. searches: those that chose parameters of this run's
+    variants.
     """
 
     name: str
@@ -391,6 +450,7 @@ class Results:
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recipes: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    searches: tuple[Searched, ...] = ()
 
 
 @runtime_checkable

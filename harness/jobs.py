@@ -7,30 +7,32 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from harness import environment
-from harness.applying import apply_method
+from harness.applying import apply_method, palettize_all
 from harness.artifacts import (
     ABOUT,
     GALLERY,
     NETWORK,
+    STATE,
     load_classifier,
     load_dataset,
     load_decoded,
     read_about,
+    read_state,
     stored_network,
 )
-from harness.contracts import ContractError, DatasetArrays, Lesson, Precision
+from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesson
 from harness.explaining import explain_method, seen_by_classifier, write_pictures
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec import Stage
 from harness.store import Store, write_json
-from harness.subsets import balanced_rows
+from harness.subsets import balanced_rows, held_out_rows
 
 if TYPE_CHECKING:
     import torch
@@ -43,11 +45,12 @@ HISTORY = "history.json"
 
 @dataclass(frozen=True)
 class Context:
-    """Where a job runs. device: ``cpu`` or ``cuda``."""
+    """Where a job runs. device: ``cpu`` or ``cuda``. on_epoch: hears of a training's epochs and may end it."""
 
     store: Store
     registry: Registry
     device: str = "cpu"
+    on_epoch: EpochCallback | None = None
 
 
 def run_job(job: Job, context: Context) -> None:
@@ -84,6 +87,11 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     if job.train_images is not None:
         chosen = balanced_rows(arrays.train.labels, job.train_images)
         arrays = replace(arrays, train=arrays.train.take(chosen))
+    if job.held_out is not None:
+        kept, out = held_out_rows(arrays.train.labels, arrays.train.groups, *job.held_out)
+        if not len(out):
+            raise ContractError("no training image can be held out: every class comes from a single source")
+        arrays = replace(arrays, train=arrays.train.take(kept), test=arrays.train.take(out))
     for name, split in (("train", arrays.train), ("test", arrays.test)):
         for part in ("images", "labels", "groups"):
             np.save(folder / f"{name}_{part}.npy", getattr(split, part))
@@ -92,6 +100,7 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
         "normalization": asdict(arrays.normalization),
         "augmentation": asdict(arrays.augmentation),
         "batch_size": arrays.batch_size,
+        "held_out": job.held_out is not None,
         "train": len(arrays.train),
         "test": len(arrays.test),
         "side": arrays.test.images.shape[1:3],
@@ -102,7 +111,7 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     from harness.learning import predict
 
     data = load_dataset(context.store, job.inputs["dataset"][1])
-    history = _History(context.store.checkpoints(job.key))
+    history = _History(context.store.checkpoints(job.key), context.on_epoch)
     classifier = _instance("classifier", job, context)
     _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
     history.write(folder)
@@ -118,7 +127,7 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     data = load_dataset(context.store, job.inputs["dataset"][1])
     classifier_key = job.inputs["classifier"][1]
     network = load_classifier(context.store, classifier_key, context.registry, len(data.classes), context.device)
-    history = _History(context.store.checkpoints(job.key))
+    history = _History(context.store.checkpoints(job.key), context.on_epoch)
     lesson = replace(
         _lesson(job, context, data, history),
         classifiers=(network,),
@@ -127,9 +136,26 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     )
     method = _instance("method", job, context)
     method.fit(lesson)
-    _save_tensors(method.state(), folder / "state.safetensors")
+    _save_tensors(method.state(), folder / STATE)
     history.write(folder)
     return {"devices": environment.devices(context.device)}
+
+
+def validation_accuracy(job: Job, context: Context) -> float:
+    """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
+    from harness.learning import predict
+
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    network = load_classifier(
+        context.store, job.inputs["classifier"][1], context.registry, len(data.classes), context.device
+    )
+    method = _instance("method", job, context)
+    method.load(read_state(context.store, job.key), context.device)
+    (level,) = job.levels
+    assert level is not None
+    decoded = palettize_all(method, data.test.images, level).render()
+    predicted = predict(network, decoded, data.normalization, context.device).argmax(axis=1)
+    return float((predicted == data.test.labels).mean())
 
 
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -137,10 +163,8 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     method = _instance("method", job, context)
     fitted: dict[str, Any] = {"seconds": 0.0, "devices": {}}
     if "quantizer" in job.inputs:
-        from safetensors.torch import load_file
-
         stage, key = job.inputs["quantizer"]
-        method.load(load_file(context.store.path(stage, key) / "state.safetensors"), context.device)
+        method.load(read_state(context.store, key), context.device)
         fitted = read_about(context.store, stage, key)
     apply_method(method, images, job.levels[0], folder)
     shown = explain_method(method, np.array(images[_gallery_images(len(images))]), job.levels[0])
@@ -209,33 +233,39 @@ def _gallery_images(n: int) -> list[int]:
 
 def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) -> Lesson:
     assert job.seed is not None
+    about = read_about(context.store, *job.inputs["dataset"])
     return Lesson(
-        dataset=read_about(context.store, *job.inputs["dataset"])["plugin"],
+        dataset=about["plugin"],
         train=data.train,
-        validation=data.train.take(slice(0, 0)),
+        validation=data.test if about["held_out"] else data.train.take(slice(0, 0)),
         classes=data.classes,
         normalization=data.normalization,
         augmentation=data.augmentation,
         seed=job.seed,
         batch_size=data.batch_size,
         device=context.device,
-        precision=cast(Precision, job.precision),
+        precision=job.precision,
         on_epoch=history.note,
         checkpoints=history.folder,
     )
 
 
 class _History:
-    """The metrics of each epoch, kept beside the checkpoint so that a restart goes on with them."""
+    """The metrics of each epoch and its ``seconds``, kept beside the checkpoint so that a restart goes on with them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, further: EpochCallback | None) -> None:
+        self.folder, self.further = folder, further
         self.epochs = read_history(folder)[0]
+        self._since = time.perf_counter()
 
-    def note(self, done: int, epochs: int, metrics: Mapping[str, float]) -> None:
+    def note(self, done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.epochs = [*self.epochs[: done - 1], dict(metrics)]
+        now = time.perf_counter()
+        noted = dict(metrics) | {"seconds": now - self._since}
+        self._since = now
+        self.epochs = [*self.epochs[: done - 1], noted]
         write_json(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+        return bool(self.further is not None and self.further(done, epochs, noted))
 
     def write(self, folder: Path) -> None:
         write_json(folder / HISTORY, self.epochs)

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from harness.contracts import BadInput, Level, Needs, PlannedCell
+from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
+from harness.registry import Plugin
 from harness.sources import source_digest
 from harness.spec import Choice, Resources, Spec, Stage
 
@@ -33,7 +34,7 @@ class Job:
     """One thing to do, as plain data that a worker can be sent.
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
-    a dataset's are kept at most.
+    a dataset's are kept at most. held_out: the share of them, and the seed, that takes the place of the test images.
     """
 
     stage: Stage
@@ -45,8 +46,55 @@ class Job:
     needs: Needs
     seed: int | None = None
     levels: tuple[Level, ...] = ()
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     train_images: int | None = None
+    held_out: tuple[float, int] | None = None
+
+
+def make_job(
+    stage: Stage,
+    plugin: Plugin,
+    name: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, tuple[Stage, str]],
+    needs: Needs,
+    *,
+    seed: int | None = None,
+    levels: tuple[Level, ...] = (),
+    precision: Precision = "fp32",
+    train_images: int | None = None,
+    held_out: tuple[float, int] | None = None,
+    **more: Any,
+) -> Job:
+    """A job under the hash of everything that changes its artifact. more: what else does."""
+    meaning = {
+        "stage": stage,
+        "version": VERSIONS[stage],
+        "plugin": plugin.name,
+        "source": plugin.source_digest,
+        "params": {name: value for name, value in params.items() if name not in plugin.fingerprinted},
+        "inputs": {role: key for role, (_, key) in inputs.items()},
+        "seed": seed,
+        "levels": levels,
+        "precision": precision,
+        "train_images": train_images,
+        "held_out": held_out,
+        **more,
+    }
+    return Job(
+        stage=stage,
+        key=hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest(),
+        name=name,
+        plugin=plugin.name,
+        params=params,
+        inputs=inputs,
+        needs=needs,
+        seed=seed,
+        levels=levels,
+        precision=precision,
+        train_images=train_images,
+        held_out=held_out,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +109,39 @@ class Plan:
         for _, parent in self.jobs[key].inputs.values():
             yield parent
             yield from self.ancestors(parent)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedSearch:
+    """One search: what is searched where, and its trial 0, whose job all others differ from in parameters only."""
+
+    dataset: Choice
+    classifier: Choice
+    method: Choice
+    level: int
+    first: Job
+
+
+def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]]:
+    """The jobs that come before a spec's searches, and the searches: each task x searched method x color count.
+
+    Their datasets hold a share of the training images out in the place of the test images, which are not in them.
+    """
+    builder = _Builder(spec)
+    seed, searches = spec.search.seed, []
+    before: dict[str, Job] = {}
+    for dataset in spec.datasets:
+        data = builder.dataset(dataset, held_out=(spec.search.validation, seed))
+        for classifier in spec.classifiers:
+            network = builder.classifier(classifier, dataset, data, seed)
+            before |= {data.key: data, network.key: network}
+            for method in spec.searched:
+                for level in method.levels:
+                    assert level is not None
+                    where = f"{method.short} at {level} colors on {dataset.short}, {classifier.short}"
+                    first = builder.quantizer(method, (level,), seed, data, network, where)
+                    searches.append(PlannedSearch(dataset, classifier, method, level, first))
+    return before, tuple(searches)
 
 
 def make_plan(spec: Spec) -> Plan:
@@ -84,14 +165,15 @@ class _Builder:
         self.cells: list[PlannedCell] = []
         self._fingerprints: dict[int, str] = {}
 
-    def dataset(self, choice: Choice) -> Job:
+    def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
         return self._job(
             "datasets",
             choice,
-            choice.short,
+            choice.short if held_out is None else f"{choice.short}, {held_out[0]:.0%} of its training images held out",
             {},
             fingerprint=self._fingerprint(choice),
             train_images=choice.train_images,
+            held_out=held_out,
         )
 
     def classifier(self, choice: Choice, dataset: Choice, data: Job, seed: int) -> Job:
@@ -105,6 +187,19 @@ class _Builder:
             fingerprint=self._fingerprint(choice),
         )
 
+    def quantizer(
+        self, method: Choice, levels: tuple[Level, ...], seed: int, data: Job, network: Job, name: str
+    ) -> Job:
+        return self._job(
+            "quantizers",
+            method,
+            name,
+            {"dataset": data, "classifier": network},
+            seed=seed,
+            levels=levels,
+            precision=self.spec.precision,
+        )
+
     def cell(
         self, method: Choice, level: Level, seed: int, dataset: Choice, data: Job, classifier: Choice, network: Job
     ) -> None:
@@ -116,15 +211,7 @@ class _Builder:
             where += f", {classifier.short}, seed {seed}"
             levels = method.levels if method.plugin.joint_colors else (level,)
             together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
-            inputs["quantizer"] = self._job(
-                "quantizers",
-                method,
-                together,
-                {"dataset": data, "classifier": network},
-                seed=seed,
-                levels=levels,
-                precision=self.spec.precision,
-            )
+            inputs["quantizer"] = self.quantizer(method, levels, seed, data, network, together)
         applied = self._job(
             "applied", method, where, inputs, levels=(level,), encoding=source_digest("harness.encoding")
         )
@@ -159,39 +246,22 @@ class _Builder:
         *,
         seed: int | None = None,
         levels: tuple[Level, ...] = (),
-        precision: Literal["fp32", "bf16"] = "fp32",
-        train_images: int | None = None,
-        **more: str | None,
+        precision: Precision = "fp32",
+        **more: Any,
     ) -> Job:
-        meaning = {
-            "stage": stage,
-            "version": VERSIONS[stage],
-            "plugin": choice.name,
-            "source": choice.plugin.source_digest,
-            "params": {k: v for k, v in choice.params.items() if k not in choice.plugin.fingerprinted},
-            "inputs": {role: job.key for role, job in inputs.items()},
-            "seed": seed,
-            "levels": levels,
-            "precision": precision,
-            "train_images": train_images,
+        job = make_job(
+            stage,
+            choice.plugin,
+            name,
+            choice.params,
+            {role: (job.stage, job.key) for role, job in inputs.items()},
+            self._needs(stage, choice, learned_input="quantizer" in inputs),
+            seed=seed,
+            levels=levels,
+            precision=precision,
             **more,
-        }
-        key = hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest()
-        if key not in self.jobs:
-            self.jobs[key] = Job(
-                stage=stage,
-                key=key,
-                name=name,
-                plugin=choice.name,
-                params=choice.params,
-                inputs={role: (job.stage, job.key) for role, job in inputs.items()},
-                needs=self._needs(stage, choice, learned_input="quantizer" in inputs),
-                seed=seed,
-                levels=levels,
-                precision=precision,
-                train_images=train_images,
-            )
-        return self.jobs[key]
+        )
+        return self.jobs.setdefault(job.key, job)
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""

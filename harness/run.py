@@ -74,6 +74,8 @@ def prepare(
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
     spec = resolve(content, registry, scale)
+    if spec.searched:
+        raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
     plan = make_plan(spec)
     kept = Store(store)
     todo = survey(plan, kept)

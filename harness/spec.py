@@ -14,10 +14,14 @@ import pydantic
 from harness.complaints import describe, did_you_mean, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision, check_share
 from harness.registry import Kind, Plugin, Registry
+from harness.search_space import LISTED, Domain, grid, read_space, start_of, starting_with
 
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
+DEFAULT_TRIALS = 20
+DEFAULT_SEEDS, FRESH_SEEDS = [0], [1, 2, 3, 4, 5]
+"""Of a run, and of the comparison after a search."""
 SCALES: Mapping[str, int] = {"small": 4000}
 """How many training images are used at most at each scale; plugins say what their parameters are there."""
 
@@ -62,10 +66,11 @@ class DatasetEntry(Entry):
 
 
 class MethodEntry(Entry):
-    """A method, with its own levels where it does not take the spec's ``colors``."""
+    """A method, with its own levels where it does not take the spec's ``colors``, and what a search may try."""
 
     colors: Levels | None = None
     quality: Levels | None = None
+    search: dict[str, Any] | None = None
 
 
 class Resources(_Model):
@@ -90,6 +95,27 @@ AMethod = Annotated[MethodEntry, pydantic.BeforeValidator(_named)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
 
 
+class SearchSettings(_Model):
+    """How ``fewcolors tune`` searches.
+
+    reduction_factor: of ASHA; one in so many trials gets past a rung, and rungs are so many times apart. trials,
+    seconds: the budget of one search. concurrency: trials at a time. validation: the share of the training images,
+    whole groups, that neither classifier nor quantizer of the search learns from. wandb: a project; mlflow: a
+    tracking URI.
+    """
+
+    algorithm: Literal["optuna", "random", "grid"] = "optuna"
+    scheduler: Literal["asha", "none"] = "asha"
+    reduction_factor: Annotated[int, pydantic.Field(ge=2)] = 2
+    trials: Annotated[int, pydantic.Field(ge=1)] | None = None
+    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
+    concurrency: Annotated[int, pydantic.Field(ge=1)] | None = None
+    validation: Annotated[float, pydantic.Field(gt=0, le=0.5)] = 0.15
+    seed: Seed = 0
+    wandb: str | None = None
+    mlflow: str | None = None
+
+
 class SpecFile(_Model):
     """A spec as it is written; see ``docs/spec.md``."""
 
@@ -98,12 +124,13 @@ class SpecFile(_Model):
     classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
     methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
     colors: Levels = list(DEFAULT_COLORS)
-    seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] | None = None
     baseline: str | None = None
     recognized: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.9
     precision: Precision = "fp32"
     reports: Annotated[list[str], pydantic.Field(min_length=1)] = ["tables", "html"]
     resources: dict[Stage, Resources] = {}
+    search: SearchSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +138,8 @@ class Choice:
     """One plugin with all its parameters.
 
     where: its entry in the spec. short: the name that tells it from its siblings in tables. levels: a method's.
-    train_images: how many of a dataset's training images are used at most.
+    train_images: how many of a dataset's training images are used at most. space: what a search may try; the
+    parameters are then those it starts with.
     """
 
     plugin: Plugin
@@ -121,6 +149,7 @@ class Choice:
     short: str
     levels: tuple[Level, ...] = ()
     train_images: int | None = None
+    space: Mapping[str, Domain] | None = None
 
     @property
     def name(self) -> str:
@@ -141,6 +170,12 @@ class Spec:
     precision: Precision
     reports: tuple[Plugin, ...]
     resources: Mapping[Stage, Resources]
+    search: SearchSettings
+
+    @property
+    def searched(self) -> tuple[Choice, ...]:
+        """The methods whose parameters are searched."""
+        return tuple(choice for choice in self.methods if choice.space is not None)
 
     def written_out(self) -> dict[str, Any]:
         """A spec file's content that runs the same, all defaults written out."""
@@ -152,9 +187,15 @@ class Spec:
             return entry(choice) | ({} if choice.train_images is None else {"train_images": choice.train_images})
 
         def method(choice: Choice) -> dict[str, Any]:
-            kind = choice.plugin.mark.level_kind
-            return entry(choice) | ({} if kind == "none" else {kind: list(choice.levels)})
+            kind, space = choice.plugin.mark.level_kind, choice.space
+            levels = {} if kind == "none" else {kind: list(choice.levels)}
+            if space is None:
+                return entry(choice) | levels
+            fixed = {name: value for name, value in choice.params.items() if name not in space}
+            search = {name: domain.written_out() for name, domain in space.items()}
+            return {"name": choice.name, "params": fixed, "search": search} | levels
 
+        search = {"search": self.search.model_dump()} if self.searched else {}
         return {
             "name": self.name,
             "datasets": [dataset(choice) for choice in self.datasets],
@@ -166,6 +207,7 @@ class Spec:
             "precision": self.precision,
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
+            **search,
         }
 
 
@@ -181,7 +223,6 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     except pydantic.ValidationError as error:
         raise BadInput(_one_sentence(error, content)) from None
     _check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
-    _check_distinct("seeds", file.seeds)
     methods = _choices("method", "methods", file.methods, registry, scale)
     levels = [_levels(file, choice, index) for index, choice in methods]
     named = _merge([replace(choice, levels=own) for (_, choice), own in zip(methods, levels, strict=True)])
@@ -191,18 +232,56 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
             f"(here: {', '.join(known)})."
         )
     _check_distinct("reports", file.reports)
+    searched = [choice for choice in named if choice.space is not None]
+    seeds = file.seeds or (FRESH_SEEDS if searched else DEFAULT_SEEDS)
+    _check_distinct("seeds", seeds)
+    settings = _search_settings(file.search, searched, seeds)
     return Spec(
         name=file.name if scale is None else f"{file.name}-{scale}",
         datasets=_merge(_datasets(file.datasets, registry, scale)),
         classifiers=_merge([c for _, c in _choices("classifier", "classifiers", file.classifiers, registry, scale)]),
         methods=named,
-        seeds=tuple(file.seeds),
+        seeds=tuple(seeds),
         baseline=file.baseline,
         recognized=file.recognized,
         precision=file.precision,
         reports=tuple(registry.get("report", name, f"reports[{i}]") for i, name in enumerate(file.reports)),
         resources=file.resources,
+        search=settings,
     )
+
+
+def _search_settings(stated: SearchSettings | None, searched: Sequence[Choice], seeds: Sequence[int]) -> SearchSettings:
+    if stated is not None and not searched:
+        raise BadInput(
+            "search: no method says what to try; give one a search, such as search: {gamma: {choice: [0, 1]}}."
+        )
+    settings = stated or SearchSettings()
+    if searched and settings.seed in seeds:
+        raise BadInput(
+            f"search.seed: {settings.seed} is one of seeds too; the comparison after the search needs fresh ones."
+        )
+    for choice in searched:
+        _check_algorithm(choice, settings)
+    return settings
+
+
+def _check_algorithm(choice: Choice, settings: SearchSettings) -> None:
+    """A grid has every combination once, so it needs lists, and room for all of them."""
+    if settings.algorithm != "grid" or choice.space is None:
+        return
+    for name, domain in choice.space.items():
+        if domain.kind not in LISTED:
+            raise BadInput(
+                f"{choice.where}.search.{name}: algorithm grid tries listed values, use grid or choice instead of "
+                f"{domain.kind}."
+            )
+    needed = len(starting_with({n: choice.params[n] for n in choice.space}, grid(choice.space)))
+    if settings.trials is not None and settings.trials < needed:
+        raise BadInput(
+            f"search.trials: the grid at {choice.where}.search has {needed} combinations with the one it starts from, "
+            f"{settings.trials} trials are too few; leave trials out or name fewer values."
+        )
 
 
 def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -> str:
@@ -210,6 +289,7 @@ def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -
     *parents, key = first["loc"]
     if first["type"] == "extra_forbidden":
         inner: dict[str, type[_Model]] = {"datasets": DatasetEntry, "methods": MethodEntry, "resources": Resources}
+        inner["search"] = SearchSettings
         known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
         what, hint = "key", " (parameters go under params)" if "params" in known else ""
     elif parents[:1] == ["resources"] and key == "[key]":
@@ -267,11 +347,20 @@ def _choices(
     for index, entry in enumerate(entries):
         at = f"{where}[{index}]"
         plugin = registry.get(kind, entry.name, at)
-        stated = entry.params | dict(plugin.scales.get(scale or "", {}))
-        for params in _expand(plugin, stated, f"{at}.params"):
-            instance = plugin.make(params, f"{at}.params")
-            found.append((index, Choice(plugin, instance, plugin.defaults_written_out(instance), at, entry.name)))
+        stated = dict(entry.params)
+        space = _space(entry, plugin, at)
+        start = start_of(space, plugin, stated, f"{at}.search") if space else {}
+        scaled = {name: v for name, v in plugin.scales.get(scale or "", {}).items() if name not in start}
+        for params in _expand(plugin, stated | scaled, f"{at}.params"):
+            instance = plugin.make(params | start, f"{at}.params")
+            written = plugin.defaults_written_out(instance)
+            found.append((index, Choice(plugin, instance, written, at, entry.name, space=space)))
     return found
+
+
+def _space(entry: Entry, plugin: Plugin, where: str) -> dict[str, Domain] | None:
+    stated = entry.search if isinstance(entry, MethodEntry) else None
+    return None if stated is None else read_space(stated, plugin, f"{where}.search")
 
 
 def _expand(plugin: Plugin, params: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
@@ -291,7 +380,7 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     """Choices with their short names; the same plugin with the same parameters twice becomes one with all levels."""
     distinct: dict[str, Choice] = {}
     for choice in choices:
-        identity = repr((choice.name, sorted(choice.params.items()), choice.train_images))
+        identity = repr((choice.name, sorted(choice.params.items()), choice.train_images, choice.space))
         if identity in distinct and not choice.levels:
             first = distinct[identity].where
             raise BadInput(f"{choice.where}: {choice.name!r} with the same parameters stands at {first} already.")

@@ -1,4 +1,4 @@
-"""Which training images are used where not all are."""
+"""Which training images are used where not all are, and which of them a search holds out."""
 
 from __future__ import annotations
 
@@ -28,3 +28,26 @@ def balanced_rows(labels: NDArray[np.int64], count: int, seed: int = 0) -> NDArr
         for label, quota in zip(classes, quotas, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def held_out_rows(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to keep and rows to hold out, ascending: whole groups, of each class about ``share`` of the images.
+
+    A group counts to the class of its first image. Drawn at random from ``seed``; each class that has two groups or
+    more keeps one and gives one.
+    """
+    generator = np.random.default_rng(seed)
+    names, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(member)
+    out = np.zeros(len(names), bool)
+    for label in np.unique(labels):
+        own = generator.permutation(np.flatnonzero(labels[first] == label))
+        if len(own) < 2:
+            continue
+        before = np.cumsum(sizes[own]) - sizes[own]
+        chosen = own[before + sizes[own] / 2 <= share * sizes[own].sum()]
+        out[chosen if len(chosen) else own[:1]] = True
+        out[own[-1]] = False
+    return np.flatnonzero(~out[member]), np.flatnonzero(out[member])

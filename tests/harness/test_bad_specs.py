@@ -35,7 +35,7 @@ CHANGES = [
     ("datasets: [{name: digits-on-photos, param: {}}]",
      "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, train_images) (parameters go ..."),
     (METHOD.format("median-cut, dither: none"),
-     "methods[1]: unknown key 'dither' (known: name, params, colors, quality) (parameters go under params)."),
+     "methods[1]: unknown key 'dither' (known: name, params, colors, quality, search) (parameters go under params)."),
     ("classifiers: [{name: alexnet, colors: [2]}]", "classifiers[0]: unknown key 'colors' (known: name, params) ..."),
     ("resources: {cells: {cpu: 1}}",
      "resources.cells: unknown key 'cpu', did you mean 'cpus'? (known: cpus, gpus, memory, seconds)."),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.subsets import balanced_rows
+from harness.subsets import balanced_rows, held_out_rows
 
 
 def test_each_class_keeps_its_share():
@@ -37,3 +37,23 @@ def test_as_many_rows_as_asked_for_in_nearly_equal_shares(labels, count):
     for label, size in Counter(labels.tolist()).items():
         kept = int((labels[rows] == label).sum())
         assert kept <= max(1, int(np.ceil(size * share)))
+
+
+def test_whole_groups_are_held_out_in_each_classs_share():
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 300, 2000)
+    labels = groups % 5
+    keep, out = held_out_rows(labels, groups, 0.2, seed=0)
+    assert sorted([*keep, *out]) == list(range(2000))
+    assert not set(groups[keep]) & set(groups[out])
+    for label in range(5):
+        assert (labels[out] == label).sum() == pytest.approx(0.2 * (labels == label).sum(), abs=8)
+    assert not np.array_equal(out, held_out_rows(labels, groups, 0.2, seed=1)[1])
+
+
+def test_a_class_with_two_groups_gives_one_and_keeps_one():
+    labels, groups = np.array([0, 0, 0, 1, 1, 2]), np.array([7, 7, 8, 9, 10, 11])
+    for seed in range(5):
+        keep, out = held_out_rows(labels, groups, 0.15, seed)
+        assert sorted(set(labels[out])) == [0, 1]
+        assert sorted(set(labels[keep])) == [0, 1, 2]
