@@ -22,8 +22,10 @@ from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer
-from reports.styles import Style, styles_of
+from reports.styles import Style, assign, styles_of
 from reports.summary import recognized_share, summarize
+from reports.sweep_figures import over_parameter
+from reports.sweeps import sweeps
 from reports.tables import cells_table
 from reports.templating import fill_in
 
@@ -59,6 +61,7 @@ def render(results: Results) -> str:
         question=QUESTION,
         sections=sections,
         styles=styles,
+        sweeps=_sweep_figures(tasks),
         originals=originals(tasks),
         article=stated()[0],
         facts=_facts(results, tasks),
@@ -92,6 +95,28 @@ def _section(
         strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
         unfolded=number < _UNFOLDED_GALLERIES,
     )
+
+
+@dataclass(frozen=True)
+class SweepFigure:
+    """A sweep with its drawing and the styles of its lines."""
+
+    title: str
+    figure: Markup
+    lines: Mapping[str, Style]
+
+
+def _sweep_figures(tasks: list[Task]) -> list[SweepFigure]:
+    found = sweeps(tasks)
+    styles = assign(sorted(line for sweep in found for line, _ in sweep.lines))
+    return [
+        SweepFigure(
+            sweep.title,
+            Markup(over_parameter(sweep, styles, f"sweep{number}")),  # our own figure, as above
+            {line: styles[line] for line, _ in sweep.lines},
+        )
+        for number, sweep in enumerate(found)
+    ]
 
 
 def _facts(results: Results, tasks: list[Task]) -> list[str]:

@@ -1,0 +1,132 @@
+"""Accuracy over a parameter: along an axis where it is a number, side by side where it is a choice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.drawing import PAPER, WIDTH, canvas, drawing, percents, to_svg, trace, whiskers
+from reports.points import Point
+from reports.styles import Style
+from reports.sweeps import Sweep, in_words
+
+_DECADE = 10
+_SET_APART = 0.22
+"""How far zero stands from a log axis, as a share of its length."""
+_LEAST_SPAN = 0.1
+_LONGEST_NAME = 28
+_CLOSEST_TICKS = 0.06
+_WHOLE_PERCENTS = [1, 2, 5, 10]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where values lie. zero_apart: zero stands left of a log axis, which has no place for it."""
+
+    positions: tuple[float, ...]
+    is_log: bool
+    zero_apart: bool
+
+
+def place(values: Sequence[float]) -> Axis:
+    """Ascending values on a log axis if those above zero span a decade and none lies below, else on a plain one."""
+    positive = [value for value in values if value > 0]
+    if min(values) < 0 or not positive or max(positive) < _DECADE * min(positive):
+        return Axis(tuple(map(float, values)), is_log=False, zero_apart=False)
+    logs = [math.log10(value) for value in positive]
+    apart = [logs[0] - _SET_APART * (logs[-1] - logs[0])] * (len(values) - len(positive))
+    return Axis((*apart, *logs), is_log=True, zero_apart=bool(apart))
+
+
+def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
+    """A sweep as SVG. styles: of its lines. ``name`` is unique on the page."""
+    with drawing(name):
+        figure = _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
+        return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}")
+
+
+def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
+    axis = place(sweep.values)
+    scale = (" (log scale, 0 set apart)" if axis.zero_apart else " (log scale)") if axis.is_log else ""
+    figure, axes = canvas(f"{sweep.parameter}{scale}", (0.115, 0.17, 0.865, 0.79))
+    length = axis.positions[-1] - axis.positions[0]
+    for number, (line, found) in enumerate(sweep.lines):
+        beside = 0.01 * length * (number - (len(sweep.lines) - 1) / 2)
+        x, points = [axis.positions[i] + beside for i, _ in found], [point for _, point in found]
+        joined = slice(1 if axis.zero_apart and found[0][0] == 0 else 0, None)
+        trace(axes, x[joined], points[joined], styles[line])
+        if joined.start:
+            trace(axes, x[:1], points[:1], styles[line])
+            heights = [point.accuracy for point in points[:2]]
+            axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5)))
+    ticks = _ticks(axis.positions)
+    axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])
+    axes.set_xlim(axis.positions[0] - 0.05 * length, axis.positions[-1] + 0.05 * length)
+    axes.set_ylim(_limits(sweep))
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=_WHOLE_PERCENTS))
+    if axis.zero_apart:
+        _break(axes, (axis.positions[0] + axis.positions[1]) / 2)
+    return figure
+
+
+def _ticks(positions: Sequence[float]) -> list[int]:
+    """The values to name: both ends, and from the left those that leave room for the name before and the last."""
+    room = _CLOSEST_TICKS * (positions[-1] - positions[0])
+    named = [0]
+    for i, position in enumerate(positions[:-1]):
+        if position - positions[named[-1]] >= room and positions[-1] - position >= room:
+            named.append(i)
+    return [*named, len(positions) - 1]
+
+
+def _limits(sweep: Sweep) -> tuple[float, float]:
+    """Accuracies with some room; points need no zero below them, as bars would."""
+    ends = [
+        end for _, found in sweep.lines for _, p in found for end in (p.accuracy, p.lo, p.hi) if not math.isnan(end)
+    ]
+    middle, half = (min(ends) + max(ends)) / 2, max(max(ends) - min(ends), _LEAST_SPAN) / 2
+    return max(middle - 1.12 * half, 0.0), min(middle + 1.12 * half, 1.03)
+
+
+def _break(axes: Axes, x: float) -> None:
+    axes.text(x, 0, "//", transform=axes.get_xaxis_transform(), ha="center", va="center", fontsize=9)
+
+
+def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
+    """A row for each value, in it a dot for each line."""
+    names = [_shortened(in_words(value)) for value in sweep.values]
+    row = 0.3 + 0.13 * len(sweep.lines)
+    height = 0.72 + row * len(names)
+    left = 0.03 + 0.0165 * max(map(len, names))
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((left, 0.6 / height, 0.98 - left, 1 - 0.7 / height))
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_formatter(percents)
+    axes.set_xlabel("accuracy, %")
+    sns.despine(ax=axes, bottom=True)
+    axes.tick_params(length=3, width=0.6)
+    for number, (line, found) in enumerate(sweep.lines):
+        below = 0.13 / row * (number - (len(sweep.lines) - 1) / 2)
+        _dots(axes, [i + below for i, _ in found], [point for _, point in found], styles[line])
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(_limits(sweep))
+    axes.xaxis.set_major_locator(MaxNLocator(9, steps=_WHOLE_PERCENTS))
+    return figure
+
+
+def _dots(axes: Axes, y: Sequence[float], points: Sequence[Point], style: Style) -> None:
+    x = [point.accuracy for point in points]
+    axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
+    axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
