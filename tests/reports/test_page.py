@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from harness.contracts import Cell, Failure, Results
-from reports import plugins
+from reports import gallery_page, plugins
 from reports.page import render
 
 if TYPE_CHECKING:
@@ -159,7 +159,10 @@ def test_the_sentence_says_what_the_tables_say(full: Results, tmp_path: Path) ->
 
 def test_hostile_strings_stay_text(bench: Bench) -> None:
     frame = bench.frame([1, 0, 1])
+    learned = {"dataset": "stl10", "classifier": "alexnet", "method": "colorcnn", "fitted_on": "alexnet"}
+    setting = {"backbone": "unet", "gamma": 1.0, "xi": 1.0}
     cells = [
+        *(bench.cell(frame, f"colorcnn {v}", 2, **learned, params=setting | {HOSTILE: v}) for v in ("a", HOSTILE)),
         bench.cell(frame, HOSTILE, 2, dataset=HOSTILE, classifier=HOSTILE),
         bench.cell(frame, HOSTILE, 4, dataset=HOSTILE, classifier=HOSTILE),
         bench.cell(frame, "median-cut", 2, dataset=HOSTILE, classifier=HOSTILE),
@@ -170,12 +173,20 @@ def test_hostile_strings_stay_text(bench: Bench) -> None:
         name=HOSTILE,
         classes={HOSTILE: (HOSTILE, "dog", "cow")},
         failures=(Failure(HOSTILE, HOSTILE, HOSTILE, 1),),
-        recipes=({"what": HOSTILE, "name": HOSTILE, "params": {HOSTILE: HOSTILE}, "differs": [HOSTILE]},),
+        recipes=tuple(
+            {"what": what, "name": name, "params": {HOSTILE: HOSTILE}, "differs": [HOSTILE]}
+            for what, name in ((HOSTILE, HOSTILE), ("classifier", "alexnet"))
+        ),
         environment={HOSTILE: HOSTILE},
         spec={"note": HOSTILE},
     )
     page = assert_stands_alone(render(results))
     assert page.text.count("{{ 7 * 7 }}$x^2$") > 10
+    assert f"colorcnn over {HOSTILE} · 2 colors" in page.text
+    assert HOSTILE in [link.get("title") for link in page.all("a")], "a departure, beside the paper's value"
+    assert_stands_alone(
+        gallery_page.render(bench.results([bench.seen(cells[2], {"<b>&'": np.zeros((16, 16), np.uint8)})]))
+    )
 
 
 @pytest.mark.parametrize("status", ["failed", "blocked"])
