@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.complaints import told
-from harness.contracts import BadInput
+from harness.contracts import BadInput, EpochCallback
 from harness.discovery import discover
 from harness.jobs import Context, run_job
 from harness.plan import Job
@@ -103,8 +103,7 @@ class RayPool:
         import ray
 
         self._ray = ray
-        own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
-        self._payload = ray.put(_Surroundings(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources)))
+        self._payload = ray.put(Surroundings.here(store, sources))
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Path] = {}
@@ -192,7 +191,7 @@ def _plainly(error: Exception) -> str:
 
 
 @dataclass(frozen=True)
-class _Surroundings:
+class Surroundings:
     """What a worker takes over from the driver: the store, the folder, our environment variables, plugins."""
 
     store: str
@@ -200,17 +199,26 @@ class _Surroundings:
     environment: dict[str, str]
     sources: tuple[Source, ...]
 
+    @classmethod
+    def here(cls, store: Store, sources: Sequence[Source]) -> Surroundings:
+        own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
+        return cls(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources))
 
-def _execute(driver: _Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
+    def enter(self, on_gpu: bool, on_epoch: EpochCallback | None = None) -> Context:
+        """Makes this process one that works for the driver."""
+        os.environ.update(self.environment)
+        with contextlib.suppress(OSError):
+            os.chdir(self.folder)
+        return Context(Store(Path(self.store)), _registry(self.sources), _device(on_gpu), on_epoch)
+
+
+def _execute(driver: Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
     mark: a file that is there once the task has begun.
     """
     Path(mark).touch()
-    os.environ.update(driver.environment)
-    with contextlib.suppress(OSError):
-        os.chdir(driver.folder)
-    return [_outcome(job, Store(Path(driver.store)), driver.sources, on_gpu) for job in jobs]
+    return [_outcome(job, driver, on_gpu) for job in jobs]
 
 
 def _host() -> str:
@@ -220,11 +228,12 @@ def _host() -> str:
     return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
 
 
-def _outcome(job: Job, store: Store, sources: tuple[Source, ...], on_gpu: bool) -> Outcome:
+def _outcome(job: Job, driver: Surroundings, on_gpu: bool) -> Outcome:
     started, message, text = time.perf_counter(), "", ""
+    store = Store(Path(driver.store))
     try:
         if not store.has(job.stage, job.key):
-            run_job(job, Context(store, _registry(sources), _device(on_gpu)))
+            run_job(job, driver.enter(on_gpu))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
         if not store.has(job.stage, job.key):
             message, text = told(error), traceback.format_exc()

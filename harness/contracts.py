@@ -374,14 +374,14 @@ TrialStatus = Literal["finished", "stopped", "failed", "unfinished"]
 class Trial:
     """One training of a search. Trial 0 is the paper's setting.
 
-    values: of the parameters that are searched. status: ``finished`` its whole training, ``stopped`` early by the
-    scheduler, ``failed`` (``error`` says how), or ``unfinished`` when the search's budget ended. accuracy: on the
-    validation split, of images decoded to 8 bits; of the last epoch measured, None where none was. epochs: done, of
-    ``of``. seconds: of training, all attempts together. history: each epoch's metrics.
+    chosen: the values of the parameters that are searched. status: ``finished`` its whole training, ``stopped`` early
+    by the scheduler, ``failed`` (``error`` says how), or ``unfinished`` when the search's budget ended. accuracy: on
+    the validation split, of images decoded to 8 bits; of the last epoch measured, None where none was. epochs: done,
+    of ``of``. seconds: of training. history: each epoch's metrics.
     """
 
     number: int
-    values: Mapping[str, Any]
+    chosen: Mapping[str, Any]
     status: TrialStatus
     accuracy: float | None
     epochs: int

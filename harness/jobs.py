@@ -280,6 +280,14 @@ def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
         return [], 0
 
 
+def fit_history(store: Store, job: Job) -> tuple[list[dict[str, float]], int]:
+    """The same of a training, whether it is done or under way."""
+    if not store.has(job.stage, job.key):
+        return read_history(store.checkpoints(job.key))
+    epochs: list[dict[str, float]] = json.loads((store.path(job.stage, job.key) / HISTORY).read_text())
+    return epochs, len(epochs)
+
+
 def _save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
     import torch
     from safetensors.torch import save_file

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
 from harness.registry import Plugin
+from harness.search_space import Domain, grid, starting_with
 from harness.sources import source_digest
-from harness.spec import Choice, Resources, Spec, Stage
+from harness.spec import DEFAULT_TRIALS, Choice, Resources, SearchSettings, Spec, Stage
 
 T = TypeVar("T")
 
@@ -121,6 +122,31 @@ class PlannedSearch:
     level: int
     first: Job
 
+    @property
+    def space(self) -> Mapping[str, Domain]:
+        return self.method.space or {}
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The searched parameters of trial 0."""
+        return {name: self.method.params[name] for name in self.space}
+
+    def points(self, settings: SearchSettings) -> list[dict[str, Any]]:
+        """What is tried before anything is drawn: the paper's setting and, in a grid, everything else."""
+        return starting_with(self.start, grid(self.space) if settings.algorithm == "grid" else [])
+
+    def count(self, settings: SearchSettings) -> int:
+        """How many trials there will be at most."""
+        if settings.algorithm == "grid":
+            return len(self.points(settings))
+        return settings.trials or DEFAULT_TRIALS
+
+
+def cycle_of(method: Any) -> int:
+    """After how many epochs, and multiples, trainings of this method can be compared: what it says, else 1."""
+    cycle = getattr(method, "cycle", None)
+    return 1 if cycle is None else max(1, int(cycle()))
+
 
 def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]]:
     """The jobs that come before a spec's searches, and the searches: each task x searched method x color count.
@@ -142,6 +168,22 @@ def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]
                     first = builder.quantizer(method, (level,), seed, data, network, where)
                     searches.append(PlannedSearch(dataset, classifier, method, level, first))
     return before, tuple(searches)
+
+
+def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
+    """A search's training with other values of its parameters than trial 0."""
+    params = plugin.defaults_written_out(plugin.make({**first.params, **values}, first.name))
+    return make_job(
+        first.stage,
+        plugin,
+        first.name,
+        params,
+        first.inputs,
+        first.needs,
+        seed=first.seed,
+        levels=first.levels,
+        precision=first.precision,
+    )
 
 
 def make_plan(spec: Spec) -> Plan:

@@ -60,7 +60,7 @@ class Progress:
             sentence = f"{event.event}: {event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
         elif event.event == "done" and not self.console.is_terminal:
-            self._line(f"{event.stage}: {event.job} done in {_duration(event.seconds or 0)}")
+            self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 
     def tick(self, running: Sequence[Job]) -> None:
         self.running = running
@@ -74,7 +74,7 @@ class Progress:
         done = sum(counts["done"] for counts in self.counts.values())
         lost = sum(counts["failed"] + counts["blocked"] for counts in self.counts.values())
         failed = f", {lost} failed or blocked" if lost else ""
-        clock = f"[{_duration(self._said - self.begun)}] {done}/{self.total.total()}{failed}{self._left_in_words()}"
+        clock = f"[{duration(self._said - self.begun)}] {done}/{self.total.total()}{failed}{self._left_in_words()}"
         self.console.print(f"{clock}: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _table(self) -> Group:
@@ -93,7 +93,7 @@ class Progress:
                     Text(str(lost), style="red" if lost else ""),
                     str(self.total[stage]),
                 )
-        clock = f"{_duration(time.monotonic() - self.begun)} gone{self._left_in_words()}"
+        clock = f"{duration(time.monotonic() - self.begun)} gone{self._left_in_words()}"
         return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
 
     def _shown(self, job: Job) -> str:
@@ -104,7 +104,7 @@ class Progress:
         seconds, known = self._time_left()
         if not known and not seconds:
             return ""
-        return f", {'about' if known else 'at least'} {_duration(seconds)} left"
+        return f", {'about' if known else 'at least'} {duration(seconds)} left"
 
     def _epochs(self, job: Job) -> tuple[int, int]:
         if job.stage not in ("classifiers", "quantizers"):
@@ -143,7 +143,7 @@ class Progress:
         return self._epoch_ends[job.key][1] * of / done
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
 from harness.artifacts import ABOUT, GALLERY
-from harness.contracts import BadInput, Cell, Failure, Results
+from harness.contracts import BadInput, Cell, Failure, Results, Searched
 from harness.events import Event, last_run
 from harness.explaining import read_pictures
 from harness.plan import Plan
 from harness.spec import Choice, Spec
 from harness.store import Store, write_json
 
-PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
+PLAN, EVENTS, SPEC, SEARCHES = "plan.json", "events.jsonl", "spec.yaml", "searches.json"
 
 
 def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
@@ -108,7 +110,15 @@ def gather(folder: Path, moved_to: Path | None = None) -> Results:
             "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
             "versions": _versions(finished),
         },
+        searches=read_searches(folder),
     )
+
+
+def read_searches(folder: Path) -> tuple[Searched, ...]:
+    """The searches that chose parameters of a run in ``folder``; none where it was no search."""
+    if not (folder / SEARCHES).is_file():
+        return ()
+    return pydantic.TypeAdapter(tuple[Searched, ...]).validate_json((folder / SEARCHES).read_bytes())
 
 
 def _versions(cells: Sequence[Cell]) -> dict[str, str]:

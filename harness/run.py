@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
@@ -23,6 +23,9 @@ from harness.sources import Source, read_source
 from harness.spec import Spec, resolve
 from harness.spec_file import override, read_spec
 from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.cluster import RayPool
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +79,18 @@ def prepare(
     spec = resolve(content, registry, scale)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
+    return request_for(spec, Store(store), registry, sources)
+
+
+def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
+    """Plans a spec, looks up what is stored, and lets plugins check what they will read. Raises BadInput."""
     plan = make_plan(spec)
-    kept = Store(store)
-    todo = survey(plan, kept)
+    todo = survey(plan, store)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
             check_inputs(choice)
-    return Request(spec, plan, kept, registry, sources, todo)
+    return Request(spec, plan, store, registry, sources, todo)
 
 
 def execute(
@@ -109,24 +116,33 @@ def execute(
             write_plan(folder, request.spec, request.plan, request.store)
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
-        log = EventLog(folder / EVENTS)
-        log("run-started", message=f"{len(request.plan.cells)} cells, {len(pending)} jobs to run")
-        for key, sentence in request.survey.damaged.items():
-            request.store.remove(request.plan.jobs[key].stage, key)
-            console.print(sentence, style="yellow", markup=False)
-            log("damaged", message=sentence)
-        for key, job in request.plan.jobs.items():
-            if key not in pending and request.store.has(job.stage, key):
-                log("cached", job)
-        if pool is not None:
-            progress = Progress(console, request.plan, pending, request.store, pool.capacity()[0])
-            log.listeners = (progress,)
-            with progress:
-                Schedule(request.plan, pending, pool, log, progress.tick).run()
-        log("run-ended")
+        compute(request.plan, request.survey, request.store, pool, EventLog(folder / EVENTS), console)
     results = gather(folder)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return Ending(results, pages, broken, len(pending))
+
+
+def compute(
+    plan: Plan, todo: Survey, store: Store, pool: RayPool | None, log: EventLog, console: Console
+) -> Schedule | None:
+    """Does what is pending (there is a pool where anything is) and logs it; gives the schedule as it ended."""
+    log("run-started", message=f"{len(plan.cells)} cells, {len(todo.pending)} jobs to run")
+    for key, sentence in todo.damaged.items():
+        store.remove(plan.jobs[key].stage, key)
+        console.print(sentence, style="yellow", markup=False)
+        log("damaged", message=sentence)
+    for key, job in plan.jobs.items():
+        if key not in todo.pending and store.has(job.stage, key):
+            log("cached", job)
+    schedule = None
+    if pool is not None:
+        progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
+        log.listeners = (progress,)
+        schedule = Schedule(plan, todo.pending, pool, log, progress.tick)
+        with progress:
+            schedule.run()
+    log("run-ended")
+    return schedule
 
 
 def _write_spec(path: Path, spec: Spec) -> None:

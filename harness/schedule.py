@@ -73,8 +73,11 @@ class Survey:
     damaged: Mapping[str, str]
 
 
-def survey(plan: Plan, store: Store) -> Survey:
-    """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified."""
+def survey(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Survey:
+    """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified.
+
+    wanted: keys of jobs to look up instead of the cells'.
+    """
     pending: dict[str, None] = {}
     sound: set[str] = set()
     damaged: dict[str, str] = {}
@@ -93,8 +96,8 @@ def survey(plan: Plan, store: Store) -> Survey:
             visit(parent)
         pending[key] = None
 
-    for cell in plan.cells:
-        visit(cell.key)
+    for key in (cell.key for cell in plan.cells) if wanted is None else wanted:
+        visit(key)
     return Survey(tuple(pending), damaged)
 
 

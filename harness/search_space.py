@@ -29,9 +29,11 @@ class Domain:
         return {self.kind: list(self.values)}
 
     def rounded(self, value: Any) -> Any:
-        """A drawn value to four significant digits, so that it can be read, written and found again."""
-        if self.kind not in ("uniform", "loguniform"):
+        """A drawn value as it is used: to four significant digits, so that it can be read, written and found again."""
+        if self.kind in LISTED:
             return value
+        if self.kind == "randint":
+            return int(value)
         low, high = self.values
         return min(max(float(f"{value:.{_DIGITS}g}"), low), high)
 

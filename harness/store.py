@@ -69,6 +69,10 @@ class Store:
         """Throws an artifact away."""
         shutil.rmtree(self.path(stage, key), ignore_errors=True)
 
+    def forget(self, key: str) -> None:
+        """Throws a training's checkpoint away."""
+        shutil.rmtree(self.checkpoints(key), ignore_errors=True)
+
     @contextlib.contextmanager
     def write(self, stage: Stage, key: str) -> Iterator[Path]:
         """A folder to fill; on leaving it becomes the artifact in one step. The first writer wins."""
@@ -86,7 +90,7 @@ class Store:
             shutil.rmtree(partial, ignore_errors=True)
         if not self.has(stage, key):
             raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place")
-        shutil.rmtree(self.checkpoints(key), ignore_errors=True)
+        self.forget(key)
 
 
 def _digest(path: Path) -> str:

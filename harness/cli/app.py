@@ -81,6 +81,13 @@ Scale = Annotated[
     str | None,
     typer.Option("--scale", help="small: narrower networks, fewer images and epochs, minutes instead of days."),
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/<name of the spec>")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),
+]
+Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of the cluster started here.", show_default="all")]
+Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of the cluster started here.", show_default="all")]
 
 
 def main() -> NoReturn:

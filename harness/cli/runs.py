@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import (
+    Address,
     Classifiers,
     Colors,
+    Cpus,
     DataRoot,
     Datasets,
+    Gpus,
     Methods,
     MovedStore,
+    Out,
     Plugins,
     Scale,
     Seeds,
@@ -67,9 +71,7 @@ def plan(
 @app.command()
 def run(
     spec: SpecPath,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/<name of the spec>")
-    ] = None,
+    out: Out = None,
     store: StorePath = Path("store"),
     plugin: Plugins = [],
     method: Methods = [],
@@ -79,16 +81,9 @@ def run(
     colors: Colors = [],
     scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
-    address: Annotated[
-        str | None,
-        typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),
-    ] = None,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="CPUs of the cluster started here.", show_default="all")
-    ] = None,
-    gpus: Annotated[
-        int | None, typer.Option(min=0, help="GPUs of the cluster started here.", show_default="all")
-    ] = None,
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
 ) -> None:
     """Runs a spec: whatever is not stored yet, then the report."""
     from harness.run import execute, prepare
@@ -105,7 +100,7 @@ def run(
     except KeyboardInterrupt:
         _say_what_is_kept(screen, request)
         raise
-    _say_how_it_ended(screen, ending, folder)
+    say_how_it_ended(screen, ending, folder)
     if not ending.complete:
         raise typer.Exit(1)
 
@@ -120,7 +115,8 @@ def _say_what_is_kept(screen: Console, request: Request) -> None:
     )
 
 
-def _say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
+def say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
+    """How many cells are ok, and where tables and pages are."""
     cells = ending.results.cells
     lost = [cell for cell in cells if cell.status != "ok"]
     nothing = "" if ending.computed else " (all stored already)"

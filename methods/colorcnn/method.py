@@ -86,11 +86,15 @@ class ColorCNN:
     def __post_init__(self) -> None:
         self._network: Network | None = None
 
+    def cycle(self) -> int:
+        """Epochs until the learning rate starts anew: nobody is judged in the middle of one."""
+        return max(1, self.epochs // 3) if self.restart_period is None else self.restart_period
+
     def recipe(self, lesson: Lesson) -> Recipe:
         """The training's parameters with those that depend on others, or on the lesson, filled in."""
         from methods.colorcnn.training import Recipe
 
-        norm, period = self.palette_norm, self.restart_period
+        norm = self.palette_norm
         return Recipe(
             gamma=self.gamma,
             regularizer=self.regularizer,
@@ -102,7 +106,7 @@ class ColorCNN:
             rate=self.rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
-            restart_period=max(1, self.epochs // 3) if period is None else period,
+            restart_period=self.cycle(),
         )
 
     def fit(self, lesson: Lesson) -> None:

@@ -1,0 +1,90 @@
+"""The search for a method's parameters: ``tune``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.cli.app import (
+    Address,
+    Classifiers,
+    Cpus,
+    DataRoot,
+    Datasets,
+    Gpus,
+    Out,
+    Plugins,
+    Scale,
+    SpecPath,
+    StorePath,
+    app,
+    console,
+)
+from harness.cli.runs import say_how_it_ended
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.contracts import Searched
+
+
+@app.command()
+def tune(
+    spec: SpecPath,
+    out: Out = None,
+    store: StorePath = Path("store"),
+    plugin: Plugins = [],
+    dataset: Datasets = [],
+    classifier: Classifiers = [],
+    scale: Scale = None,
+    data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+) -> None:
+    """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
+    from harness.tuning import execute_search, prepare_search
+
+    request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
+    screen, folder = console(), out or Path("runs") / request.spec.name
+    try:
+        compared = execute_search(request, folder, screen, address, cpus, gpus)
+    except KeyboardInterrupt:
+        screen.print(
+            "Interrupted; finished trials are kept, those under way go on from their last epoch and none of them "
+            f"counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+    for each in compared:
+        for searched in each.searched:
+            _say_what_was_found(screen, searched)
+        if each.ending is not None:
+            screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
+            say_how_it_ended(screen, each.ending, each.folder)
+    if any(each.ending is None or not each.ending.complete for each in compared):
+        raise typer.Exit(1)
+
+
+def _say_what_was_found(screen: Console, searched: Searched) -> None:
+    where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
+    statuses = [trial.status for trial in searched.trials]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    if searched.best is None:
+        screen.print(f"{where}: no trial finished ({counts}).", style="red", highlight=False, soft_wrap=True)
+        return
+    best, first = searched.trials[searched.best], searched.trials[0]
+    values = ", ".join(f"{name}={value}" for name, value in best.chosen.items())
+    paper = "" if first.accuracy is None else f" (the paper's setting: {100 * first.accuracy:.1f} %, {first.status})"
+    what = "the paper's setting" if searched.best == 0 else f"trial {searched.best}, {values}"
+    screen.print(
+        f"{where}: {what}, {100 * (best.accuracy or 0):.1f} % of {searched.validation:,} validation images"
+        f"{paper if searched.best else ''}; {counts}.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,336 @@
+"""One search's trials on Ray Tune: what is tried, when a trial is stopped, how a search that was killed goes on.
+
+A trial is the job that fits the method, as in a run: its checkpoints and its artifact lie in the store under the job's
+key, so a trial that was interrupted resumes, and one that was finished is only read again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # its handler would mark trials under way as ended
+os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
+
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.search import BasicVariantGenerator
+from ray.tune.search.optuna import OptunaSearch
+
+from harness.cluster import RayPool, Surroundings
+from harness.complaints import told
+from harness.contracts import BadInput, Trial, TrialStatus
+from harness.jobs import fit_history, run_job, validation_accuracy
+from harness.plan import Job, PlannedSearch, cycle_of, trial_job
+from harness.search_space import Domain
+from harness.spec import SearchSettings
+from harness.store import Store
+
+METRIC = "validation_accuracy"
+LOST_WORKERS = 2
+"""How often a trial is taken up again after its worker process or node was lost."""
+HOPELESS = 5
+"""A search ends when so many trials have failed and none has succeeded."""
+_SPENT, _STOPS, _STATE = "seconds.json", "stops.jsonl", "tune"
+
+Listener = Callable[[str, int, Mapping[str, Any]], None]
+"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``), the trial's number and its last report."""
+_LISTENERS: dict[str, Listener] = {}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial occupies, and how many run at a time."""
+
+    cpus: float
+    gpus: float
+    memory: int | None
+    concurrency: int
+
+
+def share_of(first: Job, settings: SearchSettings, pool: RayPool) -> Share:
+    """What a search's trials occupy on this cluster; as many at a time as it has room for, or as the spec says."""
+    cpus, gpus = pool.occupies(first)
+    room = [have / need for have, need in zip(pool.capacity(), (cpus, gpus), strict=True) if need]
+    return Share(cpus, gpus, first.needs.memory, settings.concurrency or max(1, int(min(room) + 1e-6)))
+
+
+def run_trials(
+    search: PlannedSearch,
+    settings: SearchSettings,
+    share: Share,
+    folder: Path,
+    store: Store,
+    surroundings: Surroundings,
+    listener: Listener,
+) -> tuple[Trial, ...]:
+    """All trials of a search, in the order in which they were chosen; goes on with what lies in ``folder``.
+
+    KeyboardInterrupt is passed on; what was finished is kept. Raises BadInput where the folder cannot be gone on with.
+    """
+    for name in ("ray.tune", "ray.train", "ray.air", "optuna"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder / _STATE
+    _LISTENERS[str(folder)] = listener
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
+        if state.exists():
+            tuner = _restored(search, share, state, surroundings)
+        else:
+            tuner = _new(search, settings, share, folder, surroundings)
+        results = tuner.fit()
+    stops = set((folder / _STOPS).read_text().split()) if (folder / _STOPS).exists() else set()
+    in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
+    return tuple(_row(number, result, search, stops, store) for number, result in enumerate(in_order))
+
+
+def _new(
+    search: PlannedSearch, settings: SearchSettings, share: Share, folder: Path, surroundings: Surroundings
+) -> tune.Tuner:
+    points = search.points(settings)
+    algorithm: Any = (
+        OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=METRIC, mode="max")
+        if settings.algorithm == "optuna"
+        else BasicVariantGenerator(points_to_evaluate=points, random_state=settings.seed)
+    )
+    return tune.Tuner(
+        _trainable(search, share, surroundings),
+        param_space={name: _tunes(domain, search.start[name]) for name, domain in search.space.items()},
+        tune_config=tune.TuneConfig(
+            metric=METRIC,
+            mode="max",
+            search_alg=algorithm,
+            scheduler=_scheduler(settings, folder),
+            num_samples=search.count(settings),
+            max_concurrent_trials=share.concurrency,
+            reuse_actors=not share.gpus,
+            trial_dirname_creator=_dirname,
+        ),
+        run_config=tune.RunConfig(
+            name=_STATE,
+            storage_path=str(folder.resolve()),
+            verbose=0,
+            stop=_Budget(settings.seconds, folder / _SPENT),
+            failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+            callbacks=[_Told(str(folder), settings.algorithm), *_further_loggers(settings, search)],
+        ),
+    )
+
+
+def _restored(search: PlannedSearch, share: Share, state: Path, surroundings: Surroundings) -> tune.Tuner:
+    trainable = _trainable(search, share, surroundings)
+    try:
+        if not tune.Tuner.can_restore(str(state.resolve())):
+            raise ValueError("it holds no state of a search")
+        return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
+    except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
+        raise BadInput(
+            f"{state}: the search that lies there cannot be gone on with ({told(error)}); remove {state.parent} to "
+            "start it anew, what is in the store is not computed again."
+        ) from None
+
+
+def _tunes(domain: Domain, start: Any) -> Any:
+    low_high = domain.values
+    if domain.kind == "uniform":
+        return tune.uniform(*low_high)
+    if domain.kind == "loguniform":
+        return tune.loguniform(*low_high)
+    if domain.kind == "randint":
+        return tune.randint(low_high[0], low_high[1] + 1)
+    return tune.choice([*domain.values, *([] if start in domain.values else [start])])
+
+
+def _scheduler(settings: SearchSettings, folder: Path) -> TrialScheduler | None:
+    if settings.scheduler == "none":
+        return None
+    return _Rungs(folder / _STOPS, settings.reduction_factor)
+
+
+class _Rungs(AsyncHyperBandScheduler):
+    """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
+
+    Notes which trials it stops: Tune itself does not tell them from those that ended.
+    """
+
+    _ENDLESS = 1 << 30
+
+    def __init__(self, stops: Path, factor: int) -> None:
+        super().__init__(time_attr="cycles", max_t=self._ENDLESS, grace_period=1, reduction_factor=factor)
+        self._stops = stops
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if result.get("ended"):
+            return str(TrialScheduler.CONTINUE)
+        decision = str(super().on_trial_result(tune_controller, trial, result))
+        if decision == TrialScheduler.STOP:
+            with self._stops.open("a") as file:
+                file.write(f"{_dirname(trial)}\n")
+        return decision
+
+
+class _Budget(tune.Stopper):
+    """Ends a search after so many seconds, all its sessions together, or when it is hopeless."""
+
+    def __init__(self, seconds: float | None, spent: Path) -> None:
+        self._seconds, self._path = seconds, spent
+        self._failed, self._sound = set[str](), False
+        self._began: float | None = None
+        self._earlier = self._noted = 0.0
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        if result.get("error"):
+            self._failed.add(trial_id)
+        elif METRIC in result:
+            self._sound = True
+        return False
+
+    def stop_all(self) -> bool:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+            self._earlier = float(json.loads(self._path.read_text())) if self._path.exists() else 0.0
+        spent = self._earlier + now - self._began
+        if spent - self._noted > 1:
+            self._path.write_text(json.dumps(spent))
+            self._noted = spent
+        hopeless = not self._sound and len(self._failed) >= HOPELESS
+        return hopeless or (self._seconds is not None and spent > self._seconds)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_began": None}
+
+
+class _Told(tune.Callback):
+    """Hands what happens to the listener of this process; the callback itself is stored with the search."""
+
+    def __init__(self, name: str, algorithm: str) -> None:
+        self._name, self._first = name, 1 if algorithm == "optuna" else 0
+
+    def _tell(self, what: str, trial: Any) -> None:
+        listener = _LISTENERS.get(self._name)
+        if listener is not None:
+            listener(what, int(_dirname(trial)) - self._first, {**trial.config, **(trial.last_result or {})})
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
+        self._tell("started", trial)
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
+        self._tell("epoch", trial)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
+        self._tell("ended", trial)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
+        self._tell("lost", trial)
+
+
+def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:
+    """Weights & Biases and MLflow, where asked for."""
+    loggers: list[Any] = []
+    if settings.wandb is not None:
+        from ray.air.integrations.wandb import WandbLoggerCallback
+
+        loggers.append(WandbLoggerCallback(project=settings.wandb, group=search.first.name))
+    if settings.mlflow is not None:
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        loggers.append(MLflowLoggerCallback(tracking_uri=settings.mlflow, experiment_name=search.first.name))
+    return loggers
+
+
+def _dirname(trial: Any) -> str:
+    """The trial's number, as Tune's generators count (from 1 where a searcher draws, else from 0), for sorting."""
+    return f"{int(trial.experiment_tag.partition('_')[0]):05}"
+
+
+def _trainable(search: PlannedSearch, share: Share, surroundings: Surroundings) -> Any:
+    first, space = search.first, search.space
+
+    def trial(config: dict[str, Any]) -> None:
+        _train(search_values(config, space, first.params), first, surroundings, share.gpus > 0)
+
+    resources = {"cpu": share.cpus, "gpu": share.gpus}
+    if share.memory is not None:
+        resources["memory"] = float(share.memory)
+    return tune.with_resources(trial, resources)
+
+
+def search_values(config: Mapping[str, Any], space: Mapping[str, Domain], first: Mapping[str, Any]) -> dict[str, Any]:
+    """The values a trial uses for what Tune drew; trial 0's own values stay as they are."""
+    return {
+        name: config[name] if config[name] == first[name] else domain.rounded(config[name])
+        for name, domain in space.items()
+    }
+
+
+def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on_gpu: bool) -> None:
+    """Runs in a worker: fits the method with these values, tells Tune of every epoch, measures the outcome."""
+    epochs_done, of, cycle = 0, 0, 1
+
+    def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
+        nonlocal epochs_done, of
+        epochs_done, of = done, epochs
+        if done < epochs and METRIC in metrics:
+            tune.report({**metrics, "epoch": done, "epochs": epochs, "cycles": done // cycle})
+        return False
+
+    try:
+        context = surroundings.enter(on_gpu, on_epoch)
+        plugin = context.registry.get("method", first.plugin, first.name)
+        job = trial_job(first, plugin, values)
+        cycle = cycle_of(plugin.make(job.params, job.name))
+        history, expected = fit_history(context.store, job)
+        for done, metrics in enumerate(history, start=1):
+            on_epoch(done, expected, metrics)
+        if not context.store.has(job.stage, job.key):
+            run_job(job, context)
+        accuracy = validation_accuracy(job, context)
+        outcome: dict[str, Any] = {METRIC: accuracy, "finished": True}
+    except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
+        outcome = {METRIC: math.nan, "error": told(error), "traceback": traceback.format_exc()}
+    tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
+
+
+def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store: Store) -> Trial:
+    last = result.metrics or {}
+    values = search_values(result.config, search.space, search.first.params)
+    job = trial_job(search.first, search.method.plugin, values)
+    history, of = fit_history(store, job)
+    status: TrialStatus = "unfinished"
+    error = str(last.get("error") or "")
+    if result.error is not None:
+        error = f"its worker process was lost {LOST_WORKERS + 1} times: {told(result.error)}"
+    if error:
+        status = "failed"
+    elif last.get("finished"):
+        status = "finished"
+    elif Path(result.path).name in stops:
+        status = "stopped"
+    measured = [epoch[METRIC] for epoch in history if METRIC in epoch]
+    accuracy = last.get(METRIC) if status == "finished" else (measured[-1] if measured else None)
+    return Trial(
+        number=number,
+        chosen=values,
+        status=status,
+        accuracy=accuracy,
+        epochs=len(history),
+        of=of or int(last.get("epochs", 0)),
+        seconds=sum(epoch.get("seconds", 0.0) for epoch in history),
+        error=error,
+        key=job.key,
+        history=tuple(history),
+    )
