@@ -24,7 +24,10 @@ _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
 }
 WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
+_LEAST_SPAN = 0.1
 Box = tuple[float, float, float, float]
+_DECIMALS = re.compile(r"(\d+\.\d\d)\d+")
+"""Hundredths of a point are finer than a screen."""
 _RC = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -64,6 +67,19 @@ def canvas(xlabel: str, box: Box) -> tuple[Figure, Axes]:
 
 
 percents = FuncFormatter(lambda share, _: f"{100 * share:.0f}")
+WHOLE_PERCENTS = [1, 2, 5, 10]
+"""Steps of a ``MaxNLocator`` whose ticks ``percents`` does not round."""
+
+
+def around(accuracies: Sequence[float]) -> tuple[float, float]:
+    """Limits of an axis of accuracies, with some room; points need no zero below them, as bars would."""
+    middle = (min(accuracies) + max(accuracies)) / 2
+    half = max(max(accuracies) - min(accuracies), _LEAST_SPAN) / 2
+    return max(middle - 1.12 * half, 0.0), min(middle + 1.12 * half, 1.03)
+
+
+def shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def whiskers(points: Sequence[Point]) -> list[list[float]]:
@@ -90,11 +106,11 @@ def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style,
 
 
 def round_ticks(limits: tuple[float, float]) -> FixedLocator:
-    """Round ticks within the limits of a log axis: 1, 2, 5, 10 ... or, where that gives too few, finer steps."""
+    """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps."""
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
     ticks: list[float] = []
-    for steps in ((1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
         multiples = list(steps)
         ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
         if len(ticks) > 3:
@@ -125,6 +141,7 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{name}">', svg)
+    svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     return svg.replace(f'aria-label="{name}"', f'aria-label="{_escape(title)}"', 1)

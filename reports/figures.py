@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from reports.drawing import INK, Box, canvas, drawing, round_ticks, spread, to_svg, trace
+from reports.drawing import INK, Box, canvas, drawing, round_ticks, shortened, spread, to_svg, trace
 from reports.points import Point, Task
 from reports.styles import Style
 
@@ -113,8 +113,7 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
         elbow = axes.get_yaxis_transform()
         axes.plot([1.0, 1.045], [point.accuracy, height], transform=elbow, color=color, linewidth=0.9, clip_on=False)
         axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
-        short = variant if len(variant) <= _LONGEST_LABEL else f"{variant[: _LONGEST_LABEL - 1]}…"
-        axes.text(1.06, height, short, transform=elbow, va="center", color=INK)
+        axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=elbow, va="center", color=INK)
 
 
 def _name_levels(axes: Axes, points: list[Point]) -> None:

@@ -43,7 +43,7 @@ def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
     subject = _subject(task)
     if subject:
         shown = _at(measured, subject.level_kind, subject.level)
-        told = [_compared(subject), _elsewhere(subject, task), _best(subject, shown)]
+        told = [compared(subject), _elsewhere(subject, task), _best(subject, shown)]
     else:
         fewest = min(measured, key=_fewest_first)
         shown = _at(measured, fewest.level_kind, fewest.level)
@@ -75,7 +75,8 @@ def _subject(task: Task) -> Comparison | None:
     return max(candidates, key=lambda c: (c.difference, c.variant_a))
 
 
-def _compared(c: Comparison) -> str:
+def compared(c: Comparison) -> str:
+    """A comparison in a sentence: both accuracies, their difference with its interval, p and the verdict."""
     judged = _BY_CHANCE[c.verdict].format(b=c.variant_b)
     interval = points_interval(c.lo, c.hi)
     p = "" if math.isnan(c.p_holm) else f", p {p_value(c.p_holm, c.at_floor)} (Holm)"

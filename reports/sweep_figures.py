@@ -11,7 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.drawing import PAPER, WIDTH, canvas, drawing, percents, to_svg, trace, whiskers
+from reports.drawing import (
+    PAPER,
+    WHOLE_PERCENTS,
+    WIDTH,
+    around,
+    canvas,
+    drawing,
+    percents,
+    shortened,
+    to_svg,
+    trace,
+    whiskers,
+)
 from reports.points import Point
 from reports.styles import Style
 from reports.sweeps import Sweep, in_words
@@ -19,10 +31,8 @@ from reports.sweeps import Sweep, in_words
 _DECADE = 10
 _SET_APART = 0.22
 """How far zero stands from a log axis, as a share of its length."""
-_LEAST_SPAN = 0.1
 _LONGEST_NAME = 28
 _CLOSEST_TICKS = 0.06
-_WHOLE_PERCENTS = [1, 2, 5, 10]
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,17 @@ class Axis:
 
 def place(values: Sequence[float]) -> Axis:
     """Ascending values on a log axis if those above zero span a decade and none lies below, else on a plain one."""
-    positive = [value for value in values if value > 0]
-    if min(values) < 0 or not positive or max(positive) < _DECADE * min(positive):
+    if not spans_a_decade(values):
         return Axis(tuple(map(float, values)), is_log=False, zero_apart=False)
-    logs = [math.log10(value) for value in positive]
-    apart = [logs[0] - _SET_APART * (logs[-1] - logs[0])] * (len(values) - len(positive))
+    logs = [math.log10(value) for value in values if value > 0]
+    apart = [logs[0] - _SET_APART * (logs[-1] - logs[0])] * (len(values) - len(logs))
     return Axis((*apart, *logs), is_log=True, zero_apart=bool(apart))
+
+
+def spans_a_decade(values: Sequence[float]) -> bool:
+    """Whether a log axis suits: values above zero lie a decade apart, and none lies below."""
+    positive = [value for value in values if value > 0]
+    return bool(positive) and min(values) >= 0 and max(positive) >= _DECADE * min(positive)
 
 
 def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
@@ -65,17 +80,17 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
             trace(axes, x[:1], points[:1], styles[line])
             heights = [point.accuracy for point in points[:2]]
             axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5)))
-    ticks = _ticks(axis.positions)
+    ticks = with_room(axis.positions)
     axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])
     axes.set_xlim(axis.positions[0] - 0.05 * length, axis.positions[-1] + 0.05 * length)
     axes.set_ylim(_limits(sweep))
-    axes.yaxis.set_major_locator(MaxNLocator(7, steps=_WHOLE_PERCENTS))
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
     if axis.zero_apart:
-        _break(axes, (axis.positions[0] + axis.positions[1]) / 2)
+        break_axis(axes, (axis.positions[0] + axis.positions[1]) / 2)
     return figure
 
 
-def _ticks(positions: Sequence[float]) -> list[int]:
+def with_room(positions: Sequence[float]) -> list[int]:
     """The values to name: both ends, and from the left those that leave room for the name before and the last."""
     room = _CLOSEST_TICKS * (positions[-1] - positions[0])
     named = [0]
@@ -90,17 +105,17 @@ def _limits(sweep: Sweep) -> tuple[float, float]:
     ends = [
         end for _, found in sweep.lines for _, p in found for end in (p.accuracy, p.lo, p.hi) if not math.isnan(end)
     ]
-    middle, half = (min(ends) + max(ends)) / 2, max(max(ends) - min(ends), _LEAST_SPAN) / 2
-    return max(middle - 1.12 * half, 0.0), min(middle + 1.12 * half, 1.03)
+    return around(ends)
 
 
-def _break(axes: Axes, x: float) -> None:
+def break_axis(axes: Axes, x: float) -> None:
+    """Two strokes across the x axis, where the scale does not go on."""
     axes.text(x, 0, "//", transform=axes.get_xaxis_transform(), ha="center", va="center", fontsize=9)
 
 
 def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     """A row for each value, in it a dot for each line."""
-    names = [_shortened(in_words(value)) for value in sweep.values]
+    names = [shortened(in_words(value), _LONGEST_NAME) for value in sweep.values]
     row = 0.3 + 0.13 * len(sweep.lines)
     height = 0.72 + row * len(names)
     left = 0.03 + 0.0165 * max(map(len, names))
@@ -118,7 +133,7 @@ def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(_limits(sweep))
-    axes.xaxis.set_major_locator(MaxNLocator(9, steps=_WHOLE_PERCENTS))
+    axes.xaxis.set_major_locator(MaxNLocator(9, steps=WHOLE_PERCENTS))
     return figure
 
 
@@ -126,7 +141,3 @@ def _dots(axes: Axes, y: Sequence[float], points: Sequence[Point], style: Style)
     x = [point.accuracy for point in points]
     axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
     axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -12,7 +12,7 @@ from harness.contracts import Cell, Level, LevelKind
 from reports.points import Point, Task
 from reports.records import level_words, task_name
 
-_FEWEST_FOR_A_LINE = 3
+FEWEST_FOR_A_LINE = 3
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Sweep:
     @property
     def is_numeric(self) -> bool:
         """Whether the values lie on an axis; two are set side by side instead."""
-        return len(self.values) >= _FEWEST_FOR_A_LINE and all(map(_is_number, self.values))
+        return len(self.values) >= FEWEST_FOR_A_LINE and all(map(is_number, self.values))
 
     @property
     def title(self) -> str:
@@ -100,14 +100,17 @@ def _among(members: list[tuple[str, Point]]) -> Iterator[Sweep]:
 
 
 def _of(point: Point, parameter: str) -> str:
+    return identity(point.cell.params.get(parameter))
+
+
+def identity(value: Any) -> str:
     """A parameter's value as text that is equal where values are: 1 is 1.0, but not true."""
-    value: Any = point.cell.params.get(parameter)
-    return repr(float(value)) if _is_number(value) else json.dumps(value, sort_keys=True)
+    return repr(float(value)) if is_number(value) else json.dumps(value, sort_keys=True)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _rank(value: Any) -> tuple[bool, float, str]:
-    return (False, float(value), "") if _is_number(value) else (True, 0.0, in_words(value))
+    return (False, float(value), "") if is_number(value) else (True, 0.0, in_words(value))

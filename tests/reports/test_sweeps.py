@@ -188,7 +188,7 @@ def test_the_figure_says_what_its_axis_is(bench: Bench, figure_11: list[Cell]) -
 @pytest.mark.parametrize("values", [(0.0, 1.0, 2.0, 5.0), (0.0, 0.001, 0.0011, 10.0), tuple(range(1, 31))])
 def test_named_values_leave_room_for_each_other(bench: Bench, values: tuple[float, ...]) -> None:
     positions = sweep_figures.place(values).positions
-    named = sweep_figures._ticks(positions)
+    named = sweep_figures.with_room(positions)
     assert (named[0], named[-1]) == (0, len(values) - 1)
     gaps = np.diff([positions[i] for i in named])
     assert (gaps >= 0.059 * (positions[-1] - positions[0])).all()
