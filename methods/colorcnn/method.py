@@ -13,6 +13,8 @@ from harness.contracts import BadInput, ContractError, Images, Lesson, Palettize
 from harness.registry import quantizer
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from methods.colorcnn.network import ColorCNN as Network
     from methods.colorcnn.training import Recipe
 
@@ -125,16 +127,33 @@ class ColorCNN:
         self._network = network
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        """Eq. 3 and 4 with 8-bit palettes, in fp32; BadInput for another color count than it was trained for."""
-        from methods.colorcnn.network import palettize
+        """Eq. 3 and 4 with 8-bit palettes, in fp32; BadInput for another color count than it was trained for.
 
-        return palettize(self._trained_for(colors), images)
+        Images of more than 2^20 pixels go through the network in overlapping tiles.
+        """
+        from methods.colorcnn.network import palettize
+        from methods.colorcnn.tiling import palettize_in_tiles
+
+        network, whole = self._trained_for(colors), self.tiles(*images.shape[1:3]) == 1
+        return (palettize if whole else palettize_in_tiles)(network, images)
+
+    def tiles(self, height: int, width: int) -> int:
+        """In how many pieces an image of this size goes through the network."""
+        from methods.colorcnn.tiling import tile_count
+
+        return tile_count(height, width)
 
     def explain(self, images: Images, colors: int) -> Mapping[str, NDArray[np.uint8]]:
         """``activation``: where the backbone answers; ``train-time``: x~ of Eq. 7, which only training sees."""
         from methods.colorcnn.explaining import explain
 
         return explain(self._trained_for(colors), images)
+
+    def onnx_module(self, colors: int) -> Module:
+        """The test-time pass from pixels to indices and palettes."""
+        from methods.colorcnn.export import PixelsToPalettes
+
+        return PixelsToPalettes(self._trained_for(colors)).eval()
 
     def state(self) -> Mapping[str, Any]:
         """Weights, batch statistics and normalization constants, on the CPU."""

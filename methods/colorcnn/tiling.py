@@ -1,0 +1,144 @@
+"""ColorCNN on images too large for one pass: index maps from overlapping tiles, one palette for the whole image."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.contracts import Images, Palettized
+from harness.learning import normalize
+from methods.colorcnn import equations
+from methods.colorcnn.network import ColorCNN
+from methods.colorcnn.unet import UNet
+
+WHOLE_PIXELS = 2**20
+"""Images of at most so many pixels go through the network in one piece."""
+SIDE = 1024
+"""Of a tile with its margins, at most."""
+MARGIN = 112
+"""How far a tile sees beyond the part it is asked for, where the image goes on: what lies further away than that has
+no measurable say in a pixel's color."""
+GRID = 16
+"""Tiles begin at multiples of it, so that the U-Net's four halvings fall as they do in the whole image."""
+_HEAD_PIXELS = 2**18
+"""The head takes so many pixels at once: its hidden layer is the largest map of all."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """One side of a tile: ``start`` to ``stop`` is asked for, ``seen_from`` to ``seen_to`` goes into the network."""
+
+    start: int
+    stop: int
+    seen_from: int
+    seen_to: int
+    length: int
+    """Of the image."""
+
+    @property
+    def asked(self) -> slice:
+        return slice(self.start, self.stop)
+
+    @property
+    def seen(self) -> slice:
+        return slice(self.seen_from, self.seen_to)
+
+    @property
+    def asked_of_seen(self) -> slice:
+        return slice(self.start - self.seen_from, self.stop - self.seen_from)
+
+
+def spans(length: int) -> list[Span]:
+    """A side cut into parts of nearly equal length; with its margins none is longer than ``SIDE``."""
+    parts = 1 if length <= SIDE else math.ceil(length / (SIDE - 2 * MARGIN))
+    cuts = [min(length, GRID * math.ceil(length * part / (GRID * parts))) for part in range(parts + 1)]
+    return [
+        Span(start, stop, max(0, start - MARGIN), min(length, stop + MARGIN), length)
+        for start, stop in itertools.pairwise(cuts)
+    ]
+
+
+def tile_count(height: int, width: int) -> int:
+    """In how many pieces an image goes through the network; 1: whole."""
+    return 1 if height * width <= WHOLE_PIXELS else len(spans(height)) * len(spans(width))
+
+
+@torch.no_grad()
+def palettize_in_tiles(network: ColorCNN, images: Images) -> Palettized:
+    """Eq. 3 tile by tile, Eq. 4 over the whole image, with palettes rounded to 8 bits. Always fp32.
+
+    images: ``uint8 [N, H, W, 3]``. What one pass over the whole image gives, but for pixels between two colors that
+    rounding decides. Beyond the index map no memory grows with the image.
+    """
+    count, height, width, _ = images.shape
+    indices = np.empty((count, height, width), np.uint8)
+    palettes = np.empty((count, network.colors, 3), np.uint8)
+    for n in range(count):
+        sums, pixels = np.zeros((network.colors, 3)), np.zeros(network.colors)
+        for rows, columns in itertools.product(spans(height), spans(width)):
+            part = _index_map(network, images[n, rows.seen, columns.seen], rows, columns)
+            indices[n, rows.asked, columns.asked] = part
+            more = color_sums(images[n, rows.asked, columns.asked], part, network.colors)
+            sums, pixels = sums + more[0], pixels + more[1]
+        palettes[n] = np.rint(sums / np.maximum(pixels, 1)[:, None])  # Eq. 4
+    return Palettized(indices, palettes)
+
+
+def color_sums(
+    pixels: Images, indices: NDArray[np.uint8], colors: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numerator ``[C, 3]`` and denominator ``[C]`` of Eq. 4 over ``uint8 [h, w, 3]``; whole numbers, hence exact."""
+    flat = indices.ravel()
+    sums = [np.bincount(flat, pixels[..., channel].ravel(), colors) for channel in range(3)]
+    return np.stack(sums, axis=1), np.bincount(flat, minlength=colors).astype(np.float64)
+
+
+def _index_map(network: ColorCNN, pixels: Images, rows: Span, columns: Span) -> NDArray[np.uint8]:
+    """Eq. 3 for the part of a tile that is asked for, from all that it sees: ``uint8 [h, w]``."""
+    seen = torch.from_numpy(np.array(pixels[None])).to(network.mean.device)
+    x = normalize(seen, network.normalization)
+    backbone = network.backbone
+    features = unet_features(backbone, x, rows, columns) if isinstance(backbone, UNet) else backbone(x)
+    asked = features[:, :, rows.asked_of_seen, columns.asked_of_seen]
+    strips = asked.split(max(1, _HEAD_PIXELS // asked.shape[3]), dim=2)
+    found = [equations.index_map(network.head(strip).float().softmax(dim=1)) for strip in strips]
+    return torch.cat(found, dim=1)[0].byte().cpu().numpy()
+
+
+def unet_features(unet: UNet, x: Tensor, rows: Span, columns: Span) -> Tensor:
+    """``UNet.forward`` on a part of an image: maps are enlarged as they are where the whole image is seen.
+
+    With aligned corners the weights of bilinear enlargement depend on how long the image is and where in it a map lies.
+    """
+    skips = [unet.top(x)]
+    for convolve in unet.down:
+        skips.append(convolve(F.max_pool2d(skips[-1], 2, ceil_mode=True)))
+    features = skips.pop()
+    for level, convolve in zip((3, 2, 1, 0), unet.up, strict=True):
+        skip = skips.pop()
+        vertical, horizontal = (
+            _coordinates(span, level, skip.shape[side], features.shape[side])
+            for side, span in ((2, rows), (3, columns))
+        )
+        grid = torch.stack(torch.meshgrid(horizontal, vertical, indexing="xy"), dim=-1)[None].to(x.device)
+        risen = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=True)
+        joined = torch.cat((skip, risen), dim=1)
+        del skip, risen
+        features = convolve(joined)
+    return features
+
+
+def _coordinates(span: Span, level: int, length: int, length_below: int) -> Tensor:
+    """Where the ``length`` pixels of a tile's map at ``level`` lie in its map one level below, as -1 .. 1 from the
+    middle of that map's first pixel to the middle of its last: ``float32 [length]``."""
+    whole, whole_below = (-(-span.length // 2**lower) for lower in (level, level + 1))
+    here = torch.arange(length, dtype=torch.float64) + span.seen_from // 2**level
+    below = here * (whole_below - 1) / max(whole - 1, 1) - span.seen_from // 2 ** (level + 1)
+    return (2 * below / max(length_below - 1, 1) - 1).float()
