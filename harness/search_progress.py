@@ -27,6 +27,7 @@ class SearchProgress:
         self.console, self.search = console, search
         self.total = search.count(settings)
         self.rows: dict[int, dict[str, Any]] = {}
+        self.ended = 0
         self.begun = time.monotonic()
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=2, transient=True, redirect_stdout=False
@@ -42,8 +43,8 @@ class SearchProgress:
         if self.console.is_terminal:
             self._live.stop()
 
-    def __call__(self, what: str, number: int, report: Mapping[str, Any]) -> None:
-        self.rows[number] = {**report, "what": what}
+    def __call__(self, what: str, number: int, report: Mapping[str, Any], ended: int) -> None:
+        self.rows[number], self.ended = {**report, "what": what}, ended
         if what == "lost" or report.get("error"):
             sentence = f"trial {number} failed: {report.get('error') or 'its worker process was lost'}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
@@ -51,9 +52,8 @@ class SearchProgress:
             self._say(number, report)
 
     def _say(self, number: int, report: Mapping[str, Any]) -> None:
-        done = sum(row["what"] in ("ended", "lost") for row in self.rows.values())
         how = "finished" if report.get("finished") else f"stopped after epoch {report.get('epoch')}"
-        clock = f"[{duration(time.monotonic() - self.begun)}] {done}/{self.total}"
+        clock = f"[{duration(time.monotonic() - self.begun)}] {self.ended}/{self.total}"
         text = f"{clock}: trial {number} ({self._values(report)}) {how}, {self._accuracy(report)}{self._best()}"
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -85,8 +85,7 @@ class SearchProgress:
                 self._accuracy(row),
                 "failed" if row.get("error") else how,
             )
-        done = sum(row["what"] in ("ended", "lost") for row in self.rows.values())
-        clock = f"{done} of {self.total} trials, {duration(time.monotonic() - self.begun)} gone{self._best()}"
+        clock = f"{self.ended} of {self.total} trials, {duration(time.monotonic() - self.begun)} gone{self._best()}"
         return Group(table, Text(clock, style="dim"))
 
 

@@ -45,8 +45,9 @@ HOPELESS = 5
 """A search ends when so many trials have failed and none has succeeded."""
 _SPENT, _STOPS, _STATE = "seconds.json", "stops.jsonl", "tune"
 
-Listener = Callable[[str, int, Mapping[str, Any]], None]
-"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``), the trial's number and its last report."""
+Listener = Callable[[str, int, Mapping[str, Any], int], None]
+"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``), the trial's number and its last report, and
+how many trials have ended."""
 _LISTENERS: dict[str, Listener] = {}
 
 
@@ -87,14 +88,17 @@ def run_trials(
     _LISTENERS[str(folder)] = listener
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
-        if state.exists():
-            tuner = _restored(search, share, state, surroundings)
+        snapshots = sorted(state.glob("experiment_state-*.json"))
+        if snapshots:
+            tuner = _restored(search, share, snapshots[-1], surroundings)
         else:
+            (folder / _STOPS).unlink(missing_ok=True)
             tuner = _new(search, settings, share, folder, surroundings)
         results = tuner.fit()
     stops = set((folder / _STOPS).read_text().split()) if (folder / _STOPS).exists() else set()
     in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
-    return tuple(_row(number, result, search, stops, store) for number, result in enumerate(in_order))
+    started = [result for result in in_order if _config(result) is not None]
+    return tuple(_row(number, result, search, stops, store) for number, result in enumerate(started))
 
 
 def _new(
@@ -130,16 +134,16 @@ def _new(
     )
 
 
-def _restored(search: PlannedSearch, share: Share, state: Path, surroundings: Surroundings) -> tune.Tuner:
+def _restored(search: PlannedSearch, share: Share, snapshot: Path, surroundings: Surroundings) -> tune.Tuner:
+    state = snapshot.parent
     trainable = _trainable(search, share, surroundings)
     try:
-        if not tune.Tuner.can_restore(str(state.resolve())):
-            raise ValueError("it holds no state of a search")
+        json.loads(snapshot.read_text())  # Tune itself would start anew without a word
         return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
     except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
         raise BadInput(
-            f"{state}: the search that lies there cannot be gone on with ({told(error)}); remove {state.parent} to "
-            "start it anew, what is in the store is not computed again."
+            f"{state}: the search that lies there cannot be gone on with ({told(error)}); remove {state} to start it "
+            "anew, what is in the store is not computed again."
         ) from None
 
 
@@ -220,22 +224,24 @@ class _Told(tune.Callback):
     def __init__(self, name: str, algorithm: str) -> None:
         self._name, self._first = name, 1 if algorithm == "optuna" else 0
 
-    def _tell(self, what: str, trial: Any) -> None:
+    def _tell(self, what: str, trial: Any, trials: list[Any]) -> None:
         listener = _LISTENERS.get(self._name)
         if listener is not None:
-            listener(what, int(_dirname(trial)) - self._first, {**trial.config, **(trial.last_result or {})})
+            ended = sum(other.is_finished() for other in trials if other is not trial) + (what in ("ended", "lost"))
+            report = {**trial.config, **(trial.last_result or {})}
+            listener(what, int(_dirname(trial)) - self._first, report, ended)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("started", trial)
+        self._tell("started", trial, trials)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("epoch", trial)
+        self._tell("epoch", trial, trials)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("ended", trial)
+        self._tell("ended", trial, trials)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("lost", trial)
+        self._tell("lost", trial, trials)
 
 
 def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:
@@ -305,9 +311,18 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 
+def _config(result: Any) -> dict[str, Any] | None:
+    """What Tune drew for a trial, also one that never reported; None where it has not begun."""
+    path = Path(result.path) / "params.json"
+    if result.config is not None or not path.is_file():
+        return result.config
+    config: dict[str, Any] = json.loads(path.read_text())
+    return config
+
+
 def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store: Store) -> Trial:
     last = result.metrics or {}
-    values = search_values(result.config, search.space, search.first.params)
+    values = search_values(_config(result) or {}, search.space, search.first.params)
     job = trial_job(search.first, search.method.plugin, values)
     history, of = fit_history(store, job)
     status: TrialStatus = "unfinished"

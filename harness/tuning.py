@@ -228,7 +228,7 @@ def _trials_table(searched: Sequence[Searched]) -> pd.DataFrame:
             "epochs": trial.epochs,
             "epochs_of": trial.of,
             "seconds": round(trial.seconds, 3),
-            **trial.chosen,
+            **{f"param.{name}": value for name, value in trial.chosen.items()},
             "error": trial.error,
             "key": trial.key,
         }

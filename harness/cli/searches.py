@@ -74,7 +74,7 @@ def tune(
 def _say_what_was_found(screen: Console, searched: Searched) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was begun"
     if searched.best is None:
         screen.print(f"{where}: no trial finished ({counts}).", style="red", highlight=False, soft_wrap=True)
         return

@@ -1,0 +1,249 @@
+"""Whole searches, through the command line and on a cluster."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from workplace import EXAMPLES, Workplace
+
+TASK = EXAMPLES / "my_task.py"
+PLUGIN = """
+import json, os, signal, threading
+from pathlib import Path
+from typing import Literal
+import numpy as np
+from harness.contracts import Palettized
+from harness.registry import quantizer
+
+def note(**what):
+    with open("notes.jsonl", "a") as file:
+        file.write(json.dumps(what) + "\\n")
+
+@quantizer("threshold", summary="black and white, by brightness")
+class Threshold:
+    level: int = 250
+    mood: Literal["calm", "raises", "diverges", "dies-once", "hangs"] = "calm"
+    epochs: int = 4
+    strength: float = 1.0
+
+    def cycle(self):
+        return 2
+
+    def palettize(self, images, colors):
+        palettes = np.tile(np.array([[0], [255]], np.uint8), (len(images), 1, 3))
+        return Palettized((images.mean(axis=3) > self.level).astype(np.uint8), palettes)
+
+    def fit(self, lesson):
+        progress = lesson.checkpoints / "epochs"
+        begin = int(progress.read_text()) if progress.exists() else 0
+        note(level=self.level, mood=self.mood, begin=begin, train=len(lesson.train), held_out=len(lesson.validation),
+             seed=lesson.seed)
+        if Path("kill").exists() and self.level == 120:
+            Path("kill").unlink()
+            os.kill(int(Path("driver.pid").read_text()), signal.SIGKILL)
+            threading.Event().wait()
+        for epoch in range(begin, self.epochs):
+            if epoch == 1 and self.mood == "raises":
+                raise ValueError("on purpose")
+            if epoch == 1 and self.mood == "diverges":
+                raise FloatingPointError("training diverged: the mean loss of epoch 2 is nan")
+            if self.mood == "hangs":
+                threading.Event().wait()
+            measured = {"validation_accuracy": 1 - abs(self.level - 128) / 256} if len(lesson.validation) else {}
+            lesson.checkpoints.mkdir(parents=True, exist_ok=True)
+            progress.write_text(str(epoch + 1))
+            lesson.on_epoch(epoch + 1, self.epochs, {"loss": 1.0, **measured})
+            if self.mood == "dies-once" and not Path("died").exists():
+                Path("died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def state(self):
+        return {"level": np.array([self.level])}
+
+    def load(self, state, device):
+        self.level = int(state["level"][0])
+"""
+BASE = """
+datasets: [{name: stripes, params: {images: 200}}]
+classifiers: [{name: tiny-net, params: {epochs: 15, channels: 8, batch_size: 20, rate: 0.1}}]
+colors: [2]
+reports: [tables, html]
+resources: {quantizers: {gpus: 0}, classifiers: {gpus: 0}}
+"""
+
+
+@pytest.fixture
+def bench(workplace: Workplace) -> Workplace:
+    (workplace.folder / "threshold.py").write_text(PLUGIN)
+    return workplace
+
+
+def tune(bench: Workplace, text: str, code: int | None = 0, name: str = "tiny") -> Any:
+    return bench.fewcolors(*arguments(bench, text, name), code=code)
+
+
+def arguments(bench: Workplace, text: str, name: str = "tiny") -> list[str | Path]:
+    return ["tune", bench.spec(BASE + text, name), "--plugin", TASK, "--plugin", "threshold.py"]
+
+
+def trials(bench: Workplace, run: str = "tiny") -> list[dict[str, str]]:
+    with (bench.folder / "runs" / run / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def notes(bench: Workplace) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (bench.folder / "notes.jsonl").read_text().splitlines()]
+
+
+SEARCH = """
+methods: [{name: threshold, params: {mood: calm}, search: {level: {grid: [100, 120, 128, 140]}}}, otsu]
+seeds: [3, 4]
+search: {algorithm: grid, scheduler: none, seed: 9, validation: 0.2}
+"""
+
+
+def test_a_search_that_is_killed_goes_on_and_its_winner_meets_the_start_on_fresh_seeds(bench: Workplace) -> None:
+    (bench.folder / "kill").touch()
+    killed = subprocess.Popen(
+        bench.command(*arguments(bench, SEARCH)), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
+    )
+    (bench.folder / "driver.pid").write_text(str(killed.pid))
+    assert killed.wait() == -signal.SIGKILL
+    before = notes(bench)
+    assert 120 in [fit["level"] for fit in before]
+    assert not (bench.folder / "runs/tiny/searches.json").exists()
+    finished = {path.name for path in (bench.folder / "store/quantizers").iterdir()}
+
+    ended = tune(bench, SEARCH)
+    table = trials(bench)
+    assert [row["status"] for row in table] == ["finished"] * 5
+    again = [fit for fit in notes(bench)[len(before) :] if fit["seed"] == 9]
+    unfinished = [row for row in table if row["key"] not in finished]
+    assert len(again) == len(unfinished) < 5, "a finished trial was run again"
+    ((kept, out),) = {(fit["train"], fit["held_out"]) for fit in before + again}
+    assert kept + out == 200
+    assert out == pytest.approx(0.2 * 200, abs=4)
+
+    content = yaml.safe_load((bench.folder / "runs/tiny/best.yaml").read_text())
+    levels = [entry["params"].get("level") for entry in content["methods"]]
+    best = next(row for row in table if row["best"] == "True")
+    assert levels == [250, int(best["param.level"]), None]
+    assert content["baseline"] == "threshold"
+    assert float(best["validation_accuracy"]) == max(float(row["validation_accuracy"]) for row in table)
+    final = [fit for fit in notes(bench) if fit["seed"] != 9]
+    assert sorted((fit["seed"], fit["level"]) for fit in final) == [
+        (seed, level) for seed in (3, 4) for level in sorted([250, int(best["param.level"])])
+    ]
+    assert {(fit["train"], fit["held_out"]) for fit in final} == {(200, 0)}
+    assert {row["variant"] for row in bench.cells()} == {"threshold", f"threshold level={best['param.level']}", "otsu"}
+    assert "6 of 6 cells ok" in ended.out
+
+    held_out = next(
+        p for p in (bench.folder / "store/datasets").iterdir() if len(np.load(p / "test_labels.npy")) == out
+    )
+    whole = next(p for p in (bench.folder / "store/datasets").iterdir() if p != held_out)
+    seen = np.concatenate([np.load(held_out / f"{part}_images.npy") for part in ("train", "test")])
+    everything = np.load(whole / "train_images.npy")
+    assert sorted(image.tobytes() for image in seen) == sorted(image.tobytes() for image in everything)
+
+    count = len(notes(bench))
+    assert "all stored already" in tune(bench, SEARCH).out
+    assert len(notes(bench)) == count
+
+    other = tune(bench, SEARCH.replace("0.2", "0.3"), code=2)
+    assert other.err == "fewcolors: runs/tiny: another search lies there, it differs in search; choose another --out.\n"
+
+
+def test_what_fails_is_a_row_and_what_dies_is_taken_up_again(bench: Workplace) -> None:
+    ended = tune(
+        bench,
+        """
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [calm, raises, diverges, dies-once]}}}]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+""",
+    )
+    rows = {row["param.mood"]: row for row in trials(bench)}
+    assert {mood: row["status"] for mood, row in rows.items()} == {
+        "calm": "finished", "raises": "failed", "diverges": "failed", "dies-once": "finished"
+    }  # fmt: skip
+    assert rows["raises"]["error"] == "ValueError: on purpose"
+    assert rows["diverges"]["error"].startswith("FloatingPointError: training diverged")
+    assert [fit["begin"] for fit in notes(bench) if fit["mood"] == "dies-once"] == [0, 1], "it resumes where it died"
+    assert [len([fit for fit in notes(bench) if fit["mood"] == mood]) for mood in ("raises", "diverges")] == [1, 1]
+    assert "2 finished, 2 failed" in ended.out
+    assert "trial 1 failed: ValueError: on purpose" in ended.out
+
+
+def test_asha_stops_at_the_ends_of_cycles_only_and_stopped_trials_are_no_results(bench: Workplace) -> None:
+    tune(
+        bench,
+        """
+methods: [{name: threshold, search: {level: {grid: [128, 60, 20]}, strength: {choice: [1.0]}}}]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+""",
+    )
+    rows = {int(row["param.level"]): row for row in trials(bench)}
+    assert {level: (row["status"], row["epochs"]) for level, row in rows.items()} == {
+        250: ("finished", "4"), 128: ("finished", "4"), 60: ("stopped", "2"), 20: ("stopped", "2")
+    }  # fmt: skip
+    assert not any((bench.folder / "store/checkpoints").iterdir())
+    assert {row["best"] for level, row in rows.items() if level in (60, 20)} == {"False"}
+
+
+def test_a_budget_of_seconds_ends_a_search_whatever_hangs(bench: Workplace) -> None:
+    ended = tune(
+        bench,
+        """
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
+seeds: [1]
+search: {algorithm: grid, seconds: 25, concurrency: 1}
+""",
+    )
+    assert {row["param.mood"]: row["status"] for row in trials(bench)} == {"calm": "finished", "hangs": "unfinished"}
+    assert "the paper's setting" in ended.out
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+"""
+    process = subprocess.Popen(
+        bench.command(*arguments(bench, text)),
+        cwd=bench.folder,
+        env=bench.environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if "1/2: trial 0" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert "Interrupted; finished trials are kept" in seen
+    assert "Go on with: fewcolors tune" in seen
+    assert not (bench.folder / "runs/tiny/trials.csv").exists()
+
+
+def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
+    place = bench.folder / "runs/tiny/searches/threshold-2-colors/tune"
+    place.mkdir(parents=True)
+    (place / "experiment_state-x.json").write_text("{")
+    text = "methods: [{name: threshold, search: {level: {grid: [128]}}}]\nsearch: {algorithm: grid}\n"
+    ended = tune(bench, text, code=2)
+    assert "runs/tiny/searches/threshold-2-colors/tune: the search that lies there cannot be gone on with" in ended.err
+    assert len(ended.err.splitlines()) == 1
