@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,9 @@ def prepare_search(
         raise BadInput(f"{path}: no method has a search, such as search: {{gamma: {{loguniform: [0.01, 100]}}}}.")
     if spec.baseline is not None:
         raise BadInput("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
+    for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
+        if asked is not None and find_spec(package) is None:
+            raise BadInput(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         check_inputs(choice)
     before, searches = plan_searches(spec)
