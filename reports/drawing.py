@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FuncFormatter
 
 from reports.points import Point
 from reports.styles import PALETTE, Style
@@ -26,8 +26,6 @@ WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
 _LEAST_SPAN = 0.1
 Box = tuple[float, float, float, float]
-_DECIMALS = re.compile(r"(\d+\.\d\d)\d+")
-"""Hundredths of a point are finer than a screen."""
 _RC = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -105,7 +103,7 @@ def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style,
     )
 
 
-def round_ticks(limits: tuple[float, float]) -> FixedLocator:
+def round_ticks(limits: tuple[float, float]) -> list[float]:
     """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps."""
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
@@ -115,7 +113,7 @@ def round_ticks(limits: tuple[float, float]) -> FixedLocator:
         ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
         if len(ticks) > 3:
             break
-    return FixedLocator(ticks[:: 1 + len(ticks) // 8])
+    return ticks[:: 1 + len(ticks) // 8]
 
 
 def spread(heights: list[float], gap: float, lowest: float, highest: float) -> list[float]:
@@ -141,10 +139,16 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{name}">', svg)
-    svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _DECIMALS.sub(r"\1", found[0]), svg)
+    svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _short(found[0]), svg)
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     return svg.replace(f'aria-label="{name}"', f'aria-label="{_escape(title)}"', 1)
+
+
+def _short(coordinates: str) -> str:
+    """The same path to tenths of a point, finer than a screen; in straight ones each further pair is a line's end."""
+    rounded = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.1f}", coordinates)
+    return rounded if re.search("[QC]", rounded) else rounded.replace(" \nL ", " ")
 
 
 def _escape(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.drawing import INK, Box, canvas, drawing, round_ticks, shortened, spread, to_svg, trace
 from reports.points import Point, Task
@@ -50,7 +50,7 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
         _draw(axes, {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}, styles)
         _name_levels(axes, [point for points in lines.values() for point in points])
         axes.margins(x=0.08)
-        axes.xaxis.set_major_locator(round_ticks(axes.get_xlim()))
+        axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         return to_svg(figure, name, f"Accuracy against bits per pixel, {task.name}")

@@ -19,6 +19,7 @@ from reports.originals import originals
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
+from reports.search import sections as search_sections
 from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer
@@ -29,7 +30,8 @@ from reports.sweeps import sweeps
 from reports.tables import cells_table
 from reports.templating import fill_in
 
-_UNFOLDED_GALLERIES = 2
+_UNFOLDED = 2
+"""So many galleries and searches are open at first."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def render(results: Results) -> str:
         question=QUESTION,
         sections=sections,
         styles=styles,
+        searches=search_sections(results.searches, tasks),
+        unfolded=_UNFOLDED,
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks),
         article=stated()[0],
@@ -93,7 +97,7 @@ def _section(
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
         beside=tuple(beside(task, results.recipes)),
         strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
-        unfolded=number < _UNFOLDED_GALLERIES,
+        unfolded=number < _UNFOLDED,
     )
 
 

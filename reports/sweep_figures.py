@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -86,7 +87,7 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     axes.set_ylim(_limits(sweep))
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
     if axis.zero_apart:
-        break_axis(axes, (axis.positions[0] + axis.positions[1]) / 2)
+        break_axis(axes.xaxis, (axis.positions[0] + axis.positions[1]) / 2)
     return figure
 
 
@@ -108,9 +109,19 @@ def _limits(sweep: Sweep) -> tuple[float, float]:
     return around(ends)
 
 
-def break_axis(axes: Axes, x: float) -> None:
-    """Two strokes across the x axis, where the scale does not go on."""
-    axes.text(x, 0, "//", transform=axes.get_xaxis_transform(), ha="center", va="center", fontsize=9)
+def break_axis(axis: XAxis | YAxis, at: float) -> None:
+    """Two strokes across an axis, where its scale does not go on."""
+    axes, is_x = axis.axes, axis.axis_name == "x"
+    axes.text(
+        at if is_x else 0,
+        0 if is_x else at,
+        "//",
+        transform=axes.get_xaxis_transform() if is_x else axes.get_yaxis_transform(),
+        rotation=0 if is_x else 90,
+        ha="center",
+        va="center",
+        fontsize=9,
+    )
 
 
 def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:

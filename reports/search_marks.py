@@ -1,0 +1,107 @@
+"""How trials look in the figures of a search: a marker by status, a color by accuracy, rings around two of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from harness.contracts import Searched
+from reports.drawing import INK, WHOLE_PERCENTS, around, percents
+from reports.styles import Style
+
+STATUSES = {
+    "finished": Style(0, "o"),
+    "stopped": Style(7, "v"),
+    "unfinished": Style(4, "s"),
+    "failed": Style(3, "X"),
+}
+"""Color and marker of a trial, by what became of it."""
+_RING = 130
+_PAPER_RING, _BEST_RING = "s", "o"
+CROWDED = 60
+"""From so many trials on marks and lines are finer."""
+
+
+def dot_size(trials: int) -> float:
+    """Points squared; smaller where there are many."""
+    return 34 if trials <= CROWDED else 15
+
+
+def marks(searched: Searched) -> dict[int, tuple[str, str]]:
+    """The trials that are marked everywhere, by number: the ring's marker and the words beside it."""
+    found = {0: (_PAPER_RING, "paper")}
+    if searched.best is not None:
+        found[searched.best] = (_BEST_RING, "best, paper" if searched.best == 0 else "best")
+    return found
+
+
+def ring(axes: Axes, searched: Searched, places: Sequence[tuple[float, float, int]], aside: bool = False) -> None:
+    """Rings around the marked trials, with a word above the best and below the paper's, or at their right."""
+    for x, y, number in places:
+        if number not in marks(searched):
+            continue
+        marker, words = marks(searched)[number]
+        axes.scatter(
+            [x], [y], s=_RING, c="none", marker=marker, edgecolors=INK, linewidths=1.3, clip_on=False, zorder=4
+        )
+        up = 1 if number == searched.best else -1
+        axes.annotate(
+            words,
+            (x, y),
+            (9, 1.5 * up) if aside else (0, 9 * up),
+            textcoords="offset points",
+            ha="left" if aside else "center",
+            va="bottom" if up > 0 else "top",
+            fontsize=8,
+            annotation_clip=False,
+            zorder=5,
+        )
+
+
+def limits(searched: Searched) -> tuple[float, float]:
+    """The axis of accuracies, one for all figures of a search."""
+    return around([trial.accuracy for trial in searched.trials if trial.accuracy is not None] or [0.0, 1.0])
+
+
+@functools.cache
+def colormap() -> Colormap:
+    """Viridis without its ends, which a dark or a light page would swallow."""
+    shades = matplotlib.colormaps["viridis"]
+    return LinearSegmentedColormap.from_list("accuracies", [shades(0.2 + 0.72 * i / 63) for i in range(64)])
+
+
+def color_range(searched: Searched) -> tuple[float, float]:
+    """The accuracies that the colors stand for."""
+    found = [trial.accuracy for trial in searched.trials if trial.accuracy is not None]
+    return (min(found), max(found)) if found and min(found) < max(found) else limits(searched)
+
+
+def shade(accuracy: float, low: float, high: float) -> Any:
+    return colormap()((accuracy - low) / (high - low))
+
+
+def color_bar(figure: Figure, box: tuple[float, float, float, float], low: float, high: float) -> None:
+    """The accuracies that colors stand for, beside the axes."""
+    axes = figure.add_axes(box)
+    steps = 40
+    height = (high - low) / steps
+    for step in range(steps):
+        start = low + step * height
+        axes.axhspan(start, min(start + 1.5 * height, high), color=shade(start + height / 2, low, high), linewidth=0)
+    axes.set_ylim(low, high)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_PERCENTS))
+    axes.yaxis.set_major_formatter(percents)
+    axes.tick_params(length=2, width=0.6)
+    axes.set_title("%", fontsize=9, pad=4)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
