@@ -10,10 +10,9 @@ import json
 import logging
 import math
 import os
-import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
 
 from ray import tune
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
@@ -37,18 +36,11 @@ from harness.plan import Job, PlannedSearch, cycle_of, trial_job
 from harness.search_space import Domain
 from harness.spec import SearchSettings
 from harness.store import Store
+from harness.tune_hooks import LISTENERS, METRIC, Budget, Listener, Rungs, Told, numbered
 
-METRIC = "validation_accuracy"
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
-HOPELESS = 5
-"""A search ends when so many trials have failed and none has succeeded."""
 _SPENT, _STOPS, _STATE = "seconds.json", "stops.jsonl", "tune"
-
-Listener = Callable[[str, int, Mapping[str, Any], int], None]
-"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``), the trial's number and its last report, and
-how many trials have ended."""
-_LISTENERS: dict[str, Listener] = {}
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ def run_trials(
         logging.getLogger(name).setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / _STATE
-    _LISTENERS[str(folder)] = listener
+    LISTENERS[str(folder)] = listener
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
         snapshots = sorted(state.glob("experiment_state-*.json"))
@@ -121,15 +113,15 @@ def _new(
             num_samples=search.count(settings),
             max_concurrent_trials=share.concurrency,
             reuse_actors=not share.gpus,
-            trial_dirname_creator=_dirname,
+            trial_dirname_creator=numbered,
         ),
         run_config=tune.RunConfig(
             name=_STATE,
             storage_path=str(folder.resolve()),
             verbose=0,
-            stop=_Budget(settings.seconds, folder / _SPENT),
+            stop=Budget(settings.seconds, folder / _SPENT),
             failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
-            callbacks=[_Told(str(folder), settings.algorithm), *_further_loggers(settings, search)],
+            callbacks=[Told(str(folder), settings.algorithm), *_further_loggers(settings, search)],
         ),
     )
 
@@ -161,87 +153,7 @@ def _tunes(domain: Domain, start: Any) -> Any:
 def _scheduler(settings: SearchSettings, folder: Path) -> TrialScheduler | None:
     if settings.scheduler == "none":
         return None
-    return _Rungs(folder / _STOPS, settings.reduction_factor)
-
-
-class _Rungs(AsyncHyperBandScheduler):
-    """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
-
-    Notes which trials it stops: Tune itself does not tell them from those that ended.
-    """
-
-    _ENDLESS = 1 << 30
-
-    def __init__(self, stops: Path, factor: int) -> None:
-        super().__init__(time_attr="cycles", max_t=self._ENDLESS, grace_period=1, reduction_factor=factor)
-        self._stops = stops
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if result.get("ended"):
-            return str(TrialScheduler.CONTINUE)
-        decision = str(super().on_trial_result(tune_controller, trial, result))
-        if decision == TrialScheduler.STOP:
-            with self._stops.open("a") as file:
-                file.write(f"{_dirname(trial)}\n")
-        return decision
-
-
-class _Budget(tune.Stopper):
-    """Ends a search after so many seconds, all its sessions together, or when it is hopeless."""
-
-    def __init__(self, seconds: float | None, spent: Path) -> None:
-        self._seconds, self._path = seconds, spent
-        self._failed, self._sound = set[str](), False
-        self._began: float | None = None
-        self._earlier = self._noted = 0.0
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        if result.get("error"):
-            self._failed.add(trial_id)
-        elif METRIC in result:
-            self._sound = True
-        return False
-
-    def stop_all(self) -> bool:
-        now = time.monotonic()
-        if self._began is None:
-            self._began = now
-            self._earlier = float(json.loads(self._path.read_text())) if self._path.exists() else 0.0
-        spent = self._earlier + now - self._began
-        if spent - self._noted > 1:
-            self._path.write_text(json.dumps(spent))
-            self._noted = spent
-        hopeless = not self._sound and len(self._failed) >= HOPELESS
-        return hopeless or (self._seconds is not None and spent > self._seconds)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_began": None}
-
-
-class _Told(tune.Callback):
-    """Hands what happens to the listener of this process; the callback itself is stored with the search."""
-
-    def __init__(self, name: str, algorithm: str) -> None:
-        self._name, self._first = name, 1 if algorithm == "optuna" else 0
-
-    def _tell(self, what: str, trial: Any, trials: list[Any]) -> None:
-        listener = _LISTENERS.get(self._name)
-        if listener is not None:
-            ended = sum(other.is_finished() for other in trials if other is not trial) + (what in ("ended", "lost"))
-            report = {**trial.config, **(trial.last_result or {})}
-            listener(what, int(_dirname(trial)) - self._first, report, ended)
-
-    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("started", trial, trials)
-
-    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("epoch", trial, trials)
-
-    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("ended", trial, trials)
-
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("lost", trial, trials)
+    return Rungs(folder / _STOPS, settings.reduction_factor)
 
 
 def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:
@@ -256,11 +168,6 @@ def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[An
 
         loggers.append(MLflowLoggerCallback(tracking_uri=settings.mlflow, experiment_name=search.first.name))
     return loggers
-
-
-def _dirname(trial: Any) -> str:
-    """The trial's number, as Tune's generators count (from 1 where a searcher draws, else from 0), for sorting."""
-    return f"{int(trial.experiment_tag.partition('_')[0]):05}"
 
 
 def _trainable(search: PlannedSearch, share: Share, surroundings: Surroundings) -> Any:
