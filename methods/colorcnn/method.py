@@ -74,7 +74,15 @@ class ColorCNN:
     }
 
     scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "small": {"width": 16, "epochs": 4, "batch_size": 32, "rate": 0.025, "momentum": 0.9, "restart_period": 4}
+        "small": {
+            "width": 16,
+            "palette_norm": 1.0,
+            "epochs": 4,
+            "batch_size": 32,
+            "rate": 0.0125,
+            "momentum": 0.9,
+            "restart_period": 4,
+        }
     }
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:
