@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -72,20 +73,25 @@ def _fanova(searched: Searched, trials: list[Trial], varied: list[str]) -> dict[
 
 
 def _value(searched: Searched, name: str, trial: Trial) -> str | float | int:
-    kind, _ = domain(searched, name)
+    kind, values = domain(searched, name)
     value = trial.chosen[name]
     if kind in ("choice", "grid"):
         return identity(value)
+    if kind == "loguniform":
+        return min(max(math.log10(value), math.log10(values[0])), math.log10(values[1]))
     return int(value) if kind == "randint" else float(value)
 
 
 def _distribution(searched: Searched, name: str) -> BaseDistribution:
+    """What values were drawn from. Logarithms are taken here: optuna's fANOVA weighs log scales as plain ones."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     kind, values = domain(searched, name)
     if kind in ("choice", "grid"):
         return CategoricalDistribution([identity(value) for value in values])
-    if kind == "randint":
-        return IntDistribution(values[0], values[1])
     low, high = values
-    return FloatDistribution(low, high, log=kind == "loguniform")
+    if kind == "randint":
+        return IntDistribution(low, high)
+    if kind == "loguniform":
+        return FloatDistribution(math.log10(low), math.log10(high))
+    return FloatDistribution(low, high)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.contracts import Cell, Pictures, Results
+from harness.contracts import Cell, Pictures, Results, Searched, Trial
 
 SIDE = 16
 COLUMNS = [
@@ -144,3 +144,83 @@ def right() -> Callable[..., np.ndarray]:
         return (np.random.default_rng(seed).random(n) < share).astype(np.int64)
 
     return flips
+
+
+def searched(trials: Iterable[Trial], **changes: Any) -> Searched:
+    """A search over gamma, xi and backbone; best is the first finished trial with the highest accuracy."""
+    found = tuple(trials)
+    finished = [trial for trial in found if trial.status == "finished" and trial.accuracy is not None]
+    best = max(finished, key=lambda trial: (trial.accuracy or 0.0, -trial.number), default=None)
+    base = Searched(
+        dataset="toys",
+        classifier="tinynet",
+        variant="net",
+        level=8,
+        space={
+            "gamma": {"loguniform": [0.01, 100.0]},
+            "xi": {"uniform": [0.0, 2.0]},
+            "backbone": {"choice": ["unet", "dncnn"]},
+        },
+        start={"gamma": 1.0, "xi": 1.0, "backbone": "unet"},
+        algorithm="optuna",
+        scheduler="asha",
+        seed=0,
+        train=340,
+        validation=60,
+        classifier_accuracy=0.95,
+        cpus=2.0,
+        gpus=0.0,
+        cycle=2,
+        device="cpu",
+        trials=found,
+        best=best.number if best else None,
+    )
+    return replace(base, **changes)
+
+
+def trial(number: int, accuracy: float | None, chosen: Mapping[str, Any] | None = None, **changes: Any) -> Trial:
+    """A trial of four epochs whose accuracy rises to the given one, in a quarter of an hour."""
+    epochs = changes.get("epochs", 4 if accuracy is not None else 0)
+    rising = [] if accuracy is None else [accuracy * (1 - 0.5 ** (e + 1)) for e in range(epochs - 1)] + [accuracy]
+    base = Trial(
+        number=number,
+        chosen={"gamma": 1.0, "xi": 1.0, "backbone": "unet"} | dict(chosen or {}),
+        status="finished" if accuracy is not None else "failed",
+        accuracy=accuracy,
+        epochs=epochs,
+        of=4,
+        seconds=900.0,
+        history=tuple({"loss": 1.0, "seconds": 1.0, "validation_accuracy": value} for value in rising),
+    )
+    return replace(base, **changes)
+
+
+def drawn_trials(count: int, seed: int = 0) -> list[Trial]:
+    """Trials as a search draws them, of every status; trial 0 is the start."""
+    draw = np.random.default_rng(seed)
+    trials = [trial(0, 0.5)]
+    for number in range(1, count):
+        gamma, xi = float(f"{10 ** draw.uniform(-2, 2):.4g}"), float(f"{draw.uniform(0, 2):.4g}")
+        chosen = {"gamma": gamma, "xi": xi, "backbone": ("unet", "dncnn")[number % 2]}
+        accuracy: float | None = 0.6 - 0.05 * np.log10(gamma) ** 2 - 0.1 * (xi - 0.5) ** 2 - 0.05 * (number % 2)
+        status = ("finished", "stopped", "stopped", "failed", "unfinished")[number % 5]
+        if status == "failed" and number % 10 == 3:
+            trials.append(trial(number, None, chosen, error="RuntimeError: the loss is not finite"))
+            continue
+        epochs = {"finished": 4, "stopped": 2}.get(status, 3)
+        error = "RuntimeError: lost" if status == "failed" else ""
+        trials.append(trial(number, accuracy, chosen, status=status, epochs=epochs, error=error))
+    return trials
+
+
+class Searches:
+    """Makes searches and their trials."""
+
+    of = staticmethod(searched)
+    trial = staticmethod(trial)
+    drawn = staticmethod(drawn_trials)
+
+
+@pytest.fixture
+def searches() -> type[Searches]:
+    return Searches

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contracts import Cell, Failure, Results
+from harness.contracts import Cell, Failure, Results, Searched
 from reports import gallery_page, plugins
 from reports.page import render
 
 if TYPE_CHECKING:
-    from tests.reports.conftest import Bench
+    from tests.reports.conftest import Bench, Searches
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>&{{ 7 * 7 }}$x^2$'
@@ -157,7 +157,7 @@ def test_the_sentence_says_what_the_tables_say(full: Results, tmp_path: Path) ->
     assert text.count(f"p ≤ {p.iloc[0]:.2g} (Holm), not luck.") == 2
 
 
-def test_hostile_strings_stay_text(bench: Bench) -> None:
+def test_hostile_strings_stay_text(bench: Bench, searches: type[Searches]) -> None:
     frame = bench.frame([1, 0, 1])
     learned = {"dataset": "stl10", "classifier": "alexnet", "method": "colorcnn", "fitted_on": "alexnet"}
     setting = {"backbone": "unet", "gamma": 1.0, "xi": 1.0}
@@ -179,6 +179,7 @@ def test_hostile_strings_stay_text(bench: Bench) -> None:
         ),
         environment={HOSTILE: HOSTILE},
         spec={"note": HOSTILE},
+        searches=(hostile_search(searches),),
     )
     page = assert_stands_alone(render(results))
     assert page.text.count("{{ 7 * 7 }}$x^2$") > 10
@@ -187,6 +188,58 @@ def test_hostile_strings_stay_text(bench: Bench) -> None:
     assert_stands_alone(
         gallery_page.render(bench.results([bench.seen(cells[2], {"<b>&'": np.zeros((16, 16), np.uint8)})]))
     )
+
+
+def hostile_search(searches: type[Searches]) -> Searched:
+    trials = [
+        searches.trial(number, 0.1 * number, {HOSTILE: value, "x": number, "y": number}, error=HOSTILE)
+        for number, value in enumerate(["a", HOSTILE] * 5)
+    ]
+    space = {HOSTILE: {"choice": ["a", HOSTILE]}, "x": {"uniform": [0.0, 9.0]}, "y": {"randint": [0, 9]}}
+    return searches.of(
+        [*trials, searches.trial(10, None, {HOSTILE: HOSTILE, "x": 1, "y": 1}, error=HOSTILE)],
+        dataset=HOSTILE,
+        classifier=HOSTILE,
+        variant=HOSTILE,
+        space=space,
+        start=dict.fromkeys(space, HOSTILE),
+        algorithm=HOSTILE,
+        scheduler=HOSTILE,
+        device=HOSTILE,
+    )
+
+
+ODD: dict[str, Callable[[type[Searches]], list[Searched]]] = {
+    "many of every kind": lambda s: [s.of(s.drawn(30))],
+    "one trial": lambda s: [s.of([s.trial(0, 0.5)])],
+    "none": lambda s: [s.of([])],
+    "all failed": lambda s: [s.of([s.trial(i, None, error="ValueError: boom", of=0) for i in range(20)])],
+    "one parameter": lambda s: [s.of(s.drawn(12), space={"gamma": {"loguniform": [0.01, 100.0]}})],
+    "a choice alone": lambda s: [s.of(s.drawn(12), space={"backbone": {"choice": ["unet", "dncnn"]}})],
+    "nothing right": lambda s: [s.of([s.trial(i, 0.0, {"gamma": 1.0 + i}) for i in range(9)])],
+    "all the same": lambda s: [s.of([s.trial(i, 1.0) for i in range(9)])],
+    "no numbers": lambda s: [
+        s.of([s.trial(i, np.nan, seconds=np.nan, history=()) for i in range(9)], classifier_accuracy=np.nan)
+    ],
+    "several": lambda s: [s.of(s.drawn(9, level), level=level) for level in (2, 4, 8)],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_page_of_searches_without_cells(bench: Bench, searches: type[Searches], name: str) -> None:
+    found = ODD[name](searches)
+    text = render(bench.results([], searches=tuple(found)))
+    page = assert_stands_alone(text)
+    assert "there is nothing to tell" not in page.text
+    assert not re.search(r"\b(nan|None|inf)\b", page.text)
+    assert not re.search(r'"[^"]*\bnan\b[^"]*"', text)
+    assert [a["id"] for a in page.all("div", "search")] == [f"search{number}" for number in range(len(found))]
+    assert text.count('<table class="trials">') == sum(bool(each.trials) for each in found)
+    assert len(page.all("tr")) == sum(bool(each.trials) + len(each.trials) for each in found)
+    figures = [a["aria-label"] for a in page.all("svg") if a.get("role") == "img"]
+    drawn = [each for each in found if any(t.accuracy is not None and np.isfinite(t.accuracy) for t in each.trials)]
+    assert bool(figures) == bool(drawn)
+    assert sum(label.startswith("Validation accuracy over") for label in figures) >= sum(len(s.space) for s in drawn)
 
 
 @pytest.mark.parametrize("status", ["failed", "blocked"])
