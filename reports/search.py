@@ -132,12 +132,16 @@ def _figures(id: str, searched: Searched) -> list[Drawn]:
         Drawn(f"Over {scale.parameter}", _own(over_parameter(searched, scale, f"{id}p{number}")))
         for number, scale in enumerate(axes)
     ]
-    numeric = [scale for scale in axes if scale.is_numeric]
-    for number, (across, up) in enumerate(list(itertools.combinations(numeric, 2))[:_MOST_PLANES]):
+    planes = list(itertools.combinations([scale for scale in axes if scale.is_numeric], 2))
+    for number, (across, up) in enumerate(planes[:_MOST_PLANES]):
         figure = over_plane(searched, across, up, f"{id}plane{number}")
         drawn.append(Drawn(f"{across.parameter} and {up.parameter}", _own(figure), _PLANE))
+    if len(planes) > _MOST_PLANES:
+        drawn[-1] = replace(drawn[-1], note=f"{_PLANE} {len(planes) - _MOST_PLANES} more planes are not drawn.")
     if len(axes) > 1:
-        drawn.append(Drawn("All parameters", _own(parallel(searched, axes[:_MOST_UPRIGHTS], f"{id}all")), _PARALLEL))
+        shown = axes[:_MOST_UPRIGHTS]
+        words = "All parameters" if shown == axes else f"The first {len(shown)} of {len(axes)} parameters"
+        drawn.append(Drawn(words, _own(parallel(searched, shown, f"{id}all")), _PARALLEL))
     if any(map(curve, searched.trials)):
         drawn.append(Drawn("Over epochs", _own(learning_curves(searched, f"{id}epochs")), _epochs(searched)))
     return drawn
@@ -151,7 +155,7 @@ def _epochs(searched: Searched) -> str:
     cycle = (
         f" Vertical lines end a cycle of the schedule, every {searched.cycle} epochs: only there a trial is stopped."
     )
-    said = "The last mark says how a trial ended; the axis begins below the lowest end, not at zero."
+    said = "The last mark says how a trial ended; the accuracies' axis need not begin at zero."
     return said + (cycle if searched.cycle > 1 else "")
 
 

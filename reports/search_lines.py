@@ -20,7 +20,7 @@ METRIC = "validation_accuracy"
 _MOST_CYCLES = 40
 _THIN = 0.7
 _DASHED = (0, (3, 1.5))
-_LETTERS_ACROSS = 66
+_LETTERS_ACROSS = 56
 
 
 def curve(trial: Trial) -> list[tuple[int, float]]:

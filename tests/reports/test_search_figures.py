@@ -233,3 +233,16 @@ def test_parallel_lines_pass_through_all_that_was_chosen(drawn: Searched) -> Non
         assert np.abs(np.asarray(meant) * slope + start - seen[:, column]).max() < 0.06
     unfinished = sum(drawn.trials[i].status != "finished" for i in measured)
     assert len(re.findall(r"stroke-dasharray[^\"]*stroke: #", figure)) == unfinished
+
+
+def test_what_is_not_drawn_is_said(searches: type[Searches]) -> None:
+    names = [f"p{number}" for number in range(10)]
+    trials = [searches.trial(i, 0.1 * i, {name: 0.1 * i + n for n, name in enumerate(names)}) for i in range(5)]
+    found = searches.of(trials, space={name: {"uniform": [0.0, 10.0]} for name in names})
+    figures = sections([found], [])[0].figures
+    assert [figure.title for figure in figures] == [
+        *(f"Over {name}" for name in names),
+        *("p0 and p1", "p0 and p2", "p0 and p3"),
+        *("The first 8 of 10 parameters", "Over epochs"),
+    ]
+    assert figures[12].note.endswith(f"{10 * 9 // 2 - 3} more planes are not drawn.")
