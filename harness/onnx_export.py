@@ -68,7 +68,7 @@ def export_onnx(method: Any, colors: int, images: Images) -> Onnx:
 
     One input ``pixels`` as the images; outputs ``indices`` ``uint8 [N, H, W]`` and ``palettes`` ``uint8 [N, C, 3]``.
     Any N, H and W where the exporter manages that, else the images' H and W. Raises ContractError where it cannot be
-    exported or where it gives other results than rounding explains.
+    exported or run, or gives other results than rounding explains.
     """
     content, dynamic = _exported(method.onnx_module(colors).cpu(), np.array(images[:2]))
     run = _runner(content)
@@ -104,7 +104,7 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
     import torch
 
     any_size = torch.export.Dim.DYNAMIC
-    reasons = []
+    reason: BaseException
     for axes in ("NHW", "N"):
         try:
             with tempfile.TemporaryDirectory() as scratch, _quiet():
@@ -122,8 +122,12 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
                 )
                 return _without_traces(path), tuple(axes)
         except Exception as error:  # noqa: BLE001 - exporters fail in many ways
-            reasons.append(told(error))
-    raise ContractError(f"it cannot be exported to ONNX ({reasons[-1][:300]})")
+            reason = _first_cause(error)
+    raise ContractError(f"it cannot be exported to ONNX ({told(reason)[:300]})")
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _first_cause(error.__cause__)
 
 
 def _without_traces(path: Path) -> bytes:
@@ -150,9 +154,13 @@ def _runner(content: bytes) -> Callable[[Images], Palettized]:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def run(images: Images) -> Palettized:
+        """Raises ContractError where onnxruntime cannot run it."""
         step = max(1, _PIXELS_AT_A_TIME // (images.shape[1] * images.shape[2]))
         parts = [np.ascontiguousarray(images[start : start + step]) for start in range(0, len(images), step)]
-        outputs = [session.run(list(OUTPUTS), {INPUT: part}) for part in parts]
+        try:
+            outputs = [session.run(list(OUTPUTS), {INPUT: part}) for part in parts]
+        except Exception as error:
+            raise ContractError(f"onnxruntime cannot run the model ({told(error)[:300]})") from error
         indices, palettes = (np.concatenate(arrays) for arrays in zip(*outputs, strict=True))
         return Palettized(indices, palettes)
 
