@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class PaperRecipe(ABC):
-    """SGD with cross-entropy on the 1cycle policy (paper Section 5.1), with the dataset's augmentation.
+    """SGD with cross-entropy on the 1cycle policy (paper Section 6.1), with the dataset's augmentation.
 
     rate: the cycle's peak. cycle_momentum: momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code
     trained, because OneCycleLR overrides the 0.5 that the paper states. Without it momentum stays at ``momentum``.
