@@ -24,12 +24,10 @@ _COMPARED_IMAGES = 256
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 Variant = Annotated[str, typer.Option("--method", help="A variant, by its name in the run's tables.")]
 TheDataset = Annotated[
-    str | None,
-    typer.Option("--dataset", help="Of the run's datasets this one.", show_default="all, or the only one"),
+    str | None, typer.Option("--dataset", help="Of several datasets of the run this one.", show_default=False)
 ]
 TheClassifier = Annotated[
-    str | None,
-    typer.Option("--classifier", help="Of the run's classifiers this one.", show_default="all, or the only one"),
+    str | None, typer.Option("--classifier", help="Of several classifiers of the run this one.", show_default=False)
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the run's seeds this one.", show_default="the lowest")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")]
@@ -37,9 +35,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 
 @app.command()
 def quantize(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, and folders of such.")
-    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Image files, and folders of such.")],
     method: Annotated[str, typer.Option("--method", help="A method, or with --run a variant by its name in tables.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, or for several images the folder.")],
     colors: Annotated[int | None, typer.Option(help="How many colors each image may have.", show_default=False)] = None,
