@@ -1,4 +1,4 @@
-"""What a result was computed with: library versions, processor, device."""
+"""What a result is computed with: library versions, processor, device, and how torch is to calculate."""
 
 from __future__ import annotations
 
@@ -39,3 +39,14 @@ def devices(device: str) -> dict[str, str]:
     import torch
 
     return {"cuda": torch.cuda.get_device_name()}
+
+
+def set_torch_up(threads: int | None = None) -> None:
+    """fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU; so many threads on a CPU."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

@@ -57,7 +57,7 @@ def run_job(job: Job, context: Context) -> None:
     """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
     started = time.perf_counter()
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
-        _set_torch_up(job)
+        environment.set_torch_up(_threads(job))
     with context.store.write(job.stage, job.key) as folder:
         more = _RUNNERS[job.stage](job, context, folder)
         seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
@@ -65,14 +65,8 @@ def run_job(job: Job, context: Context) -> None:
         write_json(folder / ABOUT, about | {"versions": environment.versions()})
 
 
-def _set_torch_up(job: Job) -> None:
-    """The job's threads; fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU."""
-    import torch
-
-    torch.set_num_threads(max(1, int(job.needs.cpus or 1)))
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+def _threads(job: Job) -> int:
+    return max(1, int(job.needs.cpus or 1))
 
 
 def _instance(kind: Kind, job: Job, context: Context) -> Any:
@@ -145,6 +139,7 @@ def validation_accuracy(job: Job, context: Context) -> float:
     """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
     from harness.learning import predict
 
+    environment.set_torch_up(_threads(job))
     data = load_dataset(context.store, job.inputs["dataset"][1])
     network = load_classifier(
         context.store, job.inputs["classifier"][1], context.registry, len(data.classes), context.device

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.artifacts import load_classifier, load_dataset
 from harness.complaints import did_you_mean, told
 from harness.contracts import BadInput, DatasetArrays, PlannedCell
+from harness.environment import set_torch_up
 from harness.registry import Plugin, Registry
 from harness.results import read_plan, store_of
 from harness.spec import Stage
@@ -178,8 +179,7 @@ def exact_device() -> str:
     """``cuda`` where there is one, else ``cpu``; with fp32 that is fp32, as the jobs of a run have it."""
     import torch
 
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
+    set_torch_up()
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
