@@ -13,6 +13,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -41,6 +42,12 @@ def seeded(*parts: object) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive_seed(*parts))
         yield
+
+
+def tensor_of(array: NDArray[Any]) -> Tensor:
+    """The array as a tensor that shares its memory, memory-mapped files too; a copy only where it is not writable or
+    not contiguous. Nothing may write to it."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
@@ -82,11 +89,12 @@ def augment(pixels: Tensor, augmentation: Augmentation, generator: torch.Generat
 
 
 class Batches:
-    """A split on the device as uint8; each epoch gives shuffled, augmented, normalized batches."""
+    """A split on the device as uint8, where it lies already or brought there once; each epoch gives shuffled,
+    augmented, normalized batches."""
 
     def __init__(self, split: Split, lesson: Lesson, batch_size: int) -> None:
-        self.pixels = torch.from_numpy(np.array(split.images)).to(lesson.device)
-        self.labels = torch.from_numpy(np.array(split.labels)).to(lesson.device)
+        self.pixels = tensor_of(split.images).to(lesson.device)
+        self.labels = tensor_of(split.labels).to(lesson.device)
         self.lesson = lesson
         self.batch_size = min(batch_size, len(split))
 
@@ -128,6 +136,27 @@ def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
+def sgd(network: nn.Module, weight_decay: float) -> torch.optim.SGD:
+    """SGD on all of the network's parameters; its learning rate and momentum are set for each step."""
+    return torch.optim.SGD(network.parameters(), lr=0.0, weight_decay=weight_decay, fused=True)
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    lesson: Lesson,
+) -> Tensor:
+    """One step down ``loss(images, labels)``, in the lesson's precision; returns the loss before it."""
+    optimizer.zero_grad()  # before the forward pass: gradients and activations need not lie there at the same time
+    with autocast(lesson.device, lesson.precision):
+        value = loss(images, labels)
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
 def train(
     network: nn.Module,
     loss: Callable[[Tensor, Tensor], Tensor],
@@ -147,7 +176,7 @@ def train(
     network.to(lesson.device).to(memory_format=torch.channels_last)
     data = Batches(lesson.train, lesson, batch_size)
     at = schedule(len(data))
-    optimizer = torch.optim.SGD(network.parameters(), lr=at(0)[0], momentum=at(0)[1], weight_decay=weight_decay)
+    optimizer = sgd(network, weight_decay)
     for epoch in range(_resume(network, optimizer, lesson.checkpoints), epochs):
         network.train()
         summed = torch.zeros((), device=lesson.device)
@@ -155,12 +184,7 @@ def train(
             for step, (images, labels) in enumerate(data.epoch(epoch), start=epoch * len(data)):
                 for group in optimizer.param_groups:
                     group["lr"], group["momentum"] = at(step)
-                with autocast(lesson.device, lesson.precision):
-                    value = loss(images, labels)
-                optimizer.zero_grad()
-                value.backward()
-                optimizer.step()
-                summed += value.detach()
+                summed += descend(optimizer, loss, images, labels, lesson)
         mean = float(summed) / len(data)
         if not math.isfinite(mean):
             raise FloatingPointError(f"training diverged: the mean loss of epoch {epoch + 1} is {mean}")
@@ -230,7 +254,7 @@ def predict(
     network: nn.Module, images: Images, normalization: Normalization, device: str = "cpu", batch_size: int = 256
 ) -> NDArray[np.float32]:
     """Logits ``float32 [N, classes]`` of a network in eval mode, always in fp32."""
-    pixels = torch.from_numpy(np.array(images))
+    pixels = tensor_of(images)
     outputs = []
     for part in pixels.split(batch_size):
         logits = network(normalize(part.to(device), normalization))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from harness.contracts import Images, Normalization, Palettized
-from harness.learning import freeze, normalize
+from harness.learning import freeze, normalize, tensor_of
 from methods.colorcnn import equations
 from methods.colorcnn.dncnn import dncnn
 from methods.colorcnn.unet import UNet
@@ -42,8 +43,14 @@ class ColorCNN(nn.Module):
         self.register_buffer("std", torch.tensor(normalization.std))
 
     def forward(self, x: Tensor) -> Tensor:
-        pieces = self.backbone(x).chunk(_PIECES)
-        return torch.cat([self.head(piece) for piece in pieces]).float().softmax(dim=1)
+        logits = torch.cat([self._color(piece) for piece in self.backbone(x).chunk(_PIECES)]).float()
+        return logits.permute(0, 2, 3, 1).softmax(dim=-1).permute(0, 3, 1, 2)  # dim=1 would leave channels-last memory
+
+    def _color(self, features: Tensor) -> Tensor:
+        """The head's logits; its hidden layer is computed again for the backward pass rather than kept for it."""
+        if not torch.is_grad_enabled():
+            return self.head(features)
+        return checkpoint(self.head, features, use_reentrant=False, preserve_rng_state=False)
 
     @property
     def normalization(self) -> Normalization:
@@ -72,7 +79,7 @@ def palettize(network: ColorCNN, images: Images) -> Palettized:
     step = max(1, _PIXELS_AT_A_TIME // (height * width))
     for start in range(0, count, step):
         part = slice(start, start + step)
-        pixels = torch.from_numpy(np.array(images[part])).to(network.mean.device)
+        pixels = tensor_of(images[part]).to(network.mean.device)
         index = equations.index_map(network(normalize(pixels, network.normalization)))
         indices[part] = index.byte().cpu().numpy()
         palettes[part] = equations.palette(pixels, index, network.colors).round().byte().cpu().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.contracts import Lesson
-from harness.learning import autocast, cosine_restarts, freeze, predict, train
+from harness.learning import autocast, cosine_restarts, freeze, normalize, predict, tensor_of, train
 from methods.colorcnn import equations
+from methods.colorcnn.folding import fold
 from methods.colorcnn.network import ColorCNN, palettize
 
 
@@ -44,25 +45,14 @@ def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: fl
 
 def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
     """Trains the network in place against all of the lesson's classifiers at once (the mean of their losses)."""
-    classifiers = [
-        freeze(classifier.to(lesson.device).to(memory_format=torch.channels_last)) for classifier in lesson.classifiers
-    ]
-    regularizer = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
-
-    def loss(images: Tensor, labels: Tensor) -> Tensor:
-        m = network(images).float()
-        n = equations.draw_jitter(recipe.jitter, images)
-        with autocast(lesson.device, "fp32"):
-            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, n)
-        wrong = torch.stack([F.cross_entropy(classify(seen).float(), labels) for classify in classifiers]).mean()
-        return wrong + recipe.gamma * regularizer(m).mean()  # Eq. 2
+    classifiers = frozen_classifiers(lesson)
 
     def measure() -> Mapping[str, float]:
         return {"validation_accuracy": decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}
 
     train(
         network,
-        loss,
+        objective(network, classifiers, lesson.device, recipe),
         lesson,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
@@ -70,6 +60,30 @@ def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
         weight_decay=recipe.weight_decay,
         measure=measure,
     )
+
+
+def frozen_classifiers(lesson: Lesson) -> list[nn.Module]:
+    """The lesson's classifiers on its device, in the form that is cheapest to train through."""
+    probe = normalize(tensor_of(lesson.train.images[:2]).to(lesson.device), lesson.normalization)
+    frozen = (freeze(classifier.to(lesson.device)) for classifier in lesson.classifiers)
+    return [fold(classifier, probe).to(memory_format=torch.channels_last) for classifier in frozen]
+
+
+def objective(
+    network: ColorCNN, classifiers: Sequence[nn.Module], device: str, recipe: Recipe
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of Eq. 2 as a function of normalized images ``[B, 3, H, W]`` and labels ``[B]``."""
+    regularizer = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        m = network(images).float()
+        n = equations.draw_jitter(recipe.jitter, images)
+        with autocast(device, "fp32"):
+            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, n)
+        wrong = torch.stack([F.cross_entropy(classify(seen).float(), labels) for classify in classifiers]).mean()
+        return wrong + recipe.gamma * regularizer(m).mean()  # Eq. 2
+
+    return loss
 
 
 def decoded_accuracy(network: ColorCNN, lesson: Lesson, classifiers: list[nn.Module]) -> float:

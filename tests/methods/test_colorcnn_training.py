@@ -282,7 +282,7 @@ def test_what_depends_on_other_parameters_is_filled_in():
 
 def test_the_defaults_are_the_papers():
     defaults = {field.name: field.default for field in dataclasses.fields(ColorCNN)}
-    rules = {"palette_norm", "restart_period"}
+    rules = {"batch_size", "palette_norm", "restart_period"}
     assert {name for name, value in defaults.items() if value is None} == rules
     assert {k: v for k, v in defaults.items() if k not in rules} == {
         k: v for k, v in ColorCNN.paper.items() if k not in rules

@@ -1,0 +1,319 @@
+"""ColorCNN's training, ours against the authors' reference code: time of a step, peak memory, and equal losses.
+
+``python benchmarks/train_colorcnn.py --reference PATH``, from the root; PATH is a checkout of the authors' public
+repository ``hou-yz/color_distillation``. Without it ours alone is timed. Both train the paper's ColorCNN (U-Net of
+width 64) through the same frozen classifier on batches of 64 images of 32x32: forward, backward and optimizer step.
+
+Ours is timed from stored uint8 images on, augmentation included; the reference gets float batches ready made. Its step
+is timed twice: as its trainer computes it, with a variance of the colors whose weight in the loss is 0 by default, and
+``lean``, without that variance (its networks and optimizer; the same loss, written down again here). Ratios are the
+reference's median time over ours. Peak memory is what a process of its own grows by in a few steps after all is built.
+
+Of the reference code its ColorCNN, its classifiers and its trainer are imported as they are. Its trainer asks for
+OpenCV and matplotlib, which it only plots with: where they are not installed, empty modules stand in. It asks for CUDA:
+what stands in for a batch answers ``.cuda()`` with tensors on ``--device``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import itertools
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.contracts import CIFAR10_NORMALIZATION, Augmentation, Lesson, Split
+from harness.learning import Batches, descend, freeze, seeded, sgd
+from methods.colorcnn import equations
+from methods.colorcnn.network import ColorCNN
+from methods.colorcnn.training import Recipe, frozen_classifiers, objective
+from tasks.networks import alexnet, resnet18
+
+BATCH, SIDE, CLASSES, IMAGES = 64, 32, 10, 64 * 32
+CLASSIFIERS = {"alexnet": alexnet, "resnet18": resnet18}
+PRECISIONS = ("fp32", "bf16")
+PARTS = ("losses", "speed", "memory")
+LOSS_STEPS, WARM_UP, MEMORY_STEPS = 20, 2, 4
+RECIPE = Recipe(
+    gamma=1.0,
+    regularizer="color",
+    xi=1.0,
+    jitter="scalar",
+    palette_norm=4.0,
+    epochs=1,
+    batch_size=BATCH,
+    rate=0.01,
+    momentum=0.5,
+    weight_decay=5e-4,
+    restart_period=10**9,
+)
+"""The paper's; its rate, held at its peak, as the reference holds it without a scheduler."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one figure is of."""
+
+    classifier: str
+    colors: int
+    device: str
+
+    def lesson(self, precision: str = "fp32", **changes: Any) -> Lesson:
+        """Random images and labels, and the frozen classifier."""
+        draw = np.random.default_rng(0)
+        images = draw.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8)
+        nothing = Split.of(images[:0], np.zeros(0))
+        with seeded("classifier"):
+            network = freeze(CLASSIFIERS[self.classifier](CLASSES))
+        given = {
+            "dataset": "noise",
+            "train": Split.of(images, draw.integers(0, CLASSES, IMAGES)),
+            "validation": nothing,
+            "classes": tuple("0123456789"),
+            "normalization": CIFAR10_NORMALIZATION,
+            "augmentation": Augmentation(flip=True, crop_padding=4),
+            "seed": 0,
+            "classifiers": (network.to(self.device),),
+            "classifier_names": (self.classifier,),
+            "colors": (self.colors,),
+            "device": self.device,
+            "precision": precision,
+        }
+        return Lesson(**given | changes)
+
+    def network(self) -> ColorCNN:
+        with seeded("colorcnn"):
+            return ColorCNN("unet", 64, self.colors, CIFAR10_NORMALIZATION).to(self.device)
+
+
+class Ours:
+    """Our training, a step at a time: what ``teach`` repeats."""
+
+    def __init__(self, setting: Setting, precision: str) -> None:
+        self.lesson = setting.lesson(precision)
+        self.network = setting.network().to(memory_format=torch.channels_last).train()
+        self.loss = objective(self.network, frozen_classifiers(self.lesson), setting.device, RECIPE)
+        self.optimizer = sgd(self.network, RECIPE.weight_decay)
+        self.optimizer.param_groups[0].update(lr=RECIPE.rate, momentum=RECIPE.momentum)
+        self.batches = endless_batches(self.lesson)
+
+    def step(self) -> float:
+        return float(descend(self.optimizer, self.loss, *next(self.batches), self.lesson))
+
+
+class OnDevice:
+    """A batch whose ``.cuda()`` is on any device."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def cuda(self) -> Tensor:
+        return self.tensor
+
+
+class Reference:
+    """The authors' networks with our weights, their optimizer and their trainer."""
+
+    def __init__(self, setting: Setting) -> None:
+        def import_from_reference(name: str) -> Any:
+            return importlib.import_module(f"color_distillation.{name}")
+
+        lesson = setting.lesson()
+        norm, xi = RECIPE.palette_norm, RECIPE.xi
+        network = import_from_reference("models.color_cnn").ColorCNN("unet", setting.colors, 1, norm, xi)
+        classifier = import_from_reference("models").create(setting.classifier, CLASSES, False)
+        copy_weights(setting.network(), network)
+        copy_weights(lesson.classifiers[0], classifier)
+        self.network, self.classifier = network.to(setting.device), freeze(classifier.to(setting.device))
+        self.optimizer = torch.optim.SGD(
+            [*network.parameters(), *classifier.parameters()],
+            lr=RECIPE.rate,
+            momentum=RECIPE.momentum,
+            weight_decay=RECIPE.weight_decay,
+        )
+        self.trainer = import_from_reference("trainer").CNNTrainer(
+            self.network, nn.CrossEntropyLoss(), setting.colors, self.classifier, None, RECIPE.gamma, 0, 0
+        )
+        self.batches = [
+            (images.contiguous(), labels) for images, labels in itertools.islice(endless_batches(lesson), 2)
+        ]
+        self.turn = itertools.cycle(self.batches)
+
+    def step(self) -> float:
+        """A step by the authors' trainer."""
+        return self.step_on(*next(self.turn))
+
+    def step_on(self, images: Tensor, labels: Tensor) -> float:
+        with contextlib.redirect_stdout(io.StringIO()):
+            loss, _ = self.trainer.train(1, [(OnDevice(images), OnDevice(labels))], self.optimizer)
+        return float(loss)
+
+    def lean_step(self) -> float:
+        """The same step by Eq. 2 alone."""
+        images, labels = next(self.turn)
+        self.network.train()
+        self.optimizer.zero_grad()
+        seen, m, _ = self.network(images)
+        r = np.log2(m.shape[1]) * (1 - m.flatten(2).amax(dim=2).mean())
+        loss = nn.functional.cross_entropy(self.classifier(seen), labels) + RECIPE.gamma * r
+        loss.backward()
+        self.optimizer.step()
+        return float(loss)
+
+
+def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
+    """Layer by layer in their order; biases that ours leaves out, before batch normalization, keep their values."""
+
+    def layers(network: nn.Module) -> Iterator[nn.Module]:
+        return (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.Linear))
+
+    for mine, other in zip(layers(ours), layers(theirs), strict=True):
+        other.load_state_dict({name: value.clone() for name, value in mine.state_dict().items()}, strict=False)
+
+
+def endless_batches(lesson: Lesson) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of a training that goes on for ever."""
+    data = Batches(lesson.train, lesson, BATCH)
+    return itertools.chain.from_iterable(data.epoch(number) for number in itertools.count())
+
+
+def compare_losses(setting: Setting) -> None:
+    """Prints how far the losses of both are apart, from the same weights on the same batches with the same jitter."""
+    jitter = np.random.default_rng(1).standard_normal(LOSS_STEPS).tolist()
+    mine, reference = Ours(setting, "fp32"), Reference(setting)
+    with mock.patch.object(equations, "draw_jitter", side_effect=jitter):
+        ours = [mine.step() for _ in range(LOSS_STEPS)]
+    batches = itertools.islice(endless_batches(setting.lesson()), LOSS_STEPS)
+    with mock.patch.object(np.random, "randn", side_effect=jitter):
+        theirs = [reference.step_on(images.contiguous(), labels) for images, labels in batches]
+    apart = max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
+    print(
+        f"{setting.classifier}, C = {setting.colors}: {LOSS_STEPS} steps, loss {theirs[0]:.4f} to {theirs[-1]:.4f}, "
+        f"at most {apart:.1e} apart",
+        flush=True,
+    )
+
+
+def contestants(setting: Setting, titles: list[str]) -> dict[str, Callable[[], float]]:
+    """By title, what trains for a step."""
+    steps: dict[str, Callable[[], float]] = {}
+    if any(title.startswith("reference") for title in titles):
+        reference = Reference(setting)
+        steps = {"reference": reference.step, "reference lean": reference.lean_step}
+    steps |= {f"ours {name}": Ours(setting, name).step for name in PRECISIONS if f"ours {name}" in titles}
+    return {title: steps[title] for title in titles}
+
+
+def compare_speed(setting: Setting, titles: list[str], repeats: int) -> None:
+    """Runs steps of each in turn and prints the medians and ranges of images a second, and ratios."""
+    seconds: dict[str, list[float]] = {title: [] for title in titles}
+    steps = contestants(setting, titles)
+    for repeat in range(-WARM_UP, repeats):
+        for title, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if repeat >= 0:
+                seconds[title].append(time.perf_counter() - start)
+    print(f"\n{setting.classifier}, C = {setting.colors}: ms a step; images/s, median (least to most); ratios")
+    medians = {title: statistics.median(spent) for title, spent in seconds.items()}
+    for title, spent in seconds.items():
+        least, median, most = (BATCH / s for s in (max(spent), medians[title], min(spent)))
+        shown = "".join(f"{medians[other] / medians[title]:7.2f}x {other}" for other in rivals(title, titles))
+        print(f"  {title:16}{1e3 * medians[title]:8.0f}{median:9.1f} ({least:.1f} to {most:.1f}){shown}", flush=True)
+
+
+def rivals(title: str, titles: list[str]) -> list[str]:
+    """What ``title`` is compared with."""
+    return [other for other in titles if other.startswith("reference") and not title.startswith("reference")]
+
+
+def compare_memory(setting: Setting, titles: list[str], threads: int, reference: str | None) -> None:
+    """Prints the peak of each, taken in a process of its own."""
+    print(f"\n{setting.classifier}, C = {setting.colors}: peak memory of training in MB; shares")
+    peaks: dict[str, float] = {}
+    for title in titles:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peaks[title] = pool.apply(peak_memory, (setting, title, threads, reference))
+        shown = "".join(f"{peaks[title] / peaks[other]:7.2f} of {other}" for other in rivals(title, titles))
+        print(f"  {title:16}{peaks[title]:8.0f}{shown}", flush=True)
+
+
+def peak_memory(setting: Setting, title: str, threads: int, reference: str | None) -> float:
+    """MB that training takes at its peak beyond what lies there before: libraries, networks and images."""
+    prepare(threads, reference)
+    step = contestants(setting, [title])[title]
+    on_cpu = setting.device == "cpu"
+
+    def peak() -> int:
+        if on_cpu:
+            return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return torch.cuda.max_memory_allocated(setting.device)
+
+    before = peak()
+    for _ in range(MEMORY_STEPS):
+        step()
+    return (peak() - before) / 1e6
+
+
+def prepare(threads: int, reference: str | None) -> None:
+    """Threads, fp32 that is fp32, and where the reference code is imported from."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    if reference is None:
+        return
+    sys.path.append(reference)
+    for name in ("cv2", "matplotlib", "matplotlib.pyplot"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            sys.modules[name] = types.ModuleType(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", metavar="PATH", help="a checkout of the authors' code")
+    parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS))
+    parser.add_argument("--colors", type=int, nargs="+", default=[2, 64], help="numbers of colors (2 64)")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
+    parser.add_argument("--repeats", type=int, default=11, help="timed steps of each, in turn (11)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    arguments = parser.parse_args()
+    prepare(arguments.threads, arguments.reference)
+    settings = [
+        Setting(classifier, colors, arguments.device)
+        for colors in arguments.colors
+        for classifier in arguments.classifiers
+    ]
+    titles = [f"ours {name}" for name in arguments.precisions]
+    if arguments.reference is not None:
+        titles = ["reference", "reference lean", *titles]
+    print(f"U-Net of width 64, {BATCH} images of {SIDE}x{SIDE}, {arguments.threads} threads, {arguments.device}")
+    for setting in settings:
+        if "losses" in arguments.only and arguments.reference is not None:
+            compare_losses(setting)
+    for setting in settings:
+        if "speed" in arguments.only:
+            compare_speed(setting, titles, arguments.repeats)
+    for setting in settings:
+        if "memory" in arguments.only and setting.colors == max(arguments.colors):
+            compare_memory(setting, titles, arguments.threads, arguments.reference)
+
+
+if __name__ == "__main__":
+    main()
