@@ -110,6 +110,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def make_folder(folder: Path, option: str) -> None:
     """Makes a folder that is to be written into. Raises BadInput, naming the option, where that cannot be."""
+    if folder.is_file():
+        raise BadInput(f"{option} {folder}: it is a file, a folder is needed.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -103,7 +103,7 @@ def fetch(expected: Expected, folder: Path, download: bool) -> None:
 
 def how_to_get(expected: Expected, offered: Download | None = None) -> str:
     """The end of a sentence about a missing or damaged file."""
-    return f"get {(offered or expected.downloads[0]).name} from {expected.home}, or set download: true"
+    return f"get {(offered or expected.downloads[0]).name} from {expected.home}, or set its parameter download: true"
 
 
 def _unusable(

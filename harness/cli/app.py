@@ -55,33 +55,54 @@ Plugins = Annotated[
 Methods = Annotated[
     list[str],
     typer.Option(
-        "--method", help="A method to add to the spec's: a name, or 'name param=value ...'.", show_default=False
+        "--method",
+        help="A method to add to the spec's: a name, or 'name param=value ...'. May be given several times.",
+        show_default=False,
     ),
 ]
 Datasets = Annotated[
     list[str],
     typer.Option(
         "--dataset",
-        help="Run on this dataset instead of the spec's: a name, or 'name param=value ...'.",
+        help="Run on this dataset instead of the spec's: a name, or 'name param=value ...'. May be given several "
+        "times.",
         show_default=False,
     ),
 ]
 Classifiers = Annotated[
     list[str],
-    typer.Option("--classifier", help="Judge with this classifier instead of the spec's.", show_default=False),
+    typer.Option(
+        "--classifier",
+        help="Judge with this classifier instead of the spec's, named likewise. May be given several times.",
+        show_default=False,
+    ),
 ]
 Seeds = Annotated[
-    list[int], typer.Option("--seed", help="Train with this seed instead of the spec's.", show_default=False)
+    list[int],
+    typer.Option(
+        "--seed", help="Train with this seed instead of the spec's. May be given several times.", show_default=False
+    ),
 ]
 Colors = Annotated[
     list[int],
-    typer.Option("--colors", help="This color count instead of the spec's, where a method has none of its own."),
+    typer.Option(
+        "--colors",
+        help="This color count instead of the spec's, where a method has none of its own. May be given several times.",
+        show_default=False,
+    ),
 ]
 Scale = Annotated[
     str | None,
-    typer.Option("--scale", help="small: narrower networks, fewer images and epochs, minutes instead of days."),
+    typer.Option(
+        "--scale",
+        help="small: narrower networks, fewer images and epochs, minutes instead of days. Goes before parameters that "
+        "the spec or other options state.",
+        show_default=False,
+    ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/<name of the spec>")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="The run's folder.", show_default="runs/<name of the spec>")
+]
 Address = Annotated[
     str | None,
     typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),

@@ -25,10 +25,10 @@ def list_plugins(plugin: Plugins = []) -> None:
             screen.print(f"\n{kind}s", style="bold")
         level = "" if known.mark.level_kind == "none" else f", level: {known.mark.level_kind}"
         learns = ", learned" if known.learns else ""
-        screen.print(Text.assemble("  ", (known.name, "cyan"), f"  {known.mark.summary}"))
-        screen.print(Text(f"      {known.origin}{level}{learns}", style="dim"))
+        screen.print(Text.assemble("  ", (known.name, "cyan"), f"  {known.mark.summary}"), soft_wrap=True)
+        screen.print(Text(f"      {known.origin}{level}{learns}", style="dim"), soft_wrap=True)
         for parameter in known.parameters:
-            screen.print(Text(f"      {parameter.name}: {parameter.type} = {parameter.default}"))
+            screen.print(Text(f"      {parameter.name}: {parameter.type} = {parameter.default}"), soft_wrap=True)
 
 
 @app.command()

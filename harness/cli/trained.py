@@ -47,7 +47,7 @@ def quantize(
     classifier: TheClassifier = None,
     seed: Seed = None,
     param: Annotated[
-        list[str], typer.Option("--param", help="A parameter as name=value (YAML).", show_default=False)
+        list[str], typer.Option("--param", help="Without --run: a parameter as name=value (YAML).", show_default=False)
     ] = [],
     overwrite: Overwrite = False,
     store: MovedStore = None,
@@ -163,7 +163,7 @@ def _in_words(outcome: Outcome) -> str:
     tiles = (f"in {outcome.tiles} tiles",) if outcome.tiles > 1 else ()
     remarks = "; ".join((*tiles, *outcome.remarks))
     return (
-        f"{outcome.errand.source} -> {outcome.errand.target}: {width} x {height}, {outcome.colors} colors, "
+        f"{outcome.errand.source} -> {outcome.errand.target}: {width} x {height}, {outcome.colors:,} colors, "
         f"{_rate(outcome.bytes_before, outcome.bytes_after, outcome.pixels)}" + (f" ({remarks})" if remarks else "")
     )
 
@@ -247,9 +247,15 @@ def _refuse_to_overwrite(files: Sequence[Path], overwrite: bool) -> None:
 @app.command()
 def explain(
     run: Run,
-    image: Annotated[list[int], typer.Option("--image", help="The number of a test image.", show_default=False)],
+    image: Annotated[
+        list[int],
+        typer.Option("--image", help="The number of a test image. May be given several times.", show_default=False),
+    ],
     method: Annotated[
-        list[str], typer.Option("--method", help="A variant, by its name in tables.", show_default="all")
+        list[str],
+        typer.Option(
+            "--method", help="A variant, by its name in tables. May be given several times.", show_default="all"
+        ),
     ] = [],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to write into.", show_default="RUN/explain")

@@ -148,6 +148,8 @@ def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):
     make_folder(tmp_path / "new" / "deep", "--out")
     assert (tmp_path / "new" / "deep").is_dir()
     (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"--out .*file: it is a file, a folder is needed\.$"):
+        make_folder(tmp_path / "file", "--out")
     with pytest.raises(BadInput, match=r"--out .*file/in: cannot be made"):
         make_folder(tmp_path / "file" / "in", "--out")
     monkeypatch.setattr(os, "access", lambda *_: False)
