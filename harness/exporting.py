@@ -24,13 +24,17 @@ def export_name(cell: PlannedCell) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", words).strip("-")
 
 
-def card_of(run: TrainedRun, cell: PlannedCell) -> dict[str, Any]:
-    """All that is known of a trained method, as plain JSON values. Accuracies are fractions, None where not judged."""
+def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """All that is known of a trained method, as plain JSON values. Accuracies are fractions, None where not judged.
+
+    plugins: what is not installed and has to be named to load it again.
+    """
     key = run.artifact("quantizers", cell)
     data = ready_dataset(run, cell)
     judged = read_about(run.store, "cells", cell.key) if run.store.has("cells", cell.key) else {}
     credits = [r.get("credit", "") for r in run.recipes if r["what"] == "dataset" and r["name"] == cell.dataset]
     name = export_name(cell)
+    also = f", plugins={json.dumps(list(plugins))}" if plugins else ""
     return {
         "method": cell.method,
         "variant": cell.variant,
@@ -56,7 +60,7 @@ def card_of(run: TrainedRun, cell: PlannedCell) -> dict[str, Any]:
         "state": f"{name}.safetensors",
         "load": [
             "from harness.exporting import load_exported",
-            f'method = load_exported("{name}.json")',
+            f'method = load_exported("{name}.json"{also})',
             f"reduced = method.palettize(images, {cell.level})  # uint8 [N, H, W, 3]; reduced.render() shows them",
         ],
     }
@@ -82,6 +86,7 @@ def load_exported(card: Path | str, plugins: Sequence[str] = (), device: str = "
         content = json.loads(path.read_text(encoding="utf-8"))
         state, digest = path.with_name(content["state"]), content["state_sha256"]
         intact = hashlib.sha256(state.read_bytes()).hexdigest() == digest
+        name, params = content["method"], content["params"]
     except OSError as error:
         raise BadInput(f"{error.filename}: cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
@@ -89,6 +94,6 @@ def load_exported(card: Path | str, plugins: Sequence[str] = (), device: str = "
     if not intact:
         raise BadInput(f"{state}: not the file that {path.name} describes, export it again.")
     registry = discover([read_source(plugin) for plugin in plugins])
-    method = registry.get("method", content["method"], str(path)).make(content["params"], str(path))
+    method = registry.get("method", name, str(path)).make(params, str(path))
     load_state(method, state, device)
     return method

@@ -214,7 +214,7 @@ class Spec:
 def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = None) -> Spec:
     """Validates a spec's content against the registry. Raises BadInput with one sentence.
 
-    scale: one of ``SCALES``; what plugins state for it takes the place of the spec's own parameters.
+    scale: one of ``SCALES``; what plugins state for it takes the place of their defaults.
     """
     if scale is not None and scale not in SCALES:
         raise BadInput(f"--scale: unknown scale {scale!r}{did_you_mean(scale, SCALES)} (known: {', '.join(SCALES)}).")
@@ -351,7 +351,7 @@ def _choices(
         space = _space(entry, plugin, at)
         start = start_of(space, plugin, stated, f"{at}.search") if space else {}
         scaled = {name: v for name, v in plugin.scales.get(scale or "", {}).items() if name not in start}
-        for params in _expand(plugin, stated | scaled, f"{at}.params"):
+        for params in _expand(plugin, scaled | stated, f"{at}.params"):
             instance = plugin.make(params | start, f"{at}.params")
             written = plugin.defaults_written_out(instance)
             found.append((index, Choice(plugin, instance, written, at, entry.name, space=space)))
@@ -389,7 +389,16 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
         ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))
         distinct[identity] = replace(present, levels=ordered)
     merged = list(distinct.values())
-    return tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+    named = tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+    places: dict[str, str] = {}
+    for choice in named:
+        if choice.short in places:
+            raise BadInput(
+                f"{choice.where}: it would be called {choice.short!r} in tables, like the one at "
+                f"{places[choice.short]}; leave one out."
+            )
+        places[choice.short] = choice.where
+    return named
 
 
 def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:

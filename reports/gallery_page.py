@@ -1,4 +1,4 @@
-"""``index.html`` with nothing but pictures: all that the cells of a run have."""
+"""``gallery.html``, nothing but pictures: all that the cells of a run have."""
 
 from __future__ import annotations
 

@@ -20,15 +20,15 @@ class Tables:
 class Html:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.page import render
-        from reports.templating import write_index
+        from reports.templating import write_page
 
-        return write_index(render(results), folder)
+        return write_page(render(results), folder / "index.html")
 
 
-@report("gallery", summary="index.html of pictures alone: images as every variant leaves them, what is seen in them")
+@report("gallery", summary="gallery.html, pictures alone: images as every variant leaves them, what is seen in them")
 class Gallery:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.gallery_page import render
-        from reports.templating import write_index
+        from reports.templating import write_page
 
-        return write_index(render(results), folder)
+        return write_page(render(results), folder / "gallery.html")

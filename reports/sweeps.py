@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,13 +43,18 @@ class Sweep:
 
 
 def sweeps(tasks: Sequence[Task]) -> list[Sweep]:
-    """All sweeps of a run: by method, level and parameter, in the order of the method's parameters."""
+    """All sweeps of a run: by method, level and parameter, in the order of the method's parameters.
+
+    Not those over choices of a method with a curve over its levels: the curves show them side by side already.
+    """
     found: dict[tuple[Any, ...], list[tuple[str, Point]]] = defaultdict(list)
     for task in tasks:
         for point in task.points:
             if point.ok:
                 found[point.cell.method, point.level_kind, point.level or 0].append((_line(point.cell, tasks), point))
-    return [sweep for _, members in sorted(found.items()) for sweep in _among(members)]
+    levels = Counter((method, kind) for method, kind, _ in found)
+    drawn = (sweep for _, members in sorted(found.items()) for sweep in _among(members))
+    return [s for s in drawn if s.is_numeric or levels[s.method, s.level_kind] < FEWEST_FOR_A_LINE]
 
 
 def in_words(value: Any) -> str:

@@ -33,10 +33,9 @@ def fill_in(template: str, **values: Any) -> str:
     return environment.get_template(template).render(values)
 
 
-def write_index(page: str, folder: Path) -> Path:
-    """Writes ``index.html`` into ``folder``, whole or not at all, and returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
+def write_page(page: str, path: Path) -> Path:
+    """Writes a page, whole or not at all, and returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)

@@ -95,8 +95,8 @@ Scale = Annotated[
     str | None,
     typer.Option(
         "--scale",
-        help="small: narrower networks, fewer images and epochs, minutes instead of days. Goes before parameters that "
-        "the spec or other options state.",
+        help="small: narrower networks, fewer images and epochs, minutes instead of days. What the spec or another "
+        "option states stays.",
         show_default=False,
     ),
 ]

@@ -216,7 +216,7 @@ def export(
     files = [out / f"{name}{suffix}" for suffix in (".safetensors", ".json", *([".onnx"] if onnx else []))]
     _refuse_to_overwrite(files, overwrite)
     make_folder(out, "--out")
-    screen, card = console(), card_of(opened, cell)
+    screen, card = console(), card_of(opened, cell, plugin)
     ready = ready_method(opened, cell, "cpu")
     broken = ""
     if onnx:
@@ -225,6 +225,7 @@ def export(
             made = export_onnx(ready, colors, images)
         except ContractError as error:
             broken = f"{files[-1]} is not written: {error}."
+            files[-1].unlink(missing_ok=True)
         else:
             write_whole(files[-1], made.content)
             card["onnx"] = made.card(files[-1].name)

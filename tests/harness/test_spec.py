@@ -178,16 +178,22 @@ def test_what_is_no_plugin_on_the_command_line(text):
         override({}, {}, further_methods=[text])
 
 
-def test_a_scale_takes_the_place_of_parameters(registry):
+def test_a_scale_takes_the_place_of_defaults(registry):
     content = {
         "name": "toy",
         "classifiers": ["net"],
         "datasets": ["dots", {"name": "dots", "params": {"n": 9}, "train_images": 3}],
-        "methods": [{"name": "learned", "params": {"gamma": [0.0, 2.0], "steps": 50}}, "flat"],
+        "methods": [
+            {"name": "learned", "params": {"gamma": [0.0, 2.0]}},
+            {"name": "learned", "params": {"steps": 50}},
+            "flat",
+        ],
     }
     small = resolve(content, registry, scale="small")
     assert [choice.train_images for choice in small.datasets] == [4000, 3]
-    assert [(c.params["gamma"], c.params["steps"]) for c in small.methods] == [(0.0, 5), (2.0, 5), (1.0, 3)]
+    assert [(c.params["gamma"], c.params["steps"]) for c in small.methods] == [
+        (0.0, 5), (2.0, 5), (1.0, 50), (1.0, 3)
+    ], "what is stated stays"  # fmt: skip
     assert small.name == "toy-small"
     written = small.written_out()
     assert [entry["train_images"] for entry in written["datasets"]] == [4000, 3]

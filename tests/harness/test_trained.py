@@ -136,14 +136,18 @@ def test_names_of_exports_tell_trained_methods_apart(written):
     assert "learned-gamma-2-4-colors-dots-n-6-net-epochs-2-seed-3" in names
 
 
+CARD = {"state_sha256": "0", "method": "learned", "params": {}}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (None, "cannot be read: No such file"),
         ("{", "not the card of an exported method"),
         ("[]", "not the card of an exported method"),
-        (json.dumps({"state": "a.safetensors", "state_sha256": "0"}), "a.safetensors: not the file that card.json"),
-        (json.dumps({"state": "b.safetensors", "state_sha256": "0"}), "b.safetensors: cannot be read: No such file"),
+        (json.dumps({"state": "a.safetensors", "state_sha256": "0"}), "not the card of an exported method"),
+        (json.dumps(CARD | {"state": "a.safetensors"}), "a.safetensors: not the file that card.json"),
+        (json.dumps(CARD | {"state": "b.safetensors"}), "b.safetensors: cannot be read: No such file"),
     ],
 )
 def test_a_card_that_cannot_be_used_is_one_sentence(tmp_path, content, sentence):

@@ -155,8 +155,8 @@ def test_the_gallery_alone_holds_every_image(bench: Bench, seen: list[Cell], tmp
     cells = [*seen, replace(cell, gallery=bench.pictures(cell.records.parent, 4, range(9)))]
     results = bench.results(cells)
     path = plugins.Gallery().write(results, tmp_path / "pictures")
-    assert path == tmp_path / "pictures" / "index.html"
-    assert [found.name for found in path.parent.iterdir()] == ["index.html"]
+    assert path == tmp_path / "pictures" / "gallery.html"
+    assert [found.name for found in path.parent.iterdir()] == ["gallery.html"]
     text = path.read_text(encoding="utf-8")
     for number in range(9):
         assert f"<small>image {number}</small>" in text

@@ -224,8 +224,11 @@ def test_the_page_draws_six_and_folds_the_rest(bench: Bench, figure_11: list[Cel
     text = render(bench.results(figure_11))
     assert text.count('aria-label="Accuracy over ') == 3
     assert "net over gamma · 8 colors · backbone unet, xi 1" in text
-    many = [variant(bench, 0.5, dataset="grid", level=level, gamma=g) for level in range(2, 10) for g in (0.0, 1.0)]
+    values, levels = (0.0, 1.0, 2.0), range(2, 10)
+    many = [variant(bench, 0.5, dataset="grid", level=level, gamma=g) for level in levels for g in values]
     text = render(bench.results(many))
     assert text.count('aria-label="Accuracy over gamma') == 8
     assert "<summary>2 more</summary>" in text
     assert 'id="parameters"' not in render(bench.results([variant(bench, 0.5, dataset="own")]))
+    pairs = [cell for cell in many if cell.params["gamma"] != 2.0]
+    assert 'id="parameters"' not in render(bench.results(pairs)), "curves over colors show them side by side"

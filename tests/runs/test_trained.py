@@ -104,8 +104,8 @@ def test_any_test_images_are_explained(done):
     said = done.fewcolors("explain", "runs/tiny", *asked, RAY_ADDRESS="nowhere:1")
     folder = done.folder / "runs" / "tiny" / "explain"
     assert said.err == ""
-    assert f"Pictures: {folder / 'index.html'}" in said.out
-    page = (folder / "index.html").read_text()
+    assert f"Pictures: {folder / 'gallery.html'}" in said.out
+    page = (folder / "gallery.html").read_text()
     assert "image 39" in page
     assert "image 7" in page
     assert "median-cut" not in page
