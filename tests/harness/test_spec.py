@@ -221,3 +221,10 @@ def test_a_parameter_on_the_command_line(text, value):
 def test_what_is_no_parameter(text):
     with pytest.raises(BadInput, match="is not of the form name=value"):
         read_param(text)
+
+
+def test_two_variants_of_one_name_in_tables_are_refused(make_spec):
+    with pytest.raises(
+        BadInput, match=r"^methods\[0\]: it would be called 'flat gamma=0.1' in tables, like the one at"
+    ):
+        make_spec(methods=[{"name": "flat", "params": {"gamma": [0.1, 0.10000001]}}])
