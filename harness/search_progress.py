@@ -45,6 +45,8 @@ class SearchProgress:
 
     def __call__(self, what: str, number: int, report: Mapping[str, Any], ended: int) -> None:
         self.rows[number], self.ended = {**report, "what": what}, ended
+        if what == "earlier":
+            return
         if what == "lost" or report.get("error"):
             sentence = f"trial {number} failed: {report.get('error') or 'its worker process was lost'}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
@@ -65,7 +67,7 @@ class SearchProgress:
         return f"; best so far: trial {best}, {100 * finished[best]:.1f} %"
 
     def _values(self, report: Mapping[str, Any]) -> str:
-        return ", ".join(f"{name}={_shown(report.get(name, '?'))}" for name in self.search.space)
+        return ", ".join(f"{name}={_shown(report['config'].get(name, '?'))}" for name in self.search.space)
 
     def _accuracy(self, report: Mapping[str, Any]) -> str:
         accuracy = report.get("validation_accuracy")
@@ -77,10 +79,11 @@ class SearchProgress:
             table.add_column(name, justify="right")
         newest = sorted(self.rows.items())[-MOST_ROWS:]
         for number, row in newest:
-            how = {"ended": "" if row.get("finished") else "stopped", "lost": "lost"}.get(row["what"], "running")
+            over = "" if row.get("finished") else "stopped"
+            how = {"ended": over, "earlier": over, "lost": "lost"}.get(row["what"], "running")
             table.add_row(
                 str(number),
-                *(_shown(row.get(name, "?")) for name in self.search.space),
+                *(_shown(row["config"].get(name, "?")) for name in self.search.space),
                 f"{row.get('epoch', 0)} of {row.get('epochs', '?')}",
                 self._accuracy(row),
                 "failed" if row.get("error") else how,

@@ -24,7 +24,6 @@ os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
 
 from ray import tune
-from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
@@ -36,11 +35,11 @@ from harness.plan import Job, PlannedSearch, cycle_of, trial_job
 from harness.search_space import Domain
 from harness.spec import SearchSettings
 from harness.store import Store
-from harness.tune_hooks import LISTENERS, METRIC, Budget, Listener, Rungs, Told, numbered
+from harness.tune_hooks import METRIC, PLACE, Budget, Listener, Place, Rungs, Told, numbered
 
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
-_SPENT, _STOPS, _STATE = "seconds.json", "stops.jsonl", "tune"
+_STATE = "tune"
 
 
 @dataclass(frozen=True)
@@ -76,18 +75,18 @@ def run_trials(
     for name in ("ray.tune", "ray.train", "ray.air", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / _STATE
-    LISTENERS[str(folder)] = listener
+    state, place = folder / _STATE, Place(folder, listener)
+    PLACE.set(place)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
         snapshots = sorted(state.glob("experiment_state-*.json"))
         if snapshots:
             tuner = _restored(search, share, snapshots[-1], surroundings)
         else:
-            (folder / _STOPS).unlink(missing_ok=True)
+            place.stops.unlink(missing_ok=True)
             tuner = _new(search, settings, share, folder, surroundings)
         results = tuner.fit()
-    stops = set((folder / _STOPS).read_text().split()) if (folder / _STOPS).exists() else set()
+    stops = set(place.stops.read_text().split()) if place.stops.exists() else set()
     in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
     started = [result for result in in_order if _config(result) is not None]
     return tuple(_row(number, result, search, stops, store) for number, result in enumerate(started))
@@ -109,7 +108,7 @@ def _new(
             metric=METRIC,
             mode="max",
             search_alg=algorithm,
-            scheduler=_scheduler(settings, folder),
+            scheduler=None if settings.scheduler == "none" else Rungs(settings.reduction_factor),
             num_samples=search.count(settings),
             max_concurrent_trials=share.concurrency,
             reuse_actors=not share.gpus,
@@ -119,9 +118,9 @@ def _new(
             name=_STATE,
             storage_path=str(folder.resolve()),
             verbose=0,
-            stop=Budget(settings.seconds, folder / _SPENT),
+            stop=Budget(settings.seconds),
             failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
-            callbacks=[Told(str(folder), settings.algorithm), *_further_loggers(settings, search)],
+            callbacks=[Told(settings.algorithm), *_further_loggers(settings, search)],
         ),
     )
 
@@ -148,12 +147,6 @@ def _tunes(domain: Domain, start: Any) -> Any:
     if domain.kind == "randint":
         return tune.randint(low_high[0], low_high[1] + 1)
     return tune.choice([*domain.values, *([] if start in domain.values else [start])])
-
-
-def _scheduler(settings: SearchSettings, folder: Path) -> TrialScheduler | None:
-    if settings.scheduler == "none":
-        return None
-    return Rungs(folder / _STOPS, settings.reduction_factor)
 
 
 def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:

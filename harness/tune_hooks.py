@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,35 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 METRIC = "validation_accuracy"
 HOPELESS = 5
-"""A search ends when so many trials have failed and none has succeeded."""
+"""A search ends when its first so many trials have all failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
-"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``), the trial's number and its last report, and
-how many trials have ended."""
-LISTENERS: dict[str, Listener] = {}
-"""By a search's folder: the callback that Tune stores with a search cannot hold a terminal."""
+"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``; ``earlier``: it ended before this session),
+the trial's number, its last report (under ``config`` what was drawn), and how many trials have ended."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the search that goes on in this process lies, and whom it tells.
+
+    What Tune stores with a search holds neither: it may go on in another folder and on another terminal.
+    """
+
+    folder: Path
+    listener: Listener
+    told: set[int] = field(default_factory=set)
+
+    @property
+    def stops(self) -> Path:
+        """Which trials were stopped early, one number a line."""
+        return self.folder / "stops.txt"
+
+    @property
+    def spent(self) -> Path:
+        """The seconds that all sessions took."""
+        return self.folder / "seconds.json"
+
+
+PLACE: ContextVar[Place] = ContextVar("PLACE")
 
 
 def numbered(trial: Any) -> str:
@@ -34,16 +59,15 @@ class Rungs(AsyncHyperBandScheduler):
 
     _ENDLESS = 1 << 30
 
-    def __init__(self, stops: Path, factor: int) -> None:
+    def __init__(self, factor: int) -> None:
         super().__init__(time_attr="cycles", max_t=self._ENDLESS, grace_period=1, reduction_factor=factor)
-        self._stops = stops
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result.get("ended"):
             return str(TrialScheduler.CONTINUE)
         decision = str(super().on_trial_result(tune_controller, trial, result))
         if decision == TrialScheduler.STOP:
-            with self._stops.open("a") as file:
+            with PLACE.get().stops.open("a") as file:
                 file.write(f"{numbered(trial)}\n")
         return decision
 
@@ -51,29 +75,27 @@ class Rungs(AsyncHyperBandScheduler):
 class Budget(tune.Stopper):
     """Ends a search after so many seconds, all its sessions together, or when it is hopeless."""
 
-    def __init__(self, seconds: float | None, spent: Path) -> None:
-        self._seconds, self._path = seconds, spent
-        self._failed, self._sound = set[str](), False
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._failed = dict[str, bool]()
         self._began: float | None = None
         self._earlier = self._noted = 0.0
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        if result.get("error"):
-            self._failed.add(trial_id)
-        elif METRIC in result:
-            self._sound = True
+        self._failed[trial_id] = bool(result.get("error"))
         return False
 
     def stop_all(self) -> bool:
-        now = time.monotonic()
+        now, path = time.monotonic(), PLACE.get().spent
         if self._began is None:
             self._began = now
-            self._earlier = float(json.loads(self._path.read_text())) if self._path.exists() else 0.0
+            self._earlier = float(json.loads(path.read_text())) if path.exists() else 0.0
         spent = self._earlier + now - self._began
         if spent - self._noted > 1:
-            self._path.write_text(json.dumps(spent))
+            path.write_text(json.dumps(spent))
             self._noted = spent
-        hopeless = not self._sound and len(self._failed) >= HOPELESS
+        first = list(self._failed.values())[:HOPELESS]
+        hopeless = len(first) == HOPELESS and all(first)
         return hopeless or (self._seconds is not None and spent > self._seconds)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -81,17 +103,22 @@ class Budget(tune.Stopper):
 
 
 class Told(tune.Callback):
-    """Hands what happens to the listener of this process; the callback itself is stored with the search."""
+    """Hands what happens to the listener of this process."""
 
-    def __init__(self, name: str, algorithm: str) -> None:
-        self._name, self._first = name, 1 if algorithm == "optuna" else 0
+    def __init__(self, algorithm: str) -> None:
+        self._first = 1 if algorithm == "optuna" else 0
 
     def _tell(self, what: str, trial: Any, trials: list[Any]) -> None:
-        listener = LISTENERS.get(self._name)
-        if listener is not None:
-            ended = sum(other.is_finished() for other in trials if other is not trial) + (what in ("ended", "lost"))
-            report = {**trial.config, **(trial.last_result or {})}
-            listener(what, int(numbered(trial)) - self._first, report, ended)
+        place = PLACE.get()
+        over = [other for other in trials if other is not trial and other.is_finished()]
+        ended = len(over) + (what in ("ended", "lost"))
+        earlier = [("earlier", other) for other in over if self._number(other) not in place.told]
+        for happened, each in (*earlier, (what, trial)):
+            place.told.add(self._number(each))
+            place.listener(happened, self._number(each), {**(each.last_result or {}), "config": each.config}, ended)
+
+    def _number(self, trial: Any) -> int:
+        return int(numbered(trial)) - self._first
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         self._tell("started", trial, trials)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from harness.cluster import RayPool
 
 SEARCH, BEST, TRIALS, FOLDERS = "search.yaml", "best.yaml", "trials.csv", "searches"
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ def execute_search(
 
     KeyboardInterrupt is passed on; whatever is finished is kept and not done again.
     """
-    _claim(request, folder)
+    _hold_against_what_lies_there(request, folder)
     request.store.create()
     tasks = _by_task(request, folder)
     if any(not (place / SEARCHES).is_file() for place in tasks):
@@ -96,6 +98,7 @@ def execute_search(
         with connect(address, cpus, gpus):
             pool = RayPool(request.store, request.sources)
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
+            _claim(request, folder)
             _prepare_tasks(request, folder, console, pool)
             for place, searches in tasks.items():
                 _search_task(request, place, searches, console, pool)
@@ -113,18 +116,22 @@ def execute_search(
     return compared
 
 
-def _claim(request: SearchRequest, folder: Path) -> None:
-    """Writes down what is searched, or holds it against what lies there. Raises BadInput for another search."""
-    content = {
+def _asked(request: SearchRequest) -> dict[str, Any]:
+    """What tells one search from another."""
+    return {
         "spec": request.spec.written_out(),
         "trials": {search.first.name: search.first.key for search in request.searches},
     }
-    path = folder / SEARCH
+
+
+def _hold_against_what_lies_there(request: SearchRequest, folder: Path) -> None:
+    """Raises BadInput where the folder holds a run, or another search."""
+    asked, path = _asked(request), folder / SEARCH
     if path.is_file():
         try:
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
-            differing = [key for key in content["spec"] if there["spec"].get(key) != content["spec"][key]]
-            same = not differing and there["trials"] == content["trials"]
+            differing = [key for key in asked["spec"] if there["spec"].get(key) != asked["spec"][key]]
+            same = not differing and there["trials"] == asked["trials"]
         except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
             raise BadInput(f"{path}: damaged; remove {folder} or choose another --out.") from None
         if not same:
@@ -132,24 +139,37 @@ def _claim(request: SearchRequest, folder: Path) -> None:
             raise BadInput(f"{folder}: another search lies there, it differs {why}; choose another --out.")
     elif (folder / PLAN).is_file():
         raise BadInput(f"{folder}: a run lies there that is no search; choose another --out.")
-    else:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_yaml(path, content)
-        except OSError as error:
-            raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
+
+
+def _claim(request: SearchRequest, folder: Path) -> None:
+    """Writes down what is searched. Raises BadInput where that can't be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_yaml(folder / SEARCH, _asked(request))
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
 
 
 def _by_task(request: SearchRequest, folder: Path) -> dict[Path, list[PlannedSearch]]:
     """The searches of each task by its folder: the run's own where there is one task, else one in it for each."""
-    tasks: dict[str, list[PlannedSearch]] = {}
+    tasks: dict[tuple[str, str], list[PlannedSearch]] = {}
     for search in request.searches:
-        tasks.setdefault(_slug(search.dataset.short, search.classifier.short), []).append(search)
-    return {folder if len(tasks) == 1 else folder / name: searches for name, searches in tasks.items()}
+        tasks.setdefault((search.dataset.short, search.classifier.short), []).append(search)
+    if len(tasks) == 1:
+        return {folder: list(request.searches)}
+    names = folder_names("-".join(task) for task in tasks)
+    return {folder / name: searches for name, searches in zip(names, tasks.values(), strict=True)}
 
 
-def _slug(*names: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", "-".join(names)).strip("-")
+def folder_names(names: Iterable[str]) -> list[str]:
+    """A folder's name for each, of plain letters and no longer than a file system takes; never twice the same."""
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9._=-]+", "-", name)[:_LONGEST_NAME].strip("-.") or "search"
+        further = (f"{plain}-{number}" for number in itertools.count(2))
+        met = {other.lower() for other in found}
+        found.append(next(option for option in itertools.chain([plain], further) if option.lower() not in met))
+    return found
 
 
 def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool: RayPool) -> None:
@@ -174,9 +194,10 @@ def _search_task(
     if (place / SEARCHES).is_file():
         return
     searched = []
-    for search in searches:
+    names = folder_names(f"{search.method.short}-{search.level}-colors" for search in searches)
+    for search, name in zip(searches, names, strict=True):
         share = share_of(search.first, request.spec.search, pool)
-        where = place / FOLDERS / _slug(search.method.short, f"{search.level}-colors")
+        where = place / FOLDERS / name
         with SearchProgress(console, search, request.spec.search) as progress:
             surroundings = Surroundings.here(request.store, request.sources)
             trials = run_trials(search, request.spec.search, share, where, request.store, surroundings, progress)

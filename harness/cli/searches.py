@@ -63,7 +63,7 @@ def tune(
         raise
     for each in compared:
         for searched in each.searched:
-            _say_what_was_found(screen, searched)
+            _say_what_was_found(screen, searched, each.folder)
         if each.ending is not None:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             say_how_it_ended(screen, each.ending, each.folder)
@@ -71,12 +71,14 @@ def tune(
         raise typer.Exit(1)
 
 
-def _say_what_was_found(screen: Console, searched: Searched) -> None:
+def _say_what_was_found(screen: Console, searched: Searched, folder: Path) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was begun"
     if searched.best is None:
-        screen.print(f"{where}: no trial finished ({counts}).", style="red", highlight=False, soft_wrap=True)
+        sentence = f"{where}: no trial finished ({counts}); why stands in {folder / 'trials.csv'}. "
+        again = f"To search again, remove {folder} or choose another --out."
+        screen.print(sentence + again, style="red", markup=False, highlight=False, soft_wrap=True)
         return
     best, first = searched.trials[searched.best], searched.trials[0]
     values = ", ".join(f"{name}={value}" for name, value in best.chosen.items())

@@ -113,13 +113,18 @@ search: {algorithm: grid, scheduler: none, seed: 9, validation: 0.2}
 def test_a_search_that_is_killed_goes_on_and_its_winner_meets_the_start_on_fresh_seeds(bench: Workplace) -> None:
     (bench.folder / "kill").touch()
     killed = subprocess.Popen(
-        bench.command(*arguments(bench, SEARCH)), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
+        bench.command(*arguments(bench, SEARCH), "--out", "first"),
+        cwd=bench.folder,
+        env=bench.environment(),
+        stdout=subprocess.DEVNULL,
     )
     (bench.folder / "driver.pid").write_text(str(killed.pid))
     assert killed.wait() == -signal.SIGKILL
     before = notes(bench)
     assert 120 in [fit["level"] for fit in before]
-    assert not (bench.folder / "runs/tiny/searches.json").exists()
+    assert not (bench.folder / "first/searches.json").exists()
+    (bench.folder / "runs").mkdir()
+    (bench.folder / "first").rename(bench.folder / "runs/tiny")
     finished = {path.name for path in (bench.folder / "store/quantizers").iterdir()}
 
     ended = tune(bench, SEARCH)
@@ -237,6 +242,27 @@ search: {algorithm: grid, concurrency: 1}
     assert "Interrupted; finished trials are kept" in seen
     assert "Go on with: fewcolors tune" in seen
     assert not (bench.folder / "runs/tiny/trials.csv").exists()
+
+
+def test_two_searches_of_one_method_keep_apart_and_one_that_cannot_run_leaves_nothing(bench: Workplace) -> None:
+    text = """
+methods:
+  - {name: threshold, search: {level: {grid: [128]}}}
+  - {name: threshold, search: {strength: {grid: [2.0]}}}
+seeds: [1]
+search: {algorithm: grid}
+"""
+    greedy = bench.spec((BASE + text).replace("quantizers: {", "quantizers: {cpus: 64, "))
+    too_much = bench.fewcolors("tune", greedy, "--plugin", TASK, "--plugin", "threshold.py", code=2)
+    assert "needs 64 CPU" in too_much.err
+    assert not (bench.folder / "runs").exists()
+    tune(bench, text)
+    assert [(row["trial"], row["param.level"], row["param.strength"]) for row in trials(bench)] == [
+        ("0", "250.0", ""), ("1", "128.0", ""), ("0", "", "1.0"), ("1", "", "2.0")
+    ]  # fmt: skip
+    assert {path.name for path in (bench.folder / "runs/tiny/searches").iterdir()} == {
+        "threshold-2-colors", "threshold-2-colors-2"
+    }  # fmt: skip
 
 
 def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
