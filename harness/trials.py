@@ -23,7 +23,7 @@ os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
 
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
@@ -40,6 +40,8 @@ from harness.tune_hooks import METRIC, PLACE, Budget, Listener, Place, Rungs, To
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
 _STATE = "tune"
+_DRAWN = "searcher-state-*", "search_gen_state-*", "basic-variant-state-*"
+"""Where Tune keeps what has been drawn; it reads them only when a search goes on."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,9 @@ def _restored(search: PlannedSearch, share: Share, snapshot: Path, surroundings:
     trainable = _trainable(search, share, surroundings)
     try:
         json.loads(snapshot.read_text())  # Tune itself would start anew without a word
+        for drawn in _DRAWN:
+            for newest in sorted(state.glob(drawn))[-1:]:
+                cloudpickle.loads(newest.read_bytes())
         return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
     except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
         raise BadInput(
