@@ -115,10 +115,13 @@ def gather(folder: Path, moved_to: Path | None = None) -> Results:
 
 
 def read_searches(folder: Path) -> tuple[Searched, ...]:
-    """The searches that chose parameters of a run in ``folder``; none where it was no search."""
+    """The searches that chose parameters of a run in ``folder``; none where it was no search. Raises BadInput."""
     if not (folder / SEARCHES).is_file():
         return ()
-    return pydantic.TypeAdapter(tuple[Searched, ...]).validate_json((folder / SEARCHES).read_bytes())
+    try:
+        return pydantic.TypeAdapter(tuple[Searched, ...]).validate_json((folder / SEARCHES).read_bytes())
+    except pydantic.ValidationError:
+        raise BadInput(f"{folder / SEARCHES}: damaged; remove it and give fewcolors tune again.") from None
 
 
 def _versions(cells: Sequence[Cell]) -> dict[str, str]:

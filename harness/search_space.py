@@ -15,6 +15,7 @@ from harness.registry import Plugin
 DomainKind = Literal["choice", "grid", "uniform", "loguniform", "randint"]
 LISTED: tuple[DomainKind, ...] = ("choice", "grid")
 _DIGITS = 4
+_LARGEST = 2**53  # what a double, and with it a logger, can tell from its neighbors
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _range(kind: DomainKind, values: list[Any], where: str) -> Domain:
     low, high = values
     if kind == "randint" and not (isinstance(low, int) and isinstance(high, int)):
         raise BadInput(f"{where}.{kind}: its ends should be whole numbers, got {shown(values)}.")
+    if kind == "randint" and max(abs(low), abs(high)) > _LARGEST:
+        raise BadInput(f"{where}.{kind}: its ends must lie within {-_LARGEST:,} and {_LARGEST:,}, got {shown(values)}.")
     if low >= high:
         what = "empty" if low == high else "inverted"
         raise BadInput(f"{where}.{kind}: the range {shown(values)} is {what}, the least value comes first.")

@@ -196,7 +196,8 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
         nonlocal epochs_done, of
         epochs_done, of = done, epochs
         if done < epochs and METRIC in metrics:
-            tune.report({**metrics, "epoch": done, "epochs": epochs, "cycles": done // cycle})
+            whole_cycles = {"cycles": done // cycle} if done % cycle == 0 else {}  # ASHA passes over what has none
+            tune.report({**metrics, "epoch": done, "epochs": epochs, **whole_cycles})
         return False
 
     try:

@@ -25,7 +25,7 @@ from harness.results import EVENTS, PLAN, SEARCHES, read_searches
 from harness.run import Ending, compute, execute, request_for
 from harness.schedule import survey
 from harness.sources import Source, read_source
-from harness.spec import Choice, Spec, resolve
+from harness.spec import Choice, Resources, Spec, resolve
 from harness.spec_file import override, read_spec
 from harness.store import Store, write_json
 
@@ -76,6 +76,13 @@ def prepare_search(
     for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
         if asked is not None and find_spec(package) is None:
             raise BadInput(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
+    for choice in spec.classifiers:
+        for name in choice.plugin.fingerprinted:
+            if choice.params.get(name) is not None:
+                raise BadInput(
+                    f"{choice.where}.params.{name}: a search trains its classifier itself, without the images that it "
+                    "holds out; leave it out."
+                )
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         check_inputs(choice)
     before, searches = plan_searches(spec)
@@ -98,6 +105,7 @@ def execute_search(
         with connect(address, cpus, gpus):
             pool = RayPool(request.store, request.sources)
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
+            _check_gpus(request.spec, pool)
             _claim(request, folder)
             _prepare_tasks(request, folder, console, pool)
             for place, searches in tasks.items():
@@ -139,6 +147,13 @@ def _hold_against_what_lies_there(request: SearchRequest, folder: Path) -> None:
             raise BadInput(f"{folder}: another search lies there, it differs {why}; choose another --out.")
     elif (folder / PLAN).is_file():
         raise BadInput(f"{folder}: a run lies there that is no search; choose another --out.")
+
+
+def _check_gpus(spec: Spec, pool: RayPool) -> None:
+    """In a run a share of a GPU is taken where there are GPUs; of a search's trials it is meant. Raises BadInput."""
+    asked = spec.resources.get("quantizers", Resources()).gpus
+    if isinstance(asked, float) and asked > 0 and not pool.has_gpus:
+        raise BadInput(f"resources.quantizers.gpus: a trial is to have {asked:g} GPUs, this cluster has none.")
 
 
 def _claim(request: SearchRequest, folder: Path) -> None:

@@ -82,11 +82,12 @@ def _trials(searched: Searched) -> str:
 
 
 def _cost(searched: Searched) -> str:
-    seconds = sum(trial.seconds for trial in searched.trials)
+    trainings = {trial.key or trial.number: trial for trial in searched.trials}.values()  # drawn twice, trained once
+    seconds = sum(trial.seconds for trial in trainings)
     if not searched.trials or not math.isfinite(seconds):
         return ""
     share, kind = (searched.gpus, "GPU hours") if searched.gpus > 0 else (searched.cpus, "CPU-core hours")
-    epochs = sum(trial.epochs for trial in searched.trials)
+    epochs = sum(trial.epochs for trial in trainings)
     return f"{_counted(epochs, 'epoch')} and {_hours(share * seconds / _HOUR)} {kind} ({searched.device})."
 
 

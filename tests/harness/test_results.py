@@ -258,3 +258,10 @@ def test_recipes_name_what_the_plugins_rules_make_of_the_task(tmp_path):
     norm = "palette_norm is 1 for alexnet on digits-on-photos as in the authors' code, the paper has 4"
     assert recipes.pop("digits-on-photos") == []
     assert recipes == {"alexnet": [cycles], "resnet18": [cycles], "colorcnn": ["epochs is 2, the paper has 60", norm]}
+
+
+@pytest.mark.parametrize("content", ["{", "[{}]", "3"])
+def test_damaged_searches_are_named(run, content):
+    (run / "searches.json").write_text(content)
+    with pytest.raises(BadInput, match=r"searches.json: damaged; remove it and give fewcolors tune again"):
+        gather(run)

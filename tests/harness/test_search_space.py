@@ -38,6 +38,7 @@ def spec_of(registry, methods, **more):
         ("[{name: learned, search: {steps: {uniform: [1, 5]}}}]", "1.0 is no value of 'steps', which is int"),
         ("[{name: learned, search: {steps: {randint: [1, 2.5]}}}]", "its ends should be whole numbers, got [1, 2.5]."),
         ("[{name: learned, search: {steps: {randint: [5, 1]}}}]", "the range [5, 1] is inverted"),
+        ("[{name: learned, search: {steps: {randint: [1, 9223372036854775808]}}}]", "its ends must lie within -9,007,"),
         (
             "[{name: learned, params: {gamma: 2}, search: {gamma: {choice: [1]}}}]",
             "search.gamma: it stands under params",

@@ -278,3 +278,32 @@ def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
     ended = tune(bench, text, code=2)
     assert "cannot be gone on with (UnpicklingError" in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            "classifiers: [{name: tiny-net, params: {weights: own.safetensors}}]",
+            "classifiers[0].params.weights: a search",
+        ),
+        ("resources: {quantizers: {gpus: 3}}", "which no node of this cluster has"),
+        ("resources: {quantizers: {cpus: 64}}", "which no node of this cluster has"),
+    ],
+)
+def test_what_a_search_cannot_have_is_said_before_anything_runs(bench: Workplace, changed: str, sentence: str) -> None:
+    text = "methods: [{name: threshold, search: {level: {grid: [128]}}}]\nsearch: {algorithm: grid}\n"
+    content = yaml.safe_load(BASE + text) | yaml.safe_load(changed)
+    spec = bench.spec(yaml.safe_dump(content))
+    ended = bench.fewcolors("tune", spec, "--plugin", TASK, "--plugin", "threshold.py", code=2)
+    assert sentence in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert not (bench.folder / "runs/tiny/search.yaml").exists()
+
+
+def test_a_trial_has_no_gpu_where_there_is_none(bench: Workplace) -> None:
+    text = "methods: [{name: threshold, search: {level: {grid: [128]}}}]\nresources: {quantizers: {gpus: 0.5}}\n"
+    spec = bench.spec(BASE.partition("resources")[0] + text)
+    own = ["--plugin", TASK, "--plugin", "threshold.py", "--cpus", "1", "--gpus", "0"]
+    ended = bench.fewcolors("tune", spec, *own, code=2, RAY_ADDRESS="")
+    assert ended.err == ("fewcolors: resources.quantizers.gpus: a trial is to have 0.5 GPUs, this cluster has none.\n")
