@@ -6,8 +6,13 @@ width 64) through the same frozen classifier on batches of 64 images of 32x32: f
 
 Ours is timed from stored uint8 images on, augmentation included; the reference gets float batches ready made. Its step
 is timed twice: as its trainer computes it, with a variance of the colors whose weight in the loss is 0 by default, and
-``lean``, without that variance (its networks and optimizer; the same loss, written down again here). Ratios are the
-reference's median time over ours. Peak memory is what a process of its own grows by in a few steps after all is built.
+``lean``, without that variance (its networks and optimizer; the same loss, written down again here). Each runs in
+a process of its own, a step of each in turn. Ratios are of median times; memory is what a process grows by at its peak,
+beyond libraries, networks and images.
+
+Losses of both are compared over 20 steps from the same weights, on the same batches, with the same jitter, at a lower
+rate than the paper's: at 0.01 rounding grows tenfold every three or four steps, and the reference code in fp32 is as
+far from itself in double precision as from ours (``--loss-rate 0.01`` shows it).
 
 Of the reference code its ColorCNN, its classifiers and its trainer are imported as they are. Its trainer asks for
 OpenCV and matplotlib, which it only plots with: where they are not installed, empty modules stand in. It asks for CUDA:
@@ -28,7 +33,8 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from typing import Any
 from unittest import mock
 
@@ -46,8 +52,8 @@ from tasks.networks import alexnet, resnet18
 BATCH, SIDE, CLASSES, IMAGES = 64, 32, 10, 64 * 32
 CLASSIFIERS = {"alexnet": alexnet, "resnet18": resnet18}
 PRECISIONS = ("fp32", "bf16")
-PARTS = ("losses", "speed", "memory")
-LOSS_STEPS, WARM_UP, MEMORY_STEPS = 20, 2, 4
+PARTS = ("losses", "steps")
+LOSS_STEPS, WARM_UP = 20, 3
 RECIPE = Recipe(
     gamma=1.0,
     regularizer="color",
@@ -66,11 +72,15 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Setting:
-    """What one figure is of."""
+    """What figures are of."""
 
     classifier: str
     colors: int
     device: str
+    rate: float = RECIPE.rate
+
+    def __str__(self) -> str:
+        return f"{self.classifier}, C = {self.colors}"
 
     def lesson(self, precision: str = "fp32", **changes: Any) -> Lesson:
         """Random images and labels, and the frozen classifier."""
@@ -108,7 +118,7 @@ class Ours:
         self.network = setting.network().to(memory_format=torch.channels_last).train()
         self.loss = objective(self.network, frozen_classifiers(self.lesson), setting.device, RECIPE)
         self.optimizer = sgd(self.network, RECIPE.weight_decay)
-        self.optimizer.param_groups[0].update(lr=RECIPE.rate, momentum=RECIPE.momentum)
+        self.optimizer.param_groups[0].update(lr=setting.rate, momentum=RECIPE.momentum)
         self.batches = endless_batches(self.lesson)
 
     def step(self) -> float:
@@ -141,7 +151,7 @@ class Reference:
         self.network, self.classifier = network.to(setting.device), freeze(classifier.to(setting.device))
         self.optimizer = torch.optim.SGD(
             [*network.parameters(), *classifier.parameters()],
-            lr=RECIPE.rate,
+            lr=setting.rate,
             momentum=RECIPE.momentum,
             weight_decay=RECIPE.weight_decay,
         )
@@ -160,7 +170,7 @@ class Reference:
     def step_on(self, images: Tensor, labels: Tensor) -> float:
         with contextlib.redirect_stdout(io.StringIO()):
             loss, _ = self.trainer.train(1, [(OnDevice(images), OnDevice(labels))], self.optimizer)
-        return float(loss)
+        return loss
 
     def lean_step(self) -> float:
         """The same step by Eq. 2 alone."""
@@ -172,7 +182,7 @@ class Reference:
         loss = nn.functional.cross_entropy(self.classifier(seen), labels) + RECIPE.gamma * r
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return loss.item()
 
 
 def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
@@ -202,71 +212,65 @@ def compare_losses(setting: Setting) -> None:
         theirs = [reference.step_on(images.contiguous(), labels) for images, labels in batches]
     apart = max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
     print(
-        f"{setting.classifier}, C = {setting.colors}: {LOSS_STEPS} steps, loss {theirs[0]:.4f} to {theirs[-1]:.4f}, "
+        f"{setting}: {LOSS_STEPS} steps at rate {setting.rate:g}, loss {theirs[0]:.4f} to {theirs[-1]:.4f}, "
         f"at most {apart:.1e} apart",
         flush=True,
     )
 
 
-def contestants(setting: Setting, titles: list[str]) -> dict[str, Callable[[], float]]:
-    """By title, what trains for a step."""
-    steps: dict[str, Callable[[], float]] = {}
-    if any(title.startswith("reference") for title in titles):
-        reference = Reference(setting)
-        steps = {"reference": reference.step, "reference lean": reference.lean_step}
-    steps |= {f"ours {name}": Ours(setting, name).step for name in PRECISIONS if f"ours {name}" in titles}
-    return {title: steps[title] for title in titles}
+def make_step(setting: Setting, title: str) -> Callable[[], float]:
+    """What trains for a step and returns its loss."""
+    if title.startswith("ours"):
+        return Ours(setting, title.removeprefix("ours ")).step
+    reference = Reference(setting)
+    return reference.lean_step if title.endswith("lean") else reference.step
 
 
-def compare_speed(setting: Setting, titles: list[str], repeats: int) -> None:
-    """Runs steps of each in turn and prints the medians and ranges of images a second, and ratios."""
-    seconds: dict[str, list[float]] = {title: [] for title in titles}
-    steps = contestants(setting, titles)
-    for repeat in range(-WARM_UP, repeats):
-        for title, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if repeat >= 0:
-                seconds[title].append(time.perf_counter() - start)
-    print(f"\n{setting.classifier}, C = {setting.colors}: ms a step; images/s, median (least to most); ratios")
-    medians = {title: statistics.median(spent) for title, spent in seconds.items()}
-    for title, spent in seconds.items():
-        least, median, most = (BATCH / s for s in (max(spent), medians[title], min(spent)))
-        shown = "".join(f"{medians[other] / medians[title]:7.2f}x {other}" for other in rivals(title, titles))
-        print(f"  {title:16}{1e3 * medians[title]:8.0f}{median:9.1f} ({least:.1f} to {most:.1f}){shown}", flush=True)
-
-
-def rivals(title: str, titles: list[str]) -> list[str]:
-    """What ``title`` is compared with."""
-    return [other for other in titles if other.startswith("reference") and not title.startswith("reference")]
-
-
-def compare_memory(setting: Setting, titles: list[str], threads: int, reference: str | None) -> None:
-    """Prints the peak of each, taken in a process of its own."""
-    print(f"\n{setting.classifier}, C = {setting.colors}: peak memory of training in MB; shares")
-    peaks: dict[str, float] = {}
-    for title in titles:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            peaks[title] = pool.apply(peak_memory, (setting, title, threads, reference))
-        shown = "".join(f"{peaks[title] / peaks[other]:7.2f} of {other}" for other in rivals(title, titles))
-        print(f"  {title:16}{peaks[title]:8.0f}{shown}", flush=True)
-
-
-def peak_memory(setting: Setting, title: str, threads: int, reference: str | None) -> float:
-    """MB that training takes at its peak beyond what lies there before: libraries, networks and images."""
+def serve(commands: Connection, setting: Setting, title: str, threads: int, reference: str | None) -> None:
+    """Makes a step for each message and answers with its seconds, and the MB the process has grown by at its peak."""
     prepare(threads, reference)
-    step = contestants(setting, [title])[title]
-    on_cpu = setting.device == "cpu"
-
-    def peak() -> int:
-        if on_cpu:
-            return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return torch.cuda.max_memory_allocated(setting.device)
-
-    before = peak()
-    for _ in range(MEMORY_STEPS):
+    step = make_step(setting, title)
+    before = peak_memory(setting.device)
+    while commands.recv():
+        start = time.perf_counter()
         step()
-    return (peak() - before) / 1e6
+        commands.send((time.perf_counter() - start, (peak_memory(setting.device) - before) / 1e6))
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: of the process on a CPU, of tensors on a GPU."""
+    if device == "cpu":
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return torch.cuda.max_memory_allocated(device)
+
+
+def compare_steps(setting: Setting, titles: list[str], threads: int, reference: str | None, repeats: int) -> None:
+    """Trains by each title in a process of its own, a step of each in turn; prints times, memory and ratios."""
+    spawn = multiprocessing.get_context("spawn")
+    workers = {}
+    for title in titles:
+        workers[title], theirs = spawn.Pipe()
+        spawn.Process(target=serve, args=(theirs, setting, title, threads, reference), daemon=True).start()
+    answers: dict[str, list[tuple[float, float]]] = {title: [] for title in titles}
+    for _ in range(WARM_UP + repeats):
+        for title, worker in workers.items():
+            worker.send(True)
+            answers[title].append(worker.recv())
+    for worker in workers.values():
+        worker.send(False)
+
+    print(f"\n{setting}: ms a step (least to most), images/s, MB")
+    seconds = {title: [spent for spent, _ in answers[title][WARM_UP:]] for title in titles}
+    medians = {title: statistics.median(seconds[title]) for title in titles}
+    peaks = {title: answers[title][-1][1] for title in titles}
+    for title in titles:
+        least, median, most = (1e3 * spent for spent in (min(seconds[title]), medians[title], max(seconds[title])))
+        line = f"  {title:16}{median:6.0f} ({least:.0f} to {most:.0f}){BATCH / medians[title]:8.1f}{peaks[title]:7.0f}"
+        for other in titles if title.startswith("ours") else []:
+            if other.startswith("reference"):
+                speed, share = medians[other] / medians[title], peaks[title] / peaks[other]
+                line += f"   {speed:.2f}x as fast as {other}, {share:.2f} of its memory"
+        print(line, flush=True)
 
 
 def prepare(threads: int, reference: str | None) -> None:
@@ -292,27 +296,25 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--repeats", type=int, default=11, help="timed steps of each, in turn (11)")
+    parser.add_argument("--loss-rate", type=float, default=1e-3, help="learning rate where losses are compared (0.001)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
     prepare(arguments.threads, arguments.reference)
+    titles = [f"ours {name}" for name in arguments.precisions]
+    if arguments.reference is not None:
+        titles = ["reference", "reference lean", *titles]
     settings = [
         Setting(classifier, colors, arguments.device)
         for colors in arguments.colors
         for classifier in arguments.classifiers
     ]
-    titles = [f"ours {name}" for name in arguments.precisions]
-    if arguments.reference is not None:
-        titles = ["reference", "reference lean", *titles]
     print(f"U-Net of width 64, {BATCH} images of {SIDE}x{SIDE}, {arguments.threads} threads, {arguments.device}")
     for setting in settings:
         if "losses" in arguments.only and arguments.reference is not None:
-            compare_losses(setting)
+            compare_losses(replace(setting, rate=arguments.loss_rate))
     for setting in settings:
-        if "speed" in arguments.only:
-            compare_speed(setting, titles, arguments.repeats)
-    for setting in settings:
-        if "memory" in arguments.only and setting.colors == max(arguments.colors):
-            compare_memory(setting, titles, arguments.threads, arguments.reference)
+        if "steps" in arguments.only:
+            compare_steps(setting, titles, arguments.threads, arguments.reference, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -148,6 +148,31 @@ def test_batches_hold_each_image_once_shuffled_anew_in_each_epoch():
     assert orders[0] == orders[2] != orders[1]
 
 
+def test_stored_images_are_read_where_they_lie(tmp_path):
+    split = lesson().train
+    np.save(tmp_path / "images.npy", split.images)
+    stored = np.load(tmp_path / "images.npy", mmap_mode="c")
+    given = lesson(train=dataclasses.replace(split, images=stored))
+    batches = learning.Batches(given.train, given, 16)
+    assert np.shares_memory(batches.pixels.numpy(), stored)
+    assert np.shares_memory(batches.labels.numpy(), split.labels)
+    before = stored.copy()
+    for (images, _), (expected, _) in zip(batches.epoch(0), learning.Batches(split, given, 16).epoch(0), strict=True):
+        assert torch.equal(images, expected)
+    assert np.array_equal(stored, before)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("change", [lambda a: a, lambda a: a[3:], lambda a: a[::-1], lambda a: a[:, ::2]])
+@pytest.mark.parametrize("writable", [True, False])
+def test_an_array_becomes_a_tensor_by_a_copy_only_where_it_must(change, writable):
+    array = change(np.arange(60, dtype=np.uint8).reshape(10, 6))
+    array.flags.writeable = writable
+    tensor = learning.tensor_of(array)
+    assert np.array_equal(tensor.numpy(), array)
+    assert np.shares_memory(tensor.numpy(), array) == (writable and array.flags.c_contiguous)
+
+
 @pytest.mark.parametrize(
     ("images", "size", "expected"), [(50, 16, 4), (49, 16, 3), (48, 16, 3), (5, 16, 1), (1, 16, 1)]
 )
