@@ -11,8 +11,8 @@ a process of its own, a step of each in turn. Ratios are of median times; memory
 beyond libraries, networks and images.
 
 Losses of both are compared over 20 steps from the same weights, on the same batches, with the same jitter, at a lower
-rate than the paper's: at 0.01 rounding grows tenfold every three or four steps, and the reference code in fp32 is as
-far from itself in double precision as from ours (``--loss-rate 0.01`` shows it).
+rate than the paper's: at 0.01 rounding grows tenfold every four to six steps, and the reference code in fp32 is about
+as far from itself in double precision as ours is (``docs/performance.md``).
 
 Of the reference code its ColorCNN, its classifiers and its trainer are imported as they are. Its trainer asks for
 OpenCV and matplotlib, which it only plots with: where they are not installed, empty modules stand in. It asks for CUDA:
