@@ -392,6 +392,8 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     named = tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
     places: dict[str, str] = {}
     for choice in named:
+        if choice.space is not None:
+            continue
         if choice.short in places:
             raise BadInput(
                 f"{choice.where}: it would be called {choice.short!r} in tables, like the one at "

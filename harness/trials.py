@@ -101,7 +101,9 @@ def _new(
     algorithm: Any = (
         OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=METRIC, mode="max")
         if settings.algorithm == "optuna"
-        else BasicVariantGenerator(points_to_evaluate=points, random_state=settings.seed)
+        else BasicVariantGenerator(
+            points_to_evaluate=points, max_concurrent=share.concurrency, random_state=settings.seed
+        )
     )
     return tune.Tuner(
         _trainable(search, share, surroundings),
