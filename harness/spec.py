@@ -390,17 +390,19 @@ def _merge(choices: Sequence[Choice]) -> tuple[Choice, ...]:
         distinct[identity] = replace(present, levels=ordered)
     merged = list(distinct.values())
     named = tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+    _check_names(choice for choice in named if choice.space is None)  # two searches differ in what they try
+    return named
+
+
+def _check_names(choices: Iterable[Choice]) -> None:
     places: dict[str, str] = {}
-    for choice in named:
-        if choice.space is not None:
-            continue
+    for choice in choices:
         if choice.short in places:
             raise BadInput(
                 f"{choice.where}: it would be called {choice.short!r} in tables, like the one at "
                 f"{places[choice.short]}; leave one out."
             )
         places[choice.short] = choice.where
-    return named
 
 
 def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
