@@ -7,8 +7,9 @@ width 64) through the same frozen classifier on batches of 64 images of 32x32: f
 Ours is timed from stored uint8 images on, augmentation included; the reference gets float batches ready made. Its step
 is timed twice: as its trainer computes it, with a variance of the colors whose weight in the loss is 0 by default, and
 ``lean``, without that variance (its networks and optimizer; the same loss, written down again here). Each runs in
-a process of its own, a step of each in turn. Ratios are of median times; memory is what a process grows by at its peak,
-beyond libraries, networks and images.
+a process of its own, a step of each in turn, ours set up as a run's jobs are. Ratios are of median times. Memory is
+what a process grows by at its peak, beyond libraries, networks and images: as timed, and in a few steps more with
+a malloc that gives back at once what is freed (glibc's, by ``MALLOC_MMAP_THRESHOLD_``), which is what a step needs.
 
 Losses of both are compared over 20 steps from the same weights, on the same batches, with the same jitter, at a lower
 rate than the paper's: at 0.01 rounding grows tenfold every four to six steps, and the reference code in fp32 is about
@@ -27,6 +28,7 @@ import importlib
 import io
 import itertools
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -35,6 +37,7 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -43,6 +46,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.contracts import CIFAR10_NORMALIZATION, Augmentation, Lesson, Split
+from harness.environment import set_torch_up
 from harness.learning import Batches, descend, freeze, seeded, sgd
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
@@ -226,9 +230,16 @@ def make_step(setting: Setting, title: str) -> Callable[[], float]:
     return reference.lean_step if title.endswith("lean") else reference.step
 
 
-def serve(commands: Connection, setting: Setting, title: str, threads: int, reference: str | None) -> None:
-    """Makes a step for each message and answers with its seconds, and the MB the process has grown by at its peak."""
+def serve(
+    commands: Connection, setting: Setting, title: str, threads: int, reference: str | None, sparing: bool
+) -> None:
+    """Makes a step for each message and answers with its seconds, and the MB the process has grown by at its peak.
+
+    sparing: whether malloc is left as it was started.
+    """
     prepare(threads, reference)
+    if title.startswith("ours") and not sparing:
+        set_torch_up(threads)
     step = make_step(setting, title)
     before = peak_memory(setting.device)
     while commands.recv():
@@ -246,31 +257,47 @@ def peak_memory(device: str) -> int:
 
 def compare_steps(setting: Setting, titles: list[str], threads: int, reference: str | None, repeats: int) -> None:
     """Trains by each title in a process of its own, a step of each in turn; prints times, memory and ratios."""
+    answers = train_in_turn(setting, titles, threads, reference, WARM_UP + repeats)
+    with mock.patch.dict(os.environ, MALLOC_MMAP_THRESHOLD_="65536"):
+        sparing = train_in_turn(setting, titles, threads, reference, WARM_UP, sparing=True)
+    seconds = {title: [spent for spent, _ in answers[title][WARM_UP:]] for title in titles}
+    medians = {title: statistics.median(seconds[title]) for title in titles}
+    grown = {title: answers[title][-1][1] for title in titles}
+    needed = {title: sparing[title][-1][1] for title in titles}
+
+    print(f"\n{setting}: ms a step (least to most), images/s, MB as timed, MB needed")
+    for title in titles:
+        least, median, most = (1e3 * spent for spent in (min(seconds[title]), medians[title], max(seconds[title])))
+        line = f"  {title:16}{median:6.0f} ({least:.0f} to {most:.0f}){BATCH / medians[title]:8.1f}"
+        line += f"{grown[title]:7.0f}{needed[title]:7.0f}"
+        for other in titles if title.startswith("ours") else []:
+            if other.startswith("reference"):
+                shares = (part[title] / part[other] for part in (grown, needed))
+                speed = medians[other] / medians[title]
+                line += (
+                    f"   {speed:.2f}x as fast as {other}, {' and '.join(f'{share:.2f}' for share in shares)} of its MB"
+                )
+        print(line, flush=True)
+
+
+def train_in_turn(
+    setting: Setting, titles: list[str], threads: int, reference: str | None, steps: int, sparing: bool = False
+) -> dict[str, list[tuple[float, float]]]:
+    """What ``serve`` answers step by step, by title."""
     spawn = multiprocessing.get_context("spawn")
     workers = {}
     for title in titles:
         workers[title], theirs = spawn.Pipe()
-        spawn.Process(target=serve, args=(theirs, setting, title, threads, reference), daemon=True).start()
+        given = (theirs, setting, title, threads, reference, sparing)
+        spawn.Process(target=serve, args=given, daemon=True).start()
     answers: dict[str, list[tuple[float, float]]] = {title: [] for title in titles}
-    for _ in range(WARM_UP + repeats):
+    for _ in range(steps):
         for title, worker in workers.items():
             worker.send(True)
             answers[title].append(worker.recv())
     for worker in workers.values():
         worker.send(False)
-
-    print(f"\n{setting}: ms a step (least to most), images/s, MB")
-    seconds = {title: [spent for spent, _ in answers[title][WARM_UP:]] for title in titles}
-    medians = {title: statistics.median(seconds[title]) for title in titles}
-    peaks = {title: answers[title][-1][1] for title in titles}
-    for title in titles:
-        least, median, most = (1e3 * spent for spent in (min(seconds[title]), medians[title], max(seconds[title])))
-        line = f"  {title:16}{median:6.0f} ({least:.0f} to {most:.0f}){BATCH / medians[title]:8.1f}{peaks[title]:7.0f}"
-        for other in titles if title.startswith("ours") else []:
-            if other.startswith("reference"):
-                speed, share = medians[other] / medians[title], peaks[title] / peaks[other]
-                line += f"   {speed:.2f}x as fast as {other}, {share:.2f} of its memory"
-        print(line, flush=True)
+    return answers
 
 
 def prepare(threads: int, reference: str | None) -> None:
@@ -279,6 +306,8 @@ def prepare(threads: int, reference: str | None) -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if reference is None:
         return
+    if not (Path(reference) / "color_distillation").is_dir():
+        sys.exit(f"{reference} is no checkout of the authors' code: it has no folder color_distillation")
     sys.path.append(reference)
     for name in ("cv2", "matplotlib", "matplotlib.pyplot"):
         try:

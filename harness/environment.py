@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import platform
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -42,11 +44,30 @@ def devices(device: str) -> dict[str, str]:
 
 
 def set_torch_up(threads: int | None = None) -> None:
-    """fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU; so many threads on a CPU."""
+    """fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU.
+
+    On a CPU so many threads; memory that they free stays with the process.
+    """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
+        _keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Of glibc's malloc.h."""
+
+
+def _keep_freed_memory() -> None:
+    """Where malloc is glibc's, nothing freed goes back to the kernel.
+
+    A training's maps are as large again in the next step, and fetching their pages anew takes longer than filling them.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

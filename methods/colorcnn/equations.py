@@ -62,7 +62,9 @@ def soft_image(t: Tensor, m: Tensor) -> Tensor:
 def regularizer(m: Tensor) -> Tensor:
     """R of Eq. 8, ``[B]``: 0 where every color is certain of some pixel, log2 C (C - 1) / C where m is uniform."""
     colors = m.shape[1]
-    return math.log2(colors) * (1 - _by_pixel(m).max(dim=1).values.sum(dim=1) / colors)
+    maps = _by_pixel(m)
+    surest = maps.gather(1, maps.detach().argmax(dim=1, keepdim=True))  # keeps less for the backward pass than max
+    return math.log2(colors) * (1 - surest.sum(dim=(1, 2)) / colors)
 
 
 def pixel_regularizer(m: Tensor) -> Tensor:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from methods.colorcnn.convolving import Convolutions
 
-def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
+
+def double_convolution(inputs: int, outputs: int) -> Convolutions:
     """Twice 3x3 convolution, batch normalization, ReLU."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
@@ -18,7 +20,7 @@ def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers)
+    return Convolutions(layers)
 
 
 class UNet(nn.Module):
@@ -40,10 +42,26 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         skips = [self.top(x)]
         for convolve in self.down:
-            skips.append(convolve(F.max_pool2d(skips[-1], 2, ceil_mode=True)))
+            skips.append(convolve(skips[-1], prepare=_halve))
         features = skips.pop()
         for convolve in self.up:
-            skip = skips.pop()
-            risen = F.interpolate(features, skip.shape[2:], mode="bilinear", align_corners=True)
-            features = convolve(torch.cat((skip, risen), dim=1))
+            features = convolve(skips.pop(), features, prepare=_join)
         return features
+
+
+def _halve(maps: Tensor, **_: bool) -> Tensor:
+    return F.max_pool2d(maps, 2, ceil_mode=True)
+
+
+def _join(skip: Tensor, below: Tensor, again: bool = False) -> Tensor:
+    """The skip's maps and, interpolated to its size, those from below."""
+    risen = F.interpolate(below, skip.shape[2:], mode="bilinear", align_corners=True)
+    if again:
+        for part in (skip, risen):
+            part.register_hook(_dense)
+    return torch.cat((skip, risen), dim=1)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """A slice of the joined maps' gradient in memory of its own: interpolation's backward pass is ten times as fast."""
+    return gradient.contiguous(memory_format=torch.channels_last)

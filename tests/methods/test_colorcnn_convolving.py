@@ -1,0 +1,95 @@
+"""Convolutions whose inputs are computed again for the backward pass, against plain ones."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from methods.colorcnn.convolving import Convolutions, convolve
+from methods.colorcnn.dncnn import dncnn
+from methods.colorcnn.unet import UNet
+
+
+def stack():
+    """Each pair of neighbours that a stack may have: with and without normalization, with and without bias."""
+    return [
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4, 6, 3, padding=1, stride=2, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(6, 4, 3, padding=1, groups=2),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def draw(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+
+
+def differentiate(network, x, precision=torch.float32):
+    """Its answer and the gradients of all that can have one."""
+    x = x.clone().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        answer = network(x)
+    answer.float().square().mean().backward()
+    return answer.detach(), x.grad, *(parameter.grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_stack_computes_what_the_plain_one_does_bit_for_bit(training, precision):
+    torch.manual_seed(0)
+    layers = stack()
+    plain = nn.Sequential(*copy.deepcopy(layers)).train(training)
+    ours = Convolutions(layers).train(training)
+    assert list(ours.state_dict()) == list(plain.state_dict())
+    for _ in range(2):
+        ours.zero_grad()
+        plain.zero_grad()
+        found, expected = (differentiate(network, draw(5, 3, 9, 8), precision) for network in (ours, plain))
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    for name, buffer in plain.named_buffers():
+        assert torch.equal(ours.get_buffer(name), buffer), "the second computation must leave running statistics alone"
+
+
+def test_gradients_are_asked_for_only_where_they_are_wanted():
+    layers = Convolutions(stack()).train().requires_grad_(False)
+    layers[5].weight.requires_grad_()
+    layers(draw(2, 3, 8, 8)).sum().backward()
+    assert [name for name, parameter in layers.named_parameters() if parameter.grad is not None] == ["5.weight"]
+
+
+def test_no_convolution_keeps_what_it_is_given_prepared():
+    layer, x = nn.Conv2d(3, 4, 3), draw(2, 3, 8, 8).requires_grad_()
+    prepared, kept = [], []
+
+    def double(maps, again=False):
+        prepared.append(again)
+        return 2 * maps
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        answer = convolve(layer, double, x)
+    assert {tensor.data_ptr() for tensor in kept} == {x.data_ptr(), layer.weight.data_ptr()}
+    assert prepared == [False]
+    answer.sum().backward()
+    assert prepared == [False, True]
+
+
+@pytest.mark.parametrize("make", [UNet, dncnn])
+def test_a_backbone_keeps_one_map_a_normalization(make):
+    """And neither what a ReLU, a pooling or a joining made of it for the convolution behind."""
+    torch.manual_seed(0)
+    backbone = make(4).to(memory_format=torch.channels_last).train()
+    kept = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.setdefault(tensor.data_ptr(), tensor), lambda tensor: tensor
+    ):
+        backbone(draw(2, 3, 32, 32))
+    maps = [tensor for tensor in kept.values() if tensor.ndim == 4 and tensor.shape[0] == 2 and tensor.shape[1] > 3]
+    assert not [tensor for tensor in maps if tensor.dtype == torch.int64], "a pooling's indices"
+    norms = [layer for layer in backbone.modules() if isinstance(layer, nn.BatchNorm2d)]
+    blocks = len(backbone.down) + len(backbone.up) + 1 if isinstance(backbone, UNet) else 1
+    assert len(maps) <= len(norms) + blocks
