@@ -30,7 +30,7 @@ from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesso
 from harness.explaining import explain_method, seen_by_classifier, write_pictures
 from harness.plan import Job
 from harness.registry import Kind, Registry
-from harness.spec import Stage
+from harness.spec_schema import Stage
 from harness.store import Store, write_json
 from harness.subsets import balanced_rows, held_out_rows
 

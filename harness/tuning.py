@@ -18,14 +18,16 @@ from harness.contracts import BadInput, Searched, Trial
 from harness.discovery import discover
 from harness.events import EventLog
 from harness.naming import folder_names
-from harness.plan import Job, Plan, PlannedSearch, check_inputs, cycle_of, plan_searches
+from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.results import EVENTS, PLAN, SEARCHES, read_searches
 from harness.run import Ending, compute, execute, request_for
 from harness.schedule import survey
+from harness.search_plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
-from harness.spec import Choice, Resources, Spec, resolve
+from harness.spec import Choice, Spec, resolve
 from harness.spec_file import override, read_spec
+from harness.spec_schema import Resources
 from harness.store import Store, write_json
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.search_progress import SearchProgress
-from harness.spec import SearchSettings
+from harness.spec_schema import SearchSettings
 from harness.tune_hooks import HOPELESS, PLACE, Budget, Place, Told
 
 
