@@ -12,7 +12,7 @@ import numpy as np
 from harness.applying import decode_all
 from harness.contracts import Augmentation, DatasetArrays, Images, Normalization, Palettized, Split
 from harness.registry import Registry
-from harness.spec import Stage
+from harness.spec_schema import Stage
 from harness.store import Store
 
 if TYPE_CHECKING:

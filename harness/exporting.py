@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from harness.artifacts import read_about
 from harness.contracts import BadInput, PlannedCell
 from harness.discovery import discover
+from harness.naming import plain_name
 from harness.photos import write_whole
 from harness.sources import read_source
 from harness.trained import STATE, TrainedRun, load_state, ready_dataset
@@ -20,8 +20,7 @@ from harness.trained import STATE, TrainedRun, load_state, ready_dataset
 
 def export_name(cell: PlannedCell) -> str:
     """A file name, without suffix, that tells a trained method from the others of its run."""
-    words = f"{cell.variant} {cell.level} colors {cell.dataset} {cell.classifier} seed {cell.seed}"
-    return re.sub(r"[^A-Za-z0-9._]+", "-", words).strip("-")
+    return plain_name(f"{cell.variant} {cell.level} colors {cell.dataset} {cell.classifier} seed {cell.seed}")
 
 
 def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from harness.artifacts import load_decoded, read_about
 from harness.contracts import BadInput, Cell, Results
 from harness.explaining import explain_method, read_pictures, seen_by_classifier, write_pictures
+from harness.naming import folder_names
 from harness.trained import TrainedRun, Which, find_variant, narrowed, ready_classifier, ready_dataset, ready_method
 
 PICTURES = "pictures"
@@ -59,11 +59,11 @@ def look_into(
 ) -> Results:
     """The results of just these cells, with pictures of just these test images, which are written below ``folder``."""
     wanted = sorted(set(numbers))
+    names = folder_names(f"{c.dataset} {c.classifier} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
     shown = []
-    for cell in cells:
-        pictures = folder / PICTURES / _folder_name(cell)
+    for cell, name in zip(cells, names, strict=True):
         say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
-        shown.append(_looked_into(run, cell, wanted, pictures, device))
+        shown.append(_looked_into(run, cell, wanted, folder / PICTURES / name, device))
     return replace(results, cells=tuple(shown), failures=())
 
 
@@ -83,8 +83,3 @@ def _at(cell: Cell) -> str:
     if cell.level is None:
         return ""
     return f" at {cell.level} colors" if cell.level_kind == "colors" else f" at quality {cell.level}"
-
-
-def _folder_name(cell: Cell) -> str:
-    words = f"{cell.dataset} {cell.classifier} seed {cell.seed} {cell.variant}{_at(cell)}"
-    return re.sub(r"[^A-Za-z0-9._=]+", "-", words).strip("-.")

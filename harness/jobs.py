@@ -30,7 +30,7 @@ from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesso
 from harness.explaining import explain_method, seen_by_classifier, write_pictures
 from harness.plan import Job
 from harness.registry import Kind, Registry
-from harness.spec import Stage
+from harness.spec_schema import Stage
 from harness.store import Store, write_json
 from harness.subsets import balanced_rows, held_out_rows
 
@@ -78,6 +78,7 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     if not isinstance(arrays, DatasetArrays):
         raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
     arrays.check()
+    offered = len(arrays.train)
     if job.train_images is not None:
         chosen = balanced_rows(arrays.train.labels, job.train_images)
         arrays = replace(arrays, train=arrays.train.take(chosen))
@@ -96,6 +97,7 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
         "batch_size": arrays.batch_size,
         "held_out": job.held_out is not None,
         "train": len(arrays.train),
+        "train_of": offered,
         "test": len(arrays.test),
         "side": arrays.test.images.shape[1:3],
     }

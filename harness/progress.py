@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.events import Event
 from harness.jobs import read_history
 from harness.plan import Job, Plan
-from harness.spec import STAGES
+from harness.spec_schema import STAGES
 from harness.store import Store
 
 PLAIN_SECONDS = 15.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic
 
-from harness.artifacts import ABOUT, GALLERY
+from harness.artifacts import ABOUT, GALLERY, read_about
 from harness.contracts import BadInput, Cell, Failure, Results, Searched
 from harness.events import Event, last_run
 from harness.explaining import read_pictures
@@ -55,8 +55,12 @@ def _recipe(what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choic
         for dataset, classifiers in tasks:
             differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
     if choice.train_images is not None:
-        differs.append(f"at most {choice.train_images:,} of its training images are used, each class with its share")
+        differs.append(_at_most(choice.train_images))
     return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}
+
+
+def _at_most(train_images: int) -> str:
+    return f"at most {train_images:,} of its training images are used, each class with its share"
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
@@ -105,12 +109,27 @@ def gather(folder: Path, moved_to: Path | None = None) -> Results:
         cells=cells,
         failures=failures,
         classes={cell.dataset: tuple(cell.notes["classes"]) for cell in finished},
-        recipes=tuple(content["recipes"]),
+        recipes=_as_used(content, store),
         environment={
             "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
             "versions": _versions(finished),
         },
         searches=read_searches(folder),
+    )
+
+
+def _as_used(content: Mapping[str, Any], store: Store) -> tuple[dict[str, Any], ...]:
+    """The recipes of a plan, less the limit on training images where the stored dataset had no more than that."""
+    idle = set()
+    for job in content["jobs"]:
+        limit = job.get("train_images")
+        if limit is not None and store.has("datasets", job["key"]):
+            about = read_about(store, "datasets", job["key"])
+            if about["train"] < limit or about["train"] == about.get("train_of"):
+                idle.add(("dataset", job["name"], _at_most(limit)))
+    return tuple(
+        recipe | {"differs": [said for said in recipe["differs"] if (recipe["what"], recipe["name"], said) not in idle]}
+        for recipe in content["recipes"]
     )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness.events import EventLog
 from harness.plan import Job, Plan
-from harness.spec import STAGES, Stage
+from harness.spec_schema import STAGES, Stage
 from harness.store import DamagedArtifact, Store
 
 RETRIES = 2

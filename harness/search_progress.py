@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.plan import PlannedSearch
 from harness.progress import duration
-from harness.spec import SearchSettings
+from harness.search_plan import PlannedSearch
+from harness.spec_schema import SearchSettings
 
 MOST_ROWS = 12
 

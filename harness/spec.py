@@ -1,136 +1,23 @@
-"""The spec: what a user asks for in YAML, validated, with every default written out."""
+"""The spec: what a user asks for in YAML, held against the plugins, with every default written out."""
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args
+from typing import Any
 
-import pydantic
-
-from harness.complaints import describe, did_you_mean, shown
-from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision, check_share
+from harness.complaints import did_you_mean
+from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, Level, Precision
 from harness.registry import Kind, Plugin, Registry
 from harness.search_space import LISTED, Domain, grid, read_space, start_of, starting_with
+from harness.spec_schema import DatasetEntry, Entry, MethodEntry, Resources, SearchSettings, SpecFile, Stage, read_file
 
-Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-DEFAULT_COLORS = (2, 4, 8, 16, 64)
-DEFAULT_TRIALS = 20
 DEFAULT_SEEDS, FRESH_SEEDS = [0], [1, 2, 3, 4, 5]
 """Of a run, and of the comparison after a search."""
 SCALES: Mapping[str, int] = {"small": 4000}
 """How many training images are used at most at each scale; plugins say what their parameters are there."""
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _named(value: object) -> object:
-    if not isinstance(value, str | dict):
-        raise ValueError("it should be a name, or a mapping with a name and params")
-    return {"name": value} if isinstance(value, str) else value
-
-
-_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def _run_name(name: str) -> str:
-    if not _RUN_NAME.fullmatch(name):
-        raise ValueError("it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit")
-    return name
-
-
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
-
-
-class Entry(_Model):
-    """A plugin with parameters; a list as a parameter's value stands for one variant per item."""
-
-    name: str
-    params: dict[str, Any] = {}
-
-
-Levels = Annotated[list[int], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
-
-
-class DatasetEntry(Entry):
-    """A dataset. train_images: so many of its training images are used at most, each class with its share."""
-
-    train_images: Annotated[int, pydantic.Field(ge=1)] | None = None
-
-
-class MethodEntry(Entry):
-    """A method, with its own levels where it does not take the spec's ``colors``, and what a search may try."""
-
-    colors: Levels | None = None
-    quality: Levels | None = None
-    search: dict[str, Any] | None = None
-
-
-class Resources(_Model):
-    """What a job of one stage may occupy, instead of what the plugin and the stage state."""
-
-    cpus: Annotated[float, pydantic.Field(gt=0)] | None = None
-    gpus: Annotated[float, pydantic.Field(ge=0)] | Literal["required"] | None = None
-    memory: Annotated[int, pydantic.Field(gt=0)] | None = None
-    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
-
-    @pydantic.field_validator("cpus", "gpus")
-    @classmethod
-    def _can_be_given_out(cls, amount: float | str | None, info: pydantic.ValidationInfo) -> float | str | None:
-        if isinstance(amount, float):
-            check_share(str(info.field_name), amount)
-        return amount
-
-
-AnEntry = Annotated[Entry, pydantic.BeforeValidator(_named)]
-ADataset = Annotated[DatasetEntry, pydantic.BeforeValidator(_named)]
-AMethod = Annotated[MethodEntry, pydantic.BeforeValidator(_named)]
-Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
-
-
-class SearchSettings(_Model):
-    """How ``fewcolors tune`` searches.
-
-    reduction_factor: of ASHA; one in so many trials gets past a rung, and rungs are so many times apart. trials,
-    seconds: the budget of one search. concurrency: trials at a time. validation: the share of the training images,
-    whole groups, that neither classifier nor quantizer of the search learns from. wandb: a project; mlflow: a
-    tracking URI.
-    """
-
-    algorithm: Literal["optuna", "random", "grid"] = "optuna"
-    scheduler: Literal["asha", "none"] = "asha"
-    reduction_factor: Annotated[int, pydantic.Field(ge=2)] = 2
-    trials: Annotated[int, pydantic.Field(ge=1)] | None = None
-    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
-    concurrency: Annotated[int, pydantic.Field(ge=1)] | None = None
-    validation: Annotated[float, pydantic.Field(gt=0, le=0.5)] = 0.15
-    seed: Seed = 0
-    wandb: str | None = None
-    mlflow: str | None = None
-
-
-class SpecFile(_Model):
-    """A spec as it is written; see ``docs/spec.md``."""
-
-    name: Annotated[str, pydantic.AfterValidator(_run_name)]
-    datasets: Annotated[list[ADataset], pydantic.Field(min_length=1)]
-    classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
-    methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
-    colors: Levels = list(DEFAULT_COLORS)
-    seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] | None = None
-    baseline: str | None = None
-    recognized: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.9
-    precision: Precision = "fp32"
-    reports: Annotated[list[str], pydantic.Field(min_length=1)] = ["tables", "html"]
-    resources: dict[Stage, Resources] = {}
-    search: SearchSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,10 +105,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     """
     if scale is not None and scale not in SCALES:
         raise BadInput(f"--scale: unknown scale {scale!r}{did_you_mean(scale, SCALES)} (known: {', '.join(SCALES)}).")
-    try:
-        file = SpecFile.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise BadInput(_one_sentence(error, content)) from None
+    file = read_file(content)
     _check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
     methods = _choices("method", "methods", file.methods, registry, scale)
     levels = [_levels(file, choice, index) for index, choice in methods]
@@ -282,24 +166,6 @@ def _check_algorithm(choice: Choice, settings: SearchSettings) -> None:
             f"search.trials: the grid at {choice.where}.search has {needed} combinations with the one it starts from, "
             f"{settings.trials} trials are too few; leave trials out or name fewer values."
         )
-
-
-def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -> str:
-    first = error.errors(include_url=False)[0]
-    *parents, key = first["loc"]
-    if first["type"] == "extra_forbidden":
-        inner: dict[str, type[_Model]] = {"datasets": DatasetEntry, "methods": MethodEntry, "resources": Resources}
-        inner["search"] = SearchSettings
-        known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
-        what, hint = "key", " (parameters go under params)" if "params" in known else ""
-    elif parents[:1] == ["resources"] and key == "[key]":
-        *parents, key = parents
-        what, known, hint = "stage", list(STAGES), ""
-    else:
-        sentence = describe(error, content)
-        return f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip(".")
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
-    return f"{where}: unknown {what} {shown(key)}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
 
 
 def _check_distinct(where: str, values: Iterable[object]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import BadInput
-from harness.spec import STAGES, Stage
+from harness.spec_schema import STAGES, Stage
 
 MANIFEST = "manifest.json"
 _ABANDONED_SECONDS = 7 * 24 * 3600

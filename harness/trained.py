@@ -13,7 +13,7 @@ from harness.contracts import BadInput, DatasetArrays, PlannedCell
 from harness.environment import set_torch_up
 from harness.registry import Plugin, Registry
 from harness.results import read_plan, store_of
-from harness.spec import Stage
+from harness.spec_schema import Stage
 from harness.store import DamagedArtifact, Store
 
 if TYPE_CHECKING:

@@ -31,9 +31,10 @@ from harness.cluster import RayPool, Surroundings
 from harness.complaints import told
 from harness.contracts import BadInput, Trial, TrialStatus
 from harness.jobs import fit_history, run_job, validation_accuracy
-from harness.plan import Job, PlannedSearch, cycle_of, trial_job
+from harness.plan import Job
+from harness.search_plan import PlannedSearch, cycle_of, trial_job
 from harness.search_space import Domain
-from harness.spec import SearchSettings
+from harness.spec_schema import SearchSettings
 from harness.store import Store
 from harness.tune_hooks import METRIC, PLACE, Budget, Listener, Place, Rungs, Told, numbered
 

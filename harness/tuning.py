@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,21 +17,23 @@ from harness.artifacts import read_about
 from harness.contracts import BadInput, Searched, Trial
 from harness.discovery import discover
 from harness.events import EventLog
-from harness.plan import Job, Plan, PlannedSearch, check_inputs, cycle_of, plan_searches
+from harness.naming import folder_names
+from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.results import EVENTS, PLAN, SEARCHES, read_searches
 from harness.run import Ending, compute, execute, request_for
 from harness.schedule import survey
+from harness.search_plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
-from harness.spec import Choice, Resources, Spec, resolve
+from harness.spec import Choice, Spec, resolve
 from harness.spec_file import override, read_spec
+from harness.spec_schema import Resources
 from harness.store import Store, write_json
 
 if TYPE_CHECKING:
     from harness.cluster import RayPool
 
 SEARCH, BEST, TRIALS, FOLDERS = "search.yaml", "best.yaml", "trials.csv", "searches"
-_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,17 +174,6 @@ def _by_task(request: SearchRequest, folder: Path) -> dict[Path, list[PlannedSea
         return {folder: list(request.searches)}
     names = folder_names("-".join(task) for task in tasks)
     return {folder / name: searches for name, searches in zip(names, tasks.values(), strict=True)}
-
-
-def folder_names(names: Iterable[str]) -> list[str]:
-    """A folder's name for each, of plain letters and no longer than a file system takes; never twice the same."""
-    found: list[str] = []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9._=-]+", "-", name)[:_LONGEST_NAME].strip("-.") or "search"
-        further = (f"{plain}-{number}" for number in itertools.count(2))
-        met = {other.lower() for other in found}
-        found.append(next(option for option in itertools.chain([plain], further) if option.lower() not in met))
-    return found
 
 
 def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool: RayPool) -> None:

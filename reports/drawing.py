@@ -129,6 +129,22 @@ def spread(heights: list[float], gap: float, lowest: float, highest: float) -> l
     return [max(height, lowest) for height in moved]
 
 
+def lowered(places: Sequence[tuple[float, float]], widths: Sequence[float], height: float) -> list[float]:
+    """Tops of labels that do not overlap, in the unit of all lengths given (upwards is positive).
+
+    places: where each label's left and top edge should be. The higher of two that would share room stays, the lower one
+    moves down; above each other they keep their order, of equally high ones the first given is the upper.
+    """
+    tops = [top for _, top in places]
+    placed: list[int] = []
+    for i in sorted(range(len(places)), key=lambda i: (-places[i][1], i)):
+        left = places[i][0]
+        above = [tops[j] for j in placed if left < places[j][0] + widths[j] and places[j][0] < left + widths[i]]
+        tops[i] = min([tops[i], *(top - height for top in above)])
+        placed.append(i)
+    return tops
+
+
 def to_svg(figure: Figure, name: str, title: str) -> str:
     """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors."""
     stream = io.StringIO()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.drawing import INK, Box, canvas, drawing, round_ticks, shortened, spread, to_svg, trace
+from reports.drawing import INK, Box, canvas, drawing, lowered, round_ticks, shortened, spread, to_svg, trace
 from reports.points import Point, Task
 from reports.styles import Style
 
@@ -18,6 +18,11 @@ _LONGEST_LABEL = 20
 _MOST_LABELS = 8
 _DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
+_GAP = 0.062
+"""Between two names at the ends of lines: a line of text, as a share of accuracy."""
+_SMALL = 8
+_LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
+"""Points: width and height that a digit in small letters takes, with some room."""
 
 
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
@@ -48,11 +53,11 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
         figure, axes = _canvas(task, "bits per pixel of the file", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
         _draw(axes, {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}, styles)
-        _name_levels(axes, [point for points in lines.values() for point in points])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        _name_levels(axes, [point for points in lines.values() for point in points])
         return to_svg(figure, name, f"Accuracy against bits per pixel, {task.name}")
 
 
@@ -71,7 +76,9 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
         if not math.isnan(height):
             axes.axhline(height, color=INK, linewidth=0.9, linestyle=(0, dashes))
             side = "left" if x < 0.5 else "right"
-            axes.text(x, height + 0.012, words, transform=axes.get_yaxis_transform(), fontsize=8, ha=side, va="bottom")
+            axes.text(
+                x, height + 0.012, words, transform=axes.get_yaxis_transform(), fontsize=_SMALL, ha=side, va="bottom"
+            )
     return figure, axes
 
 
@@ -98,14 +105,19 @@ def _name_bits(axes: Axes, levels: list[int]) -> None:
                 "offset points",
                 ha="center",
                 va="top",
-                fontsize=8,
+                fontsize=_SMALL,
             )
     axes.xaxis.labelpad = 12
 
 
 def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Style]) -> None:
-    """Names to the right of the axes, at the height where each line ends, moved apart where they would touch."""
-    heights = spread([point.accuracy for point in ends.values()], 0.062, 0.0, _HIGHEST)
+    """Names to the right of the axes, at the height where each line ends, moved apart where they would touch.
+
+    None where there is no room for all: the page has a legend.
+    """
+    if (len(ends) - 1) * _GAP > _HIGHEST:
+        return
+    heights = spread([point.accuracy for point in ends.values()], _GAP, 0.0, _HIGHEST)
     right = axes.get_xlim()[1]
     for (variant, point), height in zip(ends.items(), heights, strict=True):
         color = styles[variant].color
@@ -117,12 +129,19 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 
 
 def _name_levels(axes: Axes, points: list[Point]) -> None:
-    """Each level once, below the least accurate of its points, where rising lines leave room."""
-    lowest: dict[tuple[str, int], Point] = {}
-    for point in sorted(points, key=lambda p: (-p.accuracy, p.variant)):
+    """Each level once, at the right of the largest of its files: rising lines leave room below it."""
+    largest: dict[tuple[str, int], Point] = {}
+    for point in sorted(points, key=lambda p: (p.mean("bpp_file"), p.variant)):
         if point.level is not None:
-            lowest[point.level_kind, point.level] = point
-    for point in lowest.values():
-        words = f"{point.level}" if point.level_kind == "colors" else f"q{point.level}"
-        where = point.mean("bpp_file"), point.accuracy
-        axes.annotate(words, where, (5, -6), textcoords="offset points", ha="left", va="top", fontsize=8)
+            largest[point.level_kind, point.level] = point
+    if not largest:
+        return
+    names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
+    places = [(point.mean("bpp_file"), point.accuracy) for point in largest.values()]
+    inches = axes.transData.transform(places) / axes.figure.dpi
+    aside, below = 5, -6
+    corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
+    tops = lowered(corners, [_LETTER * len(name) for name in names], _LINE)
+    for name, place, (_, wanted), top in zip(names, places, corners, tops, strict=True):
+        offset = aside, below + top - wanted
+        axes.annotate(name, place, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)

@@ -51,7 +51,7 @@ def plan(
 ) -> None:
     """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
     from harness.run import prepare
-    from harness.spec import STAGES
+    from harness.spec_schema import STAGES
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen = console()
@@ -166,7 +166,7 @@ def status(
 
     from harness.events import last_run
     from harness.results import EVENTS, read_plan, store_of
-    from harness.spec import STAGES
+    from harness.spec_schema import STAGES
 
     content = read_plan(run)
     kept = store_of(content, store)

@@ -7,6 +7,7 @@ import pytest
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.events import EventLog, last_run
+from harness.jobs import Context, run_job
 from harness.plan import make_plan
 from harness.results import EVENTS, PLAN, gather, read_plan, write_plan
 from harness.spec import resolve
@@ -150,6 +151,32 @@ def test_all_that_a_report_reads_survives_the_disk(run, spec, plan, store):
     ]
     assert results.recipes[2]["differs"] == ["gamma is 1.0, the paper has 0.5"]
     assert results.recipes[1]["differs"] == []
+
+
+def thinned(make_spec, limit):
+    """A plan of the four dots at most so many, and its dataset."""
+    spec = make_spec(datasets=[{"name": "dots", "train_images": limit}], methods=["flat"])
+    plan = make_plan(spec)
+    return spec, plan, next(job for job in plan.jobs.values() if job.stage == "datasets")
+
+
+@pytest.mark.parametrize(("limit", "said"), [(3, True), (4, False), (6, False)])
+def test_a_limit_is_a_departure_where_the_dataset_has_more_images(tmp_path, make_spec, registry, store, limit, said):
+    spec, plan, dataset = thinned(make_spec, limit)
+    write_plan(tmp_path, spec, plan, store)
+    sentence = f"at most {limit} of its training images are used, each class with its share"
+    assert gather(tmp_path).recipes[0]["differs"] == [sentence], "as long as nobody has looked"
+    run_job(dataset, Context(store, registry))
+    assert gather(tmp_path).recipes[0]["differs"] == [sentence] * said
+
+
+@pytest.mark.parametrize(("limit", "said"), [(4, True), (6, False)])
+def test_datasets_stored_before_they_said_how_many_they_had(tmp_path, make_spec, store, limit, said):
+    spec, plan, dataset = thinned(make_spec, limit)
+    with store.write("datasets", dataset.key) as folder:
+        write_json(folder / "about.json", {"train": 4})
+    write_plan(tmp_path, spec, plan, store)
+    assert len(gather(tmp_path).recipes[0]["differs"]) == said
 
 
 def test_a_moved_store_is_named(run, plan, store, tmp_path):

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from harness.contracts import BadInput
-from harness.plan import plan_searches, trial_job
+from harness.search_plan import plan_searches, trial_job
 from harness.search_space import Domain, grid, read_space, start_of, starting_with
 from harness.spec import resolve
 

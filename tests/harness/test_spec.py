@@ -3,8 +3,9 @@ import yaml
 
 from harness.contracts import BadInput
 from harness.plan import make_plan
-from harness.spec import DEFAULT_COLORS, resolve
+from harness.spec import resolve
 from harness.spec_file import override, read_param, read_spec
+from harness.spec_schema import DEFAULT_COLORS
 
 
 def variants(spec):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness.contracts import BadInput
-from harness.spec import STAGES
+from harness.spec_schema import STAGES
 from harness.store import DamagedArtifact, Store, write_json
 
 KEY = "k" * 64

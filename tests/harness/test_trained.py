@@ -133,7 +133,7 @@ def test_names_of_exports_tell_trained_methods_apart(written):
     learned = [cell for cell in run.cells if cell.method != "flat"]
     names = {export_name(cell) for cell in learned}
     assert len(names) == len(learned)
-    assert "learned-gamma-2-4-colors-dots-n-6-net-epochs-2-seed-3" in names
+    assert "learned-gamma=2-4-colors-dots-n=6-net-epochs=2-seed-3" in names
 
 
 CARD = {"state_sha256": "0", "method": "learned", "params": {}}

@@ -1,4 +1,4 @@
-"""What Tune asks along the way, what is shown of it, and where searches lie."""
+"""What Tune asks along the way, and what is shown of it."""
 
 import io
 import pickle
@@ -8,9 +8,8 @@ import pytest
 from rich.console import Console
 
 from harness.search_progress import SearchProgress
-from harness.spec import SearchSettings
+from harness.spec_schema import SearchSettings
 from harness.tune_hooks import HOPELESS, PLACE, Budget, Place, Told
-from harness.tuning import folder_names
 
 
 @pytest.fixture
@@ -74,12 +73,3 @@ def test_progress_shows_the_values_drawn_even_where_a_metric_has_the_same_name()
     progress("ended", 1, report, 2)
     assert screen.file.getvalue().count("\n") == 1
     assert "2/3: trial 1 (loss=hinge) finished, 50.0 %; best so far: trial 0, 75.0 %" in screen.file.getvalue()
-
-
-def test_folders_have_names_that_any_file_system_takes_and_never_the_same():
-    assert folder_names(["m a=1-2-colors", "m/a=1-2-colors", "M a=1-2-colors", "\u00fc", "../x"]) == [
-        "m-a=1-2-colors", "m-a=1-2-colors-2", "M-a=1-2-colors-3", "search", "x"
-    ]  # fmt: skip
-    long = folder_names(["x" * 300, "x" * 300])
-    assert len(set(long)) == 2
-    assert max(map(len, long)) < 140

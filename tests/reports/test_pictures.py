@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
 import numpy as np
 import pytest
 
-from reports import drawing, wording
+from harness.contracts import Cell
+from reports import drawing, figures, wording
+from reports.points import Point, Task
 from reports.styles import MARKERS, PALETTE, assign
 
 
@@ -37,6 +40,74 @@ def test_labels_are_moved_apart(heights: list[float]) -> None:
     assert 0 <= min(moved) <= max(moved) <= 1.03
     order = np.argsort(heights, kind="stable")
     assert (np.diff(np.array(moved)[order]) > 0).all()
+
+
+AT_THE_END = [(10.0 + step, 50.0 - step % 2) for step in range(8)]
+ONE_BELOW_THE_OTHER = [(0.0, 9.0 * row) for row in range(6)]
+BESIDE_EACH_OTHER = [(30.0 * column, 40.0) for column in range(5)]
+
+
+@pytest.mark.parametrize("places", [AT_THE_END, ONE_BELOW_THE_OTHER, BESIDE_EACH_OTHER, [(0.0, 5.0)], []])
+def test_names_of_levels_share_no_room_and_keep_their_order(places: list[tuple[float, float]]) -> None:
+    widths, height = [6.0 + 6 * (i % 3) for i in range(len(places))], 10.0
+    tops = drawing.lowered(places, widths, height)
+    assert all(top <= wanted for top, (_, wanted) in zip(tops, places, strict=True))
+    for i, j in itertools.combinations(range(len(places)), 2):
+        if places[i][0] < places[j][0] + widths[j] and places[j][0] < places[i][0] + widths[i]:
+            assert abs(tops[i] - tops[j]) >= height
+            assert (tops[i] > tops[j]) == ((places[i][1], -i) > (places[j][1], -j))
+
+
+def test_names_of_levels_that_have_room_are_not_moved() -> None:
+    apart = [(0.0, 40.0), (30.0, 41.0), (31.0, 29.0)]
+    assert drawing.lowered(apart, [20.0, 6.0, 12.0], 10.0) == [40.0, 41.0, 29.0]
+
+
+FEW = {2: (0.6, 0.50), 4: (1.2, 0.80), 8: (2.0, 0.87), 16: (2.9, 0.89), 32: (3.8, 0.893), 64: (4.9, 0.896)}
+"""Bits per pixel and accuracy by level."""
+
+
+def close_together(methods: int) -> Task:
+    """Methods that are within 1 % of each other from level 8 on."""
+    points = []
+    planned = {"method": "m", "variant": "m", "params": {}, "level_kind": "colors", "level": 2, "fitted_on": ""}
+    task = {"dataset": "toys", "classifier": "tinynet", "seed": 0, "precision": "fp32", "key": ""}
+    cell = Cell(split="test", status="ok", **planned, **task)
+    for i, (level, (bits, accuracy)) in itertools.product(range(methods), FEW.items()):
+        accuracy += (0.01 if level < 8 else 0.002) * (i % 5)
+        measured = (("bpp_file", bits * (1 + 0.04 * i)),)
+        low, high = accuracy - 0.01, accuracy + 0.01
+        points.append(
+            Point(f"m{i}", cell, "colors", level, "ok", "", 1, 1, accuracy, low, high, 0.9, measured=measured)
+        )
+    return Task("toys", "tinynet", (), tuple(points), (), (), 0.9, 0.88, 0.92, 0.1, 200, 200)
+
+
+def words_of(svg: str) -> dict[str, tuple[float, float]]:
+    """Where the first of equal words in a figure stands, in points; none of those below and left of the axes."""
+    found: dict[str, tuple[float, float]] = {}
+    for style, x, y, words in re.findall(r'<text style="([^"]*)" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)<', svg):
+        if "end" not in style and "middle" not in style:
+            found.setdefault(words, (float(x), float(y)))
+    return found
+
+
+def test_methods_that_end_at_one_accuracy_keep_their_names_apart() -> None:
+    task = close_together(5)
+    styles = assign(point.variant for point in task.points)
+    names = words_of(figures.against_colors(task, styles, "f"))
+    heights = sorted(names[f"m{i}"][1] for i in range(5))
+    assert np.diff(heights).min() > 10, "letters of 10 points"
+    levels = words_of(figures.against_bits(task, styles, "f"))
+    places = [levels[str(level)] for level in FEW]
+    assert all(abs(y - b) > 8 or abs(x - a) > 8 for (x, y), (a, b) in itertools.combinations(places, 2))
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+
+
+def test_more_names_than_have_room_are_left_to_the_legend() -> None:
+    task = close_together(20)
+    styles = assign(point.variant for point in task.points)
+    assert not {f"m{i}" for i in range(20)} & set(words_of(figures.against_colors(task, styles, "f")))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""What is called something in words gets a name that any file system takes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+
+_LONGEST, _DIGITS = 120, 8
+
+
+def plain_name(words: str) -> str:
+    """The words as the name of a file, without suffix, or of a folder: letters, digits and ``. _ = -``, never empty.
+
+    Names beyond 120 characters are cut and end in digits of the whole's hash, so that they still tell words apart.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._=-]+", "-", words).strip("-.") or "unnamed"
+    if len(plain) <= _LONGEST:
+        return plain
+    digits = hashlib.sha256(words.encode()).hexdigest()[:_DIGITS]
+    return f"{plain[: _LONGEST - _DIGITS - 1].rstrip('-.')}-{digits}"
+
+
+def folder_names(names: Iterable[str]) -> list[str]:
+    """A plain name for each, never twice the same, also where a file system does not know capitals."""
+    found: list[str] = []
+    for name in names:
+        plain = plain_name(name)
+        further = (f"{plain}-{number}" for number in itertools.count(2))
+        met = {other.lower() for other in found}
+        found.append(next(option for option in itertools.chain([plain], further) if option.lower() not in met))
+    return found
