@@ -21,8 +21,8 @@ from harness.discovery import discover
 from harness.events import EventLog
 from harness.plan import Job, Plan, PlannedSearch, check_inputs, cycle_of, plan_searches
 from harness.registry import Registry
-from harness.results import EVENTS, PLAN, SEARCHES, read_searches
-from harness.run import Ending, compute, execute, request_for
+from harness.results import EVENTS, PLAN, SEARCHES, gather, read_searches, write_plan
+from harness.run import Ending, compute, execute, request_for, write_reports
 from harness.schedule import survey
 from harness.sources import Source, read_source
 from harness.spec import Choice, Resources, Spec, resolve
@@ -50,11 +50,20 @@ class SearchRequest:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What became of one task's searches in ``folder``. ending: None where no trial of any search finished."""
+    """What became of one task's searches in ``folder``. ending: of the comparison, without cells where none was made."""
 
     folder: Path
     searched: tuple[Searched, ...]
-    ending: Ending | None
+    ending: Ending
+
+    @property
+    def found(self) -> bool:
+        """Whether a trial of any of the searches finished."""
+        return any(each.best is not None for each in self.searched)
+
+    @property
+    def complete(self) -> bool:
+        return self.found and self.ending.complete
 
 
 def prepare_search(
@@ -112,16 +121,30 @@ def execute_search(
                 _search_task(request, place, searches, console, pool)
     compared = []
     for place, searches in tasks.items():
-        searched, ending = read_searches(place), None
+        searched = read_searches(place)
         if any(each.best is not None for each in searched):
             best = best_spec(request.spec, searches, searched, request.registry)
             _write_yaml(place / BEST, best)
-            spec = resolve(best, request.registry)
-            ending = execute(
-                request_for(spec, request.store, request.registry, request.sources), place, console, address, cpus, gpus
-            )
+            run = request_for(resolve(best, request.registry), request.store, request.registry, request.sources)
+            ending = execute(run, place, console, address, cpus, gpus)
+        else:
+            ending = _report_alone(request, place, searches, console)
         compared.append(Compared(place, searched, ending))
     return compared
+
+
+def _report_alone(request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console) -> Ending:
+    """The report of a task in which no trial finished, so that there is nothing to run."""
+    before = {key: request.before[key] for search in searches for _, key in search.first.inputs.values()}
+    task = _only_task(request.spec, searches[0])
+    write_plan(place, task, Plan(before, ()), request.store)
+    results = gather(place)
+    pages, broken = write_reports(task.reports, results, place / "report", console)
+    return Ending(results, pages, broken, computed=0)
+
+
+def _only_task(spec: Spec, search: PlannedSearch) -> Spec:
+    return replace(spec, datasets=(search.dataset,), classifiers=(search.classifier,))
 
 
 def _asked(request: SearchRequest) -> dict[str, Any]:
@@ -286,7 +309,7 @@ def best_spec(
     """
     content = spec.written_out()
     del content["search"]
-    task = replace(spec, datasets=(searches[0].dataset,), classifiers=(searches[0].classifier,)).written_out()
+    task = _only_task(spec, searches[0]).written_out()
     content |= {"datasets": task["datasets"], "classifiers": task["classifiers"], "methods": []}
     paper: Choice | None = None
     for choice, entry in zip(spec.methods, task["methods"], strict=True):

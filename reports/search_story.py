@@ -139,7 +139,7 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
     """What became of the winner in the final comparison."""
     best = trial_of(searched, searched.best)
     if best is None:
-        return "There is no winner to compare."
+        return "Nothing was found: no trial finished, so there is no winner to compare."
     if best.number == 0:
         return "The paper's setting won the search, there is nothing to compare."
     task = next((t for t in tasks if (t.dataset, t.classifier) == (searched.dataset, searched.classifier)), None)

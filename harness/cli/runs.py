@@ -124,10 +124,11 @@ def say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
     if lost:
         sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
         screen.print(sentence, style="red", soft_wrap=True)
-    _say_where_pages_are(screen, ending.pages, folder)
+    say_where_pages_are(screen, ending.pages, folder)
 
 
-def _say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+def say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+    """Where the tables lie, and every HTML page."""
     screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
     for page in pages.values():
         if page.suffix == ".html":
@@ -151,7 +152,7 @@ def report(
     plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
     screen = console()
     pages, broken = write_reports(plugins, results, run / "report", screen)
-    _say_where_pages_are(screen, pages, run)
+    say_where_pages_are(screen, pages, run)
     if broken or any(cell.status != "ok" for cell in results.cells):
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ from harness.cli.app import (
     app,
     console,
 )
-from harness.cli.runs import say_how_it_ended
+from harness.cli.runs import say_how_it_ended, say_where_pages_are
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,10 +64,12 @@ def tune(
     for each in compared:
         for searched in each.searched:
             _say_what_was_found(screen, searched, each.folder)
-        if each.ending is not None:
+        if each.found:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             say_how_it_ended(screen, each.ending, each.folder)
-    if any(each.ending is None or not each.ending.complete for each in compared):
+        else:
+            say_where_pages_are(screen, each.ending.pages, each.folder)
+    if not all(each.complete for each in compared):
         raise typer.Exit(1)
 
 

@@ -116,7 +116,7 @@ def test_where_nothing_finished(searches: type[Searches], count: int) -> None:
     found = said(lost)
     assert ("Best" in found) == bool(count)
     assert "Caution" not in found
-    assert outcome(lost, []) == "There is no winner to compare."
+    assert outcome(lost, []) == "Nothing was found: no trial finished, so there is no winner to compare."
     (section,) = sections([lost], [])
     assert section.figures == ()
     assert section.errors == ((("OutOfMemoryError: no room", count),) if count else ())

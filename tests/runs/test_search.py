@@ -188,6 +188,25 @@ search: {algorithm: grid, concurrency: 1}
     assert "trial 1 failed: ValueError: on purpose" in ended.out
 
 
+def test_a_search_in_which_every_trial_failed_is_told_on_a_page(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, params: {mood: raises}, search: {level: {grid: [128]}}}]
+search: {algorithm: grid, concurrency: 1}
+"""
+    ended = tune(bench, text, code=1)
+    assert "no trial finished (2 failed)" in ended.out
+    assert "Spec: " not in ended.out
+    page = bench.folder / "runs/tiny/report/index.html"
+    assert f"Report: {page}" in ended.out
+    said = page.read_text()
+    assert "Nothing was found: no trial finished" in said
+    assert said.count("ValueError: on purpose") > 2, "in the summary and in each row of the table"
+    assert not (bench.folder / "runs/tiny/best.yaml").exists()
+    page.unlink()
+    assert f"Report: {page}" in bench.fewcolors("report", "runs/tiny", "--plugin", TASK).out
+    assert page.read_text() == said
+
+
 def test_asha_stops_at_the_ends_of_cycles_only_and_stopped_trials_are_no_results(bench: Workplace) -> None:
     tune(
         bench,
