@@ -21,7 +21,7 @@ from harness.discovery import discover
 from harness.events import EventLog
 from harness.plan import Job, Plan, PlannedSearch, check_inputs, cycle_of, plan_searches
 from harness.registry import Registry
-from harness.results import EVENTS, PLAN, SEARCHES, gather, read_searches, write_plan
+from harness.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan
 from harness.run import Ending, compute, execute, request_for, write_reports
 from harness.schedule import survey
 from harness.sources import Source, read_source
@@ -32,7 +32,7 @@ from harness.store import Store, write_json
 if TYPE_CHECKING:
     from harness.cluster import RayPool
 
-SEARCH, BEST, TRIALS, FOLDERS = "search.yaml", "best.yaml", "trials.csv", "searches"
+BEST, TRIALS, FOLDERS = "best.yaml", "trials.csv", "searches"
 _LONGEST_NAME = 120
 
 
@@ -50,7 +50,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What became of one task's searches in ``folder``. ending: of the comparison, without cells where none was made."""
+    """What became of one task's searches in ``folder``. ending: of the comparison; has no cells where none was made."""
 
     folder: Path
     searched: tuple[Searched, ...]

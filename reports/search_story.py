@@ -142,7 +142,7 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
         return "Nothing was found: no trial finished, so there is no winner to compare."
     if best.number == 0:
         return "The paper's setting won the search, there is nothing to compare."
-    task = next((t for t in tasks if (t.dataset, t.classifier) == (searched.dataset, searched.classifier)), None)
+    task = next((task for task in tasks if _is_of(searched, task)), None)
     winner = _point(searched, best.chosen, task)
     paper = _point(searched, searched.start, task)
     if task is None or winner is None:
@@ -158,6 +158,12 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
     if paper is None or not paper.ok:
         return f"{kept}; the paper's setting has no finished cell, so nothing was tested."
     return f"{kept}, the paper's setting {percent(paper.accuracy)}; nothing was tested."
+
+
+def _is_of(searched: Searched, task: Task) -> bool:
+    """Whether the search was for this task, whose names may lack what told it from others that were searched."""
+    pairs = (task.dataset, searched.dataset), (task.classifier, searched.classifier)
+    return all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
 
 
 def _place(point: Point) -> tuple[Any, ...]:

@@ -171,6 +171,8 @@ def test_a_winner_without_numbers(bench: Bench, searches: type[Searches]) -> Non
     assert untested.endswith(
         "keeps 75.0 % of the test images recognized, the paper's setting 50.0 %; nothing was tested."
     )
+    one_of_two = replace(found, dataset="toys images=9", classifier="tinynet width=2")
+    assert outcome(one_of_two, tasks(bench, [paper, winner])) == outcome(found, tasks(bench, [paper, winner]))
     elsewhere = replace(found, classifier="bignet")
     assert outcome(elsewhere, tasks(bench, [paper, winner])) == "The winner is not among the cells of this run."
 

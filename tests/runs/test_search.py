@@ -50,6 +50,8 @@ class Threshold:
             Path("kill").unlink()
             os.kill(int(Path("driver.pid").read_text()), signal.SIGKILL)
             threading.Event().wait()
+        if len(lesson.train) < 100:
+            raise ValueError("too few images")
         for epoch in range(begin, self.epochs):
             if epoch == 1 and self.mood == "raises":
                 raise ValueError("on purpose")
@@ -188,23 +190,31 @@ search: {algorithm: grid, concurrency: 1}
     assert "trial 1 failed: ValueError: on purpose" in ended.out
 
 
-def test_a_search_in_which_every_trial_failed_is_told_on_a_page(bench: Workplace) -> None:
+def test_a_random_search_in_which_every_trial_failed_is_told_on_a_page(bench: Workplace) -> None:
     text = """
-methods: [{name: threshold, params: {mood: raises}, search: {level: {grid: [128]}}}]
-search: {algorithm: grid, concurrency: 1}
+methods:
+  - name: threshold
+    params: {mood: raises}
+    search: {level: {randint: [100, 200]}, strength: {loguniform: [0.01, 100]}}
+search: {algorithm: random, trials: 3, concurrency: 1}
 """
     ended = tune(bench, text, code=1)
-    assert "no trial finished (2 failed)" in ended.out
+    assert "no trial finished (3 failed)" in ended.out
     assert "Spec: " not in ended.out
+    assert not (bench.folder / "runs/tiny/best.yaml").exists()
     page = bench.folder / "runs/tiny/report/index.html"
     assert f"Report: {page}" in ended.out
     said = page.read_text()
     assert "Nothing was found: no trial finished" in said
-    assert said.count("ValueError: on purpose") > 2, "in the summary and in each row of the table"
-    assert not (bench.folder / "runs/tiny/best.yaml").exists()
+    assert said.count("ValueError: on purpose") > 3, "in the summary and in each row of the table"
     page.unlink()
     assert f"Report: {page}" in bench.fewcolors("report", "runs/tiny", "--plugin", TASK).out
     assert page.read_text() == said
+
+    first, *drawn = [(int(row["param.level"]), float(row["param.strength"])) for row in trials(bench)]
+    assert first == (250, 1.0)
+    assert len(set(drawn)) == 2
+    assert all(100 <= level <= 200 and 0.01 <= strength <= 100 for level, strength in drawn)
 
 
 def test_asha_stops_at_the_ends_of_cycles_only_and_stopped_trials_are_no_results(bench: Workplace) -> None:
@@ -282,6 +292,22 @@ search: {algorithm: grid}
     assert {path.name for path in (bench.folder / "runs/tiny/searches").iterdir()} == {
         "threshold-2-colors", "threshold-2-colors-2"
     }  # fmt: skip
+
+
+def test_each_of_several_tasks_has_its_folder_and_its_report(bench: Workplace) -> None:
+    base = BASE.replace("images: 200", "images: [200, 60]").replace("[tables, html]", "[tables]")
+    searched = "methods: [{name: threshold, search: {level: {grid: [250]}}}]\nseeds: [1]\nsearch: {algorithm: grid}\n"
+    spec = bench.spec(base + searched)
+    ended = bench.fewcolors("tune", spec, "--plugin", TASK, "--plugin", "threshold.py", code=1)
+    root = bench.folder / "runs/tiny"
+    large, small = "stripes-images=200", "stripes-images=60"
+    tasks = {name: f"tiny/{name}-tiny-net" for name in (large, small)}
+    assert {f"tiny/{path.name}" for path in root.iterdir() if path.is_dir()} == set(tasks.values())
+    assert all(f"Tables: runs/{task}/report" in ended.out for task in tasks.values())
+    rows = {name: [(row["dataset"], row["status"]) for row in trials(bench, task)] for name, task in tasks.items()}
+    assert rows == {large: [("stripes images=200", "finished")], small: [("stripes images=60", "failed")]}
+    cells = {name: [row["status"] for row in bench.cells(task)] for name, task in tasks.items()}
+    assert cells == {large: ["ok"], small: []}
 
 
 def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
