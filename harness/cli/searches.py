@@ -55,8 +55,8 @@ def tune(
         compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         screen.print(
-            "Interrupted; finished trials are kept, those under way go on from their last epoch and none of them "
-            f"counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
+            "Interrupted; finished trials are kept, trainings under way go on from their last epoch and no unfinished "
+            f"trial counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
             highlight=False,
             soft_wrap=True,
         )

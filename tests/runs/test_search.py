@@ -247,12 +247,8 @@ search: {algorithm: grid, seconds: 25, concurrency: 1}
     assert "the paper's setting" in ended.out
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(bench: Workplace) -> None:
-    text = """
-methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
-seeds: [1]
-search: {algorithm: grid, concurrency: 1}
-"""
+def interrupted(bench: Workplace, text: str, at: str) -> str:
+    """What a search says that is sent Ctrl-C as soon as it has said ``at``."""
     process = subprocess.Popen(
         bench.command(*arguments(bench, text)),
         cwd=bench.folder,
@@ -265,12 +261,38 @@ search: {algorithm: grid, concurrency: 1}
     seen = ""
     for line in process.stdout:
         seen += line
-        if "1/2: trial 0" in line:
+        if at in line:
             process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
+    assert process.wait() == 130, seen
     assert "Interrupted; finished trials are kept" in seen
     assert "Go on with: fewcolors tune" in seen
+    return seen
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+"""
+    interrupted(bench, text, at="1/2: trial 0")
     assert not (bench.folder / "runs/tiny/trials.csv").exists()
+
+
+def test_ctrl_c_before_and_after_the_trials_costs_none_of_them(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, search: {level: {grid: [250]}}}]
+seeds: [1]
+search: {algorithm: grid}
+"""
+    assert "Search: " not in interrupted(bench, text, at="datasets: stripes, 15% of its training images held out done")
+    assert not (bench.folder / "notes.jsonl").exists()
+    assert "Search: " in interrupted(bench, text, at="classifiers: tiny-net on stripes, seed 1 done")
+    ended = tune(bench, text)
+    assert "Search: " not in ended.out
+    assert "1 of 1 cells ok" in ended.out
+    assert "1 finished" in ended.out
+    assert [fit["held_out"] > 0 for fit in notes(bench)].count(True) == 1, "the trial was run again"
 
 
 def test_two_searches_of_one_method_keep_apart_and_one_that_cannot_run_leaves_nothing(bench: Workplace) -> None:
