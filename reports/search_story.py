@@ -174,7 +174,8 @@ def _roles(comparison: Comparison, paper: Point | None) -> str:
     winner = f"The winner is {comparison.variant_a}"
     if paper is not None and paper.variant == comparison.variant_b:
         return f"{winner}, {paper.variant} the paper's setting."
-    return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start."
+    own = f", {paper.variant}, which keeps {percent(paper.accuracy)}" if paper is not None and paper.ok else ""
+    return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start{own}."
 
 
 def _point(searched: Searched, values: Mapping[str, Any], task: Task | None) -> Point | None:

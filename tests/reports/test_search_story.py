@@ -186,9 +186,13 @@ def test_two_searches_of_one_method_find_their_own_winners(bench: Bench, searche
         outcome(replace(found, variant=f"net width={w}"), tasks(bench, cells, baseline="net width=4")) for w in (4, 8)
     )
     assert narrow.startswith("The winner is net width=4 gamma=2, net width=4 the paper's setting. At 8 colors")
-    assert wide.startswith(
-        "The winner is net width=8 gamma=2; net width=4, with which it is compared, is not this search's start. At 8"
+    assert wide.replace("\u202f", " ").startswith(
+        "The winner is net width=8 gamma=2; net width=4, with which it is compared, is not this search's start, net "
+        "width=8, which keeps 60.0 %. At 8"
     )
+    unfinished = [replace(cells[1], status="failed", records=None), *cells[:1], *cells[2:]]
+    wide = outcome(replace(found, variant="net width=8"), tasks(bench, unfinished, baseline="net width=4"))
+    assert "is not this search's start. At 8" in wide
 
 
 def test_the_table_has_every_trial_the_most_accurate_first(drawn: Searched) -> None:
