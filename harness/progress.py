@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,24 +24,18 @@ PLAIN_SECONDS = 15.0
 """How often a plain line says what is running when nothing else has happened."""
 
 
-class Progress:
-    """Listens to events and is ticked by the schedule. On a terminal it repaints a table, else it prints lines."""
+class Repainted(ABC):
+    """While it is entered its table is repainted on a terminal; elsewhere nothing is painted."""
 
-    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:
-        self.console, self.store, self.workers = console, store, max(workers, 1.0)
-        self.total = Counter(plan.jobs[key].stage for key in pending)
-        self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
-        self.seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
-        self.running: Sequence[Job] = ()
-        self.started_at: dict[str, float] = {}
-        self._epoch_ends: dict[str, tuple[int, float]] = {}
+    def __init__(self, console: Console) -> None:
+        """Asks for the table at once, so what that shows must be set before."""
+        self.console = console
         self.begun = time.monotonic()
-        self._said = self.begun
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=4, transient=True, redirect_stdout=False
         )
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self._live.start()
         return self
@@ -47,6 +43,24 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self.console.is_terminal:
             self._live.stop()
+
+    @abstractmethod
+    def _table(self) -> Group: ...
+
+
+class Progress(Repainted):
+    """Listens to events and is ticked by the schedule. On a terminal it repaints a table, else it prints lines."""
+
+    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:
+        self.store, self.workers = store, max(workers, 1.0)
+        self.total = Counter(plan.jobs[key].stage for key in pending)
+        self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
+        self.seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+        self.running: Sequence[Job] = ()
+        self.started_at: dict[str, float] = {}
+        self._epoch_ends: dict[str, tuple[int, float]] = {}
+        super().__init__(console)
+        self._said = self.begun
 
     def __call__(self, event: Event) -> None:
         if not event.stage:

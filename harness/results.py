@@ -19,7 +19,8 @@ from harness.plan import Plan
 from harness.spec import Choice, Spec
 from harness.store import Store, write_json
 
-PLAN, EVENTS, SPEC, SEARCHES = "plan.json", "events.jsonl", "spec.yaml", "searches.json"
+PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
+SEARCH, SEARCHES = "search.yaml", "searches.json"
 
 
 def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
@@ -74,6 +75,18 @@ def read_plan(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"spec", "store", "jobs", "cells", "recipes"} <= set(content):
         raise BadInput(f"{folder / PLAN}: not the plan of a run; run the spec again.")
     return content
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run in ``folder``; where several tasks were searched, the run of each below it. Raises BadInput."""
+    if (folder / PLAN).is_file() or not (folder / SEARCH).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{PLAN}"))
+    if not found:
+        raise BadInput(
+            f"{folder}: the search there is not over, it has nothing to report yet; go on with fewcolors tune."
+        )
+    return found
 
 
 def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:

@@ -5,43 +5,32 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.progress import duration
+from harness.progress import Repainted, duration
 from harness.search_plan import PlannedSearch
 from harness.spec_schema import SearchSettings
 
 MOST_ROWS = 12
 
 
-class SearchProgress:
+class SearchProgress(Repainted):
     """A listener of ``run_trials``. On a terminal it repaints a table, else it prints a line for each trial's end."""
 
     def __init__(self, console: Console, search: PlannedSearch, settings: SearchSettings) -> None:
-        self.console, self.search = console, search
+        self.search = search
         self.total = search.count(settings)
         self.rows: dict[int, dict[str, Any]] = {}
         self.ended = 0
-        self.begun = time.monotonic()
-        self._live = Live(
-            console=console, get_renderable=self._table, refresh_per_second=2, transient=True, redirect_stdout=False
-        )
+        super().__init__(console)
 
-    def __enter__(self) -> SearchProgress:
+    def __enter__(self) -> Self:
         self.console.print(f"Search: {self.search.first.name}, {self.total} trials.", highlight=False, soft_wrap=True)
-        if self.console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self.console.is_terminal:
-            self._live.stop()
+        return super().__enter__()
 
     def __call__(self, what: str, number: int, report: Mapping[str, Any], ended: int) -> None:
         self.rows[number], self.ended = {**report, "what": what}, ended

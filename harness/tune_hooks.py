@@ -25,12 +25,14 @@ the trial's number, its last report (under ``config`` what was drawn), and how m
 class Place:
     """Where the search that goes on in this process lies, and whom it tells.
 
-    What Tune stores with a search holds neither: it may go on in another folder and on another terminal.
+    What Tune stores with a search holds neither: it may go on in another folder and on another terminal. told: the
+    numbers of the trials it has heard of; lost: Tune's ids of those given up because their workers kept dying.
     """
 
     folder: Path
     listener: Listener
     told: set[int] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
 
     @property
     def stops(self) -> Path:
@@ -94,6 +96,7 @@ class Budget(tune.Stopper):
         if spent - self._noted > 1:
             path.write_text(json.dumps(spent))
             self._noted = spent
+        self._failed |= dict.fromkeys(PLACE.get().lost, True)  # what is lost reports nothing
         first = list(self._failed.values())[:HOPELESS]
         hopeless = len(first) == HOPELESS and all(first)
         return hopeless or (self._seconds is not None and spent > self._seconds)
@@ -130,4 +133,5 @@ class Told(tune.Callback):
         self._tell("ended", trial, trials)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
+        PLACE.get().lost.append(trial.trial_id)
         self._tell("lost", trial, trials)

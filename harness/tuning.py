@@ -20,8 +20,8 @@ from harness.events import EventLog
 from harness.naming import folder_names
 from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
-from harness.results import EVENTS, PLAN, SEARCHES, read_searches
-from harness.run import Ending, compute, execute, request_for
+from harness.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan
+from harness.run import Ending, compute, execute, request_for, write_reports
 from harness.schedule import survey
 from harness.search_plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
@@ -33,7 +33,7 @@ from harness.store import Store, write_json
 if TYPE_CHECKING:
     from harness.cluster import RayPool
 
-SEARCH, BEST, TRIALS, FOLDERS = "search.yaml", "best.yaml", "trials.csv", "searches"
+BEST, TRIALS, FOLDERS = "best.yaml", "trials.csv", "searches"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,20 @@ class SearchRequest:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What became of one task's searches in ``folder``. ending: None where no trial of any search finished."""
+    """What became of one task's searches in ``folder``. ending: of the comparison; has no cells where none was made."""
 
     folder: Path
     searched: tuple[Searched, ...]
-    ending: Ending | None
+    ending: Ending
+
+    @property
+    def found(self) -> bool:
+        """Whether a trial of any of the searches finished."""
+        return any(each.best is not None for each in self.searched)
+
+    @property
+    def complete(self) -> bool:
+        return self.found and self.ending.complete
 
 
 def prepare_search(
@@ -112,16 +121,30 @@ def execute_search(
                 _search_task(request, place, searches, console, pool)
     compared = []
     for place, searches in tasks.items():
-        searched, ending = read_searches(place), None
+        searched = read_searches(place)
         if any(each.best is not None for each in searched):
             best = best_spec(request.spec, searches, searched, request.registry)
             _write_yaml(place / BEST, best)
-            spec = resolve(best, request.registry)
-            ending = execute(
-                request_for(spec, request.store, request.registry, request.sources), place, console, address, cpus, gpus
-            )
+            run = request_for(resolve(best, request.registry), request.store, request.registry, request.sources)
+            ending = execute(run, place, console, address, cpus, gpus)
+        else:
+            ending = _report_alone(request, place, searches, console)
         compared.append(Compared(place, searched, ending))
     return compared
+
+
+def _report_alone(request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console) -> Ending:
+    """The report of a task in which no trial finished, so that there is nothing to run."""
+    before = {key: request.before[key] for search in searches for _, key in search.first.inputs.values()}
+    task = _only_task(request.spec, searches[0])
+    write_plan(place, task, Plan(before, ()), request.store)
+    results = gather(place)
+    pages, broken = write_reports(task.reports, results, place / "report", console)
+    return Ending(results, pages, broken, computed=0)
+
+
+def _only_task(spec: Spec, search: PlannedSearch) -> Spec:
+    return replace(spec, datasets=(search.dataset,), classifiers=(search.classifier,))
 
 
 def _asked(request: SearchRequest) -> dict[str, Any]:
@@ -275,7 +298,7 @@ def best_spec(
     """
     content = spec.written_out()
     del content["search"]
-    task = replace(spec, datasets=(searches[0].dataset,), classifiers=(searches[0].classifier,)).written_out()
+    task = _only_task(spec, searches[0]).written_out()
     content |= {"datasets": task["datasets"], "classifiers": task["classifiers"], "methods": []}
     paper: Choice | None = None
     for choice, entry in zip(spec.methods, task["methods"], strict=True):

@@ -139,10 +139,10 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
     """What became of the winner in the final comparison."""
     best = trial_of(searched, searched.best)
     if best is None:
-        return "There is no winner to compare."
+        return "Nothing was found: no trial finished, so there is no winner to compare."
     if best.number == 0:
         return "The paper's setting won the search, there is nothing to compare."
-    task = next((t for t in tasks if (t.dataset, t.classifier) == (searched.dataset, searched.classifier)), None)
+    task = next((task for task in tasks if _is_of(searched, task)), None)
     winner = _point(searched, best.chosen, task)
     paper = _point(searched, searched.start, task)
     if task is None or winner is None:
@@ -160,6 +160,12 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
     return f"{kept}, the paper's setting {percent(paper.accuracy)}; nothing was tested."
 
 
+def _is_of(searched: Searched, task: Task) -> bool:
+    """Whether the search was for this task, whose names may lack what told it from others that were searched."""
+    pairs = (task.dataset, searched.dataset), (task.classifier, searched.classifier)
+    return all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
+
+
 def _place(point: Point) -> tuple[Any, ...]:
     return point.variant, point.level_kind, point.level
 
@@ -168,7 +174,8 @@ def _roles(comparison: Comparison, paper: Point | None) -> str:
     winner = f"The winner is {comparison.variant_a}"
     if paper is not None and paper.variant == comparison.variant_b:
         return f"{winner}, {paper.variant} the paper's setting."
-    return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start."
+    own = f", {paper.variant}, which keeps {percent(paper.accuracy)}" if paper is not None and paper.ok else ""
+    return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start{own}."
 
 
 def _point(searched: Searched, values: Mapping[str, Any], task: Task | None) -> Point | None:

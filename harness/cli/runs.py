@@ -124,10 +124,11 @@ def say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
     if lost:
         sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
         screen.print(sentence, style="red", soft_wrap=True)
-    _say_where_pages_are(screen, ending.pages, folder)
+    say_where_pages_are(screen, ending.pages, folder)
 
 
-def _say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+def say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+    """Where the tables lie, and every HTML page."""
     screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
     for page in pages.values():
         if page.suffix == ".html":
@@ -140,19 +141,21 @@ def report(
     store: MovedStore = None,
     plugin: Plugins = [],
 ) -> None:
-    """Writes a run's reports again, from what is stored."""
+    """Writes a run's reports again, from what is stored; those of each task where several were searched."""
     from harness.discovery import discover
-    from harness.results import gather
-    from harness.run import write_reports
+    from harness.results import gather, runs_in
+    from harness.run import Ending, write_reports
     from harness.sources import read_source
 
-    results = gather(run, store)
     registry = discover([read_source(name) for name in plugin])
-    plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
-    screen = console()
-    pages, broken = write_reports(plugins, results, run / "report", screen)
-    _say_where_pages_are(screen, pages, run)
-    if broken or any(cell.status != "ok" for cell in results.cells):
+    screen, complete = console(), True
+    for folder in runs_in(run):
+        results = gather(folder, store)
+        plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
+        ending = Ending(results, *write_reports(plugins, results, folder / "report", screen), computed=0)
+        say_where_pages_are(screen, ending.pages, folder)
+        complete = complete and ending.complete
+    if not complete:
         raise typer.Exit(1)
 
 

@@ -24,7 +24,7 @@ from harness.cli.app import (
     app,
     console,
 )
-from harness.cli.runs import say_how_it_ended
+from harness.cli.runs import say_how_it_ended, say_where_pages_are
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,8 +55,8 @@ def tune(
         compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         screen.print(
-            "Interrupted; finished trials are kept, those under way go on from their last epoch and none of them "
-            f"counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
+            "Interrupted; finished trials are kept, trainings under way go on from their last epoch and no unfinished "
+            f"trial counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
             highlight=False,
             soft_wrap=True,
         )
@@ -64,10 +64,12 @@ def tune(
     for each in compared:
         for searched in each.searched:
             _say_what_was_found(screen, searched, each.folder)
-        if each.ending is not None:
+        if each.found:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             say_how_it_ended(screen, each.ending, each.folder)
-    if any(each.ending is None or not each.ending.complete for each in compared):
+        else:
+            say_where_pages_are(screen, each.ending.pages, each.folder)
+    if not all(each.complete for each in compared):
         raise typer.Exit(1)
 
 

@@ -1,15 +1,18 @@
 """A run's folder and its store, made by hand, as reports and ``status`` see them."""
 
 import json
+import shutil
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.events import EventLog, last_run
 from harness.jobs import Context, run_job
 from harness.plan import make_plan
-from harness.results import EVENTS, PLAN, gather, read_plan, write_plan
+from harness.results import EVENTS, PLAN, SEARCH, gather, read_plan, runs_in, write_plan
 from harness.spec import resolve
 from harness.store import Store, write_json
 
@@ -292,3 +295,23 @@ def test_damaged_searches_are_named(run, content):
     (run / "searches.json").write_text(content)
     with pytest.raises(BadInput, match=r"searches.json: damaged; remove it and give fewcolors tune again"):
         gather(run)
+
+
+def test_a_search_over_several_tasks_holds_a_run_for_each(tmp_path, run):
+    assert runs_in(run) == [run]
+    (run / SEARCH).touch()
+    assert runs_in(run) == [run], "a search over one task is a run itself"
+    root = tmp_path / "searched"
+    assert runs_in(root) == [root], "what is no run is refused by who reads it"
+    (root / "searches").mkdir(parents=True)
+    (root / SEARCH).touch()
+    with pytest.raises(BadInput, match="searched: the search there is not over"):
+        runs_in(root)
+    for task in ("b", "a"):
+        shutil.copytree(run, root / task)
+    assert runs_in(root) == [root / "a", root / "b"]
+    ended = CliRunner().invoke(app, ["report", str(root)])
+    assert ended.exit_code == 1, "not a cell of theirs is there"
+    for task in ("b", "a"):
+        assert (root / task / "report/index.html").is_file()
+        assert (root / task / "report/cells.csv").is_file()

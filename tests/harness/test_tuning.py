@@ -24,7 +24,9 @@ def told(tmp_path):
 def drawn(number, over=True, **last):
     config = {"loss": "a", "rate": 0.5}
     tag = f"{number}_x"
-    return SimpleNamespace(experiment_tag=tag, config=config, last_result=last, is_finished=lambda: over)
+    return SimpleNamespace(
+        trial_id=str(number), experiment_tag=tag, config=config, last_result=last, is_finished=lambda: over
+    )
 
 
 @pytest.mark.usefixtures("told")
@@ -44,6 +46,20 @@ def test_one_sound_trial_among_the_first_is_hope(sound):
     for number in range(3 * HOPELESS):
         budget(str(number), {"validation_accuracy": 0.9} if number == sound else {"error": "ValueError"})
     assert not budget.stop_all()
+
+
+@pytest.mark.usefixtures("told")
+def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_or_not():
+    budget, callback = Budget(None), Told("grid")
+    for number in range(HOPELESS):
+        assert not budget.stop_all()
+        if number % 2:
+            budget(str(number), {"validation_accuracy": 0.9})
+        callback.on_trial_error(0, [], drawn(number))
+    assert budget.stop_all()
+    token = PLACE.set(Place(PLACE.get().folder, lambda *_: None))
+    assert pickle.loads(pickle.dumps(budget)).stop_all(), "a search that goes on knows what was lost before"
+    PLACE.reset(token)
 
 
 @pytest.mark.usefixtures("told")

@@ -116,7 +116,7 @@ def test_where_nothing_finished(searches: type[Searches], count: int) -> None:
     found = said(lost)
     assert ("Best" in found) == bool(count)
     assert "Caution" not in found
-    assert outcome(lost, []) == "There is no winner to compare."
+    assert outcome(lost, []) == "Nothing was found: no trial finished, so there is no winner to compare."
     (section,) = sections([lost], [])
     assert section.figures == ()
     assert section.errors == ((("OutOfMemoryError: no room", count),) if count else ())
@@ -171,6 +171,8 @@ def test_a_winner_without_numbers(bench: Bench, searches: type[Searches]) -> Non
     assert untested.endswith(
         "keeps 75.0 % of the test images recognized, the paper's setting 50.0 %; nothing was tested."
     )
+    one_of_two = replace(found, dataset="toys images=9", classifier="tinynet width=2")
+    assert outcome(one_of_two, tasks(bench, [paper, winner])) == outcome(found, tasks(bench, [paper, winner]))
     elsewhere = replace(found, classifier="bignet")
     assert outcome(elsewhere, tasks(bench, [paper, winner])) == "The winner is not among the cells of this run."
 
@@ -184,9 +186,13 @@ def test_two_searches_of_one_method_find_their_own_winners(bench: Bench, searche
         outcome(replace(found, variant=f"net width={w}"), tasks(bench, cells, baseline="net width=4")) for w in (4, 8)
     )
     assert narrow.startswith("The winner is net width=4 gamma=2, net width=4 the paper's setting. At 8 colors")
-    assert wide.startswith(
-        "The winner is net width=8 gamma=2; net width=4, with which it is compared, is not this search's start. At 8"
+    assert wide.replace("\u202f", " ").startswith(
+        "The winner is net width=8 gamma=2; net width=4, with which it is compared, is not this search's start, net "
+        "width=8, which keeps 60.0 %. At 8"
     )
+    unfinished = [replace(cells[1], status="failed", records=None), *cells[:1], *cells[2:]]
+    wide = outcome(replace(found, variant="net width=8"), tasks(bench, unfinished, baseline="net width=4"))
+    assert "is not this search's start. At 8" in wide
 
 
 def test_the_table_has_every_trial_the_most_accurate_first(drawn: Searched) -> None:

@@ -50,6 +50,8 @@ class Threshold:
             Path("kill").unlink()
             os.kill(int(Path("driver.pid").read_text()), signal.SIGKILL)
             threading.Event().wait()
+        if len(lesson.train) < 100:
+            raise ValueError("too few images")
         for epoch in range(begin, self.epochs):
             if epoch == 1 and self.mood == "raises":
                 raise ValueError("on purpose")
@@ -188,6 +190,33 @@ search: {algorithm: grid, concurrency: 1}
     assert "trial 1 failed: ValueError: on purpose" in ended.out
 
 
+def test_a_random_search_in_which_every_trial_failed_is_told_on_a_page(bench: Workplace) -> None:
+    text = """
+methods:
+  - name: threshold
+    params: {mood: raises}
+    search: {level: {randint: [100, 200]}, strength: {loguniform: [0.01, 100]}}
+search: {algorithm: random, trials: 3, concurrency: 1}
+"""
+    ended = tune(bench, text, code=1)
+    assert "no trial finished (3 failed)" in ended.out
+    assert "Spec: " not in ended.out
+    assert not (bench.folder / "runs/tiny/best.yaml").exists()
+    page = bench.folder / "runs/tiny/report/index.html"
+    assert f"Report: {page}" in ended.out
+    said = page.read_text()
+    assert "Nothing was found: no trial finished" in said
+    assert said.count("ValueError: on purpose") > 3, "in the summary and in each row of the table"
+    page.unlink()
+    assert f"Report: {page}" in bench.fewcolors("report", "runs/tiny", "--plugin", TASK).out
+    assert page.read_text() == said
+
+    first, *drawn = [(int(row["param.level"]), float(row["param.strength"])) for row in trials(bench)]
+    assert first == (250, 1.0)
+    assert len(set(drawn)) == 2
+    assert all(100 <= level <= 200 and 0.01 <= strength <= 100 for level, strength in drawn)
+
+
 def test_asha_stops_at_the_ends_of_cycles_only_and_stopped_trials_are_no_results(bench: Workplace) -> None:
     tune(
         bench,
@@ -218,12 +247,8 @@ search: {algorithm: grid, seconds: 25, concurrency: 1}
     assert "the paper's setting" in ended.out
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(bench: Workplace) -> None:
-    text = """
-methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
-seeds: [1]
-search: {algorithm: grid, concurrency: 1}
-"""
+def interrupted(bench: Workplace, text: str, at: str) -> str:
+    """What a search says that is sent Ctrl-C as soon as it has said ``at``."""
     process = subprocess.Popen(
         bench.command(*arguments(bench, text)),
         cwd=bench.folder,
@@ -236,12 +261,38 @@ search: {algorithm: grid, concurrency: 1}
     seen = ""
     for line in process.stdout:
         seen += line
-        if "1/2: trial 0" in line:
+        if at in line:
             process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
+    assert process.wait() == 130, seen
     assert "Interrupted; finished trials are kept" in seen
     assert "Go on with: fewcolors tune" in seen
+    return seen
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [hangs]}}}]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+"""
+    interrupted(bench, text, at="1/2: trial 0")
     assert not (bench.folder / "runs/tiny/trials.csv").exists()
+
+
+def test_ctrl_c_before_and_after_the_trials_costs_none_of_them(bench: Workplace) -> None:
+    text = """
+methods: [{name: threshold, search: {level: {grid: [250]}}}]
+seeds: [1]
+search: {algorithm: grid}
+"""
+    assert "Search: " not in interrupted(bench, text, at="datasets: stripes, 15% of its training images held out done")
+    assert not (bench.folder / "notes.jsonl").exists()
+    assert "Search: " in interrupted(bench, text, at="classifiers: tiny-net on stripes, seed 1 done")
+    ended = tune(bench, text)
+    assert "Search: " not in ended.out
+    assert "1 of 1 cells ok" in ended.out
+    assert "1 finished" in ended.out
+    assert [fit["held_out"] > 0 for fit in notes(bench)].count(True) == 1, "the trial was run again"
 
 
 def test_two_searches_of_one_method_keep_apart_and_one_that_cannot_run_leaves_nothing(bench: Workplace) -> None:
@@ -263,6 +314,22 @@ search: {algorithm: grid}
     assert {path.name for path in (bench.folder / "runs/tiny/searches").iterdir()} == {
         "threshold-2-colors", "threshold-2-colors-2"
     }  # fmt: skip
+
+
+def test_each_of_several_tasks_has_its_folder_and_its_report(bench: Workplace) -> None:
+    base = BASE.replace("images: 200", "images: [200, 60]").replace("[tables, html]", "[tables]")
+    searched = "methods: [{name: threshold, search: {level: {grid: [250]}}}]\nseeds: [1]\nsearch: {algorithm: grid}\n"
+    spec = bench.spec(base + searched)
+    ended = bench.fewcolors("tune", spec, "--plugin", TASK, "--plugin", "threshold.py", code=1)
+    root = bench.folder / "runs/tiny"
+    large, small = "stripes-images=200", "stripes-images=60"
+    tasks = {name: f"tiny/{name}-tiny-net" for name in (large, small)}
+    assert {f"tiny/{path.name}" for path in root.iterdir() if path.is_dir()} == set(tasks.values())
+    assert all(f"Tables: runs/{task}/report" in ended.out for task in tasks.values())
+    rows = {name: [(row["dataset"], row["status"]) for row in trials(bench, task)] for name, task in tasks.items()}
+    assert rows == {large: [("stripes images=200", "finished")], small: [("stripes images=60", "failed")]}
+    cells = {name: [row["status"] for row in bench.cells(task)] for name, task in tasks.items()}
+    assert cells == {large: ["ok"], small: []}
 
 
 def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
