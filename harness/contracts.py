@@ -400,7 +400,7 @@ class Searched:
     searched parameters in the paper's setting. train, validation: how many images. best: the number of the finished
     trial with the highest accuracy (the first of equals), None where none finished. cpus, gpus: what one trial
     occupies. cycle: after how many epochs, and multiples, a trial may be stopped. classifier_accuracy: the
-    classifier's on the originals of the validation split.
+    classifier's on the originals of the validation split; classifier_seconds: what its training took.
     """
 
     dataset: str
@@ -421,6 +421,7 @@ class Searched:
     device: str
     trials: tuple[Trial, ...]
     best: int | None
+    classifier_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("fewcolors", "torch", "torchvision", "numpy", "pillow", "ray", "scikit-learn", "scipy", "numba", "pandas")
 
@@ -46,7 +47,7 @@ def devices(device: str) -> dict[str, str]:
 def set_torch_up(threads: int | None = None) -> None:
     """fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU.
 
-    On a CPU so many threads; memory that they free stays with the process.
+    So many CPU threads, where stated; freed memory then stays with the process until ``give_memory_back``.
     """
     import torch
 
@@ -63,11 +64,23 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def _keep_freed_memory() -> None:
-    """Where malloc is glibc's, nothing freed goes back to the kernel.
+    """Where malloc is glibc's, next to nothing freed goes back to the kernel.
 
     A training's maps are as large again in the next step, and fetching their pages anew takes longer than filling them.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_memory_back() -> None:
+    """What freed memory the process has kept goes back to the kernel."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of the C library, None where another one is in its place."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -58,11 +58,14 @@ def run_job(job: Job, context: Context) -> None:
     started = time.perf_counter()
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         environment.set_torch_up(_threads(job))
-    with context.store.write(job.stage, job.key) as folder:
-        more = _RUNNERS[job.stage](job, context, folder)
-        seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
-        about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
-        write_json(folder / ABOUT, about | {"versions": environment.versions()})
+    try:
+        with context.store.write(job.stage, job.key) as folder:
+            more = _RUNNERS[job.stage](job, context, folder)
+            seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
+            about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
+            write_json(folder / ABOUT, about | {"versions": environment.versions()})
+    finally:
+        environment.give_memory_back()
 
 
 def _threads(job: Job) -> int:
@@ -124,8 +127,11 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     classifier_key = job.inputs["classifier"][1]
     network = load_classifier(context.store, classifier_key, context.registry, len(data.classes), context.device)
     history = _History(context.store.checkpoints(job.key), context.on_epoch)
+    lesson = _lesson(job, context, data, history)
+    held_out = read_about(context.store, *job.inputs["dataset"])["held_out"]
     lesson = replace(
-        _lesson(job, context, data, history),
+        lesson,
+        validation=data.test if held_out else lesson.validation,
         classifiers=(network,),
         classifier_names=(read_about(context.store, "classifiers", classifier_key)["plugin"],),
         colors=tuple(level for level in job.levels if level is not None),
@@ -229,12 +235,12 @@ def _gallery_images(n: int) -> list[int]:
 
 
 def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) -> Lesson:
+    """Without a validation split: a classifier must not choose by the images that quantizers are chosen by."""
     assert job.seed is not None
-    about = read_about(context.store, *job.inputs["dataset"])
     return Lesson(
-        dataset=about["plugin"],
+        dataset=read_about(context.store, *job.inputs["dataset"])["plugin"],
         train=data.train,
-        validation=data.test if about["held_out"] else data.train.take(slice(0, 0)),
+        validation=data.train.take(slice(0, 0)),
         classes=data.classes,
         normalization=data.normalization,
         augmentation=data.augmentation,

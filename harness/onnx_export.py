@@ -107,7 +107,7 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
     reason: BaseException
     for axes in ("NHW", "N"):
         try:
-            with tempfile.TemporaryDirectory() as scratch, _quiet():
+            with tempfile.TemporaryDirectory() as scratch, _quiet(), torch.no_grad():
                 path = Path(scratch) / "model.onnx"
                 torch.onnx.export(
                     module,

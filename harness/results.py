@@ -12,7 +12,7 @@ from typing import Any
 import pydantic
 
 from harness.artifacts import ABOUT, GALLERY, read_about
-from harness.contracts import BadInput, Cell, Failure, Results, Searched
+from harness.contracts import BadInput, Cell, Failure, Precision, Results, Searched
 from harness.events import Event, last_run
 from harness.explaining import read_pictures
 from harness.plan import Plan
@@ -33,9 +33,12 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
             "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
             "recipes": [_recipe("dataset", d, ()) | {"credit": d.plugin.credit} for d in spec.datasets]
-            + [_recipe("classifier", c, itertools.product(spec.datasets, [()])) for c in spec.classifiers]
             + [
-                _recipe("quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)))
+                _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision)
+                for c in spec.classifiers
+            ]
+            + [
+                _recipe("quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)), spec.precision)
                 for m in spec.methods
                 if m.plugin.learns
             ],
@@ -43,7 +46,9 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
     )
 
 
-def _recipe(what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]]) -> dict[str, Any]:
+def _recipe(
+    what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]], precision: Precision = "fp32"
+) -> dict[str, Any]:
     """Parameters and where they are not the paper's; where one is left at None the plugin's ``departures`` knows."""
     params, paper = choice.params, choice.plugin.paper
     differs = [
@@ -55,6 +60,8 @@ def _recipe(what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choic
     if ask is not None:
         for dataset, classifiers in tasks:
             differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
+    if precision != "fp32":
+        differs.append(f"precision is {precision}, the paper has fp32")
     if choice.train_images is not None:
         differs.append(_at_most(choice.train_images))
     return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}

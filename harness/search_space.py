@@ -87,7 +87,7 @@ def _listed(kind: DomainKind, values: list[Any], where: str) -> Domain:
 
 
 def _range(kind: DomainKind, values: list[Any], where: str) -> Domain:
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and _finite(kind, v)]
     if len(values) != 2 or len(numbers) != 2:
         raise BadInput(f"{where}.{kind}: it should be two numbers, the least and the greatest, got {shown(values)}.")
     low, high = values
@@ -101,6 +101,13 @@ def _range(kind: DomainKind, values: list[Any], where: str) -> Domain:
     if kind == "loguniform" and low <= 0:
         raise BadInput(f"{where}.{kind}: its least value must be above 0, got {shown(low)}.")
     return Domain(kind, (low, high) if kind == "randint" else (float(low), float(high)))
+
+
+def _finite(kind: DomainKind, number: float) -> bool:
+    try:
+        return kind == "randint" or math.isfinite(float(number))
+    except OverflowError:
+        return False
 
 
 def start_of(space: Mapping[str, Domain], plugin: Plugin, stated: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -117,6 +124,11 @@ def start_of(space: Mapping[str, Domain], plugin: Plugin, stated: Mapping[str, A
         if parameter.required and parameter.name not in plugin.paper:
             raise BadInput(f"{where}.{parameter.name}: it has no default, so the search has no value to start from.")
         start[parameter.name] = plugin.paper.get(parameter.name, parameter.value)
+        if space[parameter.name].kind not in LISTED and not isinstance(start[parameter.name], int | float):
+            raise BadInput(
+                f"{where}.{parameter.name}: the search would start at its default {shown(start[parameter.name])}, "
+                "which lies on no range; list values with choice."
+            )
     return start
 
 

@@ -27,6 +27,7 @@ from ray import cloudpickle, tune
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
+from harness.artifacts import read_about
 from harness.cluster import RayPool, Surroundings
 from harness.complaints import told
 from harness.contracts import BadInput, Trial, TrialStatus
@@ -86,7 +87,8 @@ def run_trials(
         if snapshots:
             tuner = _restored(search, share, snapshots[-1], surroundings)
         else:
-            place.stops.unlink(missing_ok=True)
+            for path in (place.stops, place.rungs):
+                path.unlink(missing_ok=True)
             tuner = _new(search, settings, share, folder, surroundings)
         results = tuner.fit()
     stops = set(place.stops.read_text().split()) if place.stops.exists() else set()
@@ -234,6 +236,9 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
     values = search_values(_config(result) or {}, search.space, search.first.params)
     job = trial_job(search.first, search.method.plugin, values)
     history, of = fit_history(store, job)
+    seconds = sum(epoch.get("seconds", 0.0) for epoch in history)
+    if store.has(job.stage, job.key):
+        seconds = max(seconds, read_about(store, job.stage, job.key)["seconds"])
     status: TrialStatus = "unfinished"
     error = str(last.get("error") or "")
     if result.error is not None:
@@ -243,7 +248,7 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
     elif last.get("finished"):
         status = "finished"
     elif Path(result.path).name in stops:
-        status = "stopped"
+        status, history = "stopped", history[: int(last["epoch"])]  # another trial with its values may have gone on
     measured = [epoch[METRIC] for epoch in history if METRIC in epoch]
     accuracy = last.get(METRIC) if status == "finished" else (measured[-1] if measured else None)
     return Trial(
@@ -253,7 +258,7 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
         accuracy=accuracy,
         epochs=len(history),
         of=of or int(last.get("epochs", 0)),
-        seconds=sum(epoch.get("seconds", 0.0) for epoch in history),
+        seconds=seconds,
         error=error,
         key=job.key,
         history=tuple(history),

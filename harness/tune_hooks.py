@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+from harness.store import write_json
 
 METRIC = "validation_accuracy"
 HOPELESS = 5
@@ -40,6 +43,11 @@ class Place:
         return self.folder / "stops.txt"
 
     @property
+    def rungs(self) -> Path:
+        """What trials had reached when ASHA judged them, in order: Tune's id, cycles, accuracy."""
+        return self.folder / "rungs.json"
+
+    @property
     def spent(self) -> Path:
         """The seconds that all sessions took."""
         return self.folder / "seconds.json"
@@ -56,7 +64,8 @@ def numbered(trial: Any) -> str:
 class Rungs(AsyncHyperBandScheduler):
     """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
 
-    Notes which trials it stops: Tune itself does not tell them from those that ended.
+    Notes which trials it stops: Tune itself does not tell them from those that ended. Notes too what it judged: Tune
+    keeps nothing of a scheduler, and a search that goes on would measure nobody against those before.
     """
 
     _ENDLESS = 1 << 30
@@ -64,10 +73,25 @@ class Rungs(AsyncHyperBandScheduler):
     def __init__(self, factor: int) -> None:
         super().__init__(time_attr="cycles", max_t=self._ENDLESS, grace_period=1, reduction_factor=factor)
 
+        self._judged: list[tuple[str, int, float]] | None = None
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        if self._judged is None:
+            path = PLACE.get().rungs
+            self._judged = json.loads(path.read_text()) if path.exists() else []
+            for trial_id, cycles, accuracy in self._judged:
+                earlier: Any = SimpleNamespace(trial_id=trial_id)
+                super().on_trial_add(tune_controller, earlier)
+                super().on_trial_result(tune_controller, earlier, {"cycles": cycles, METRIC: accuracy})
+        super().on_trial_add(tune_controller, trial)
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result.get("ended"):
             return str(TrialScheduler.CONTINUE)
         decision = str(super().on_trial_result(tune_controller, trial, result))
+        if self._judged is not None and {"cycles", METRIC} <= result.keys():
+            self._judged.append((trial.trial_id, result["cycles"], result[METRIC]))
+            write_json(PLACE.get().rungs, self._judged)
         if decision == TrialScheduler.STOP:
             with PLACE.get().stops.open("a") as file:
                 file.write(f"{numbered(trial)}\n")
@@ -94,7 +118,7 @@ class Budget(tune.Stopper):
             self._earlier = float(json.loads(path.read_text())) if path.exists() else 0.0
         spent = self._earlier + now - self._began
         if spent - self._noted > 1:
-            path.write_text(json.dumps(spent))
+            write_json(path, spent)
             self._noted = spent
         self._failed |= dict.fromkeys(PLACE.get().lost, True)  # what is lost reports nothing
         first = list(self._failed.values())[:HOPELESS]

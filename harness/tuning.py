@@ -262,6 +262,7 @@ def _searched(
         device="+".join(sorted(network["devices"])),
         trials=trials,
         best=None if best is None else best.number,
+        classifier_seconds=network["seconds"],
     )
 
 

@@ -162,7 +162,7 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
 
 
 def _short(coordinates: str) -> str:
-    """The same path to tenths of a point, finer than a screen; in straight ones each further pair is a line's end."""
+    """The same path to tenths of a point, finer than a screen; a pair after M or L is one more L."""
     rounded = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.1f}", coordinates)
     return rounded if re.search("[QC]", rounded) else rounded.replace(" \nL ", " ")
 

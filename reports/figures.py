@@ -122,10 +122,12 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
     for (variant, point), height in zip(ends.items(), heights, strict=True):
         color = styles[variant].color
         start = (float(point.level or 1), point.accuracy)
-        elbow = axes.get_yaxis_transform()
-        axes.plot([1.0, 1.045], [point.accuracy, height], transform=elbow, color=color, linewidth=0.9, clip_on=False)
+        beside_axes = axes.get_yaxis_transform()
+        axes.plot(
+            [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=0.9, clip_on=False
+        )
         axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
-        axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=elbow, va="center", color=INK)
+        axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=beside_axes, va="center", color=INK)
 
 
 def _name_levels(axes: Axes, points: list[Point]) -> None:

@@ -88,7 +88,10 @@ def _cost(searched: Searched) -> str:
         return ""
     share, kind = (searched.gpus, "GPU hours") if searched.gpus > 0 else (searched.cpus, "CPU-core hours")
     epochs = sum(trial.epochs for trial in trainings)
-    return f"{_counted(epochs, 'epoch')} and {_hours(share * seconds / _HOUR)} {kind} ({searched.device})."
+    cost = f"{_counted(epochs, 'epoch')} and {_hours(share * seconds / _HOUR)} {kind} ({searched.device})"
+    if searched.classifier_seconds:
+        cost += f", and {_hours(share * searched.classifier_seconds / _HOUR)} for the classifier it was made with"
+    return f"{cost}."
 
 
 def _counted(count: int, what: str) -> str:

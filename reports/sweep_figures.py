@@ -102,7 +102,7 @@ def with_room(positions: Sequence[float]) -> list[int]:
 
 
 def _limits(sweep: Sweep) -> tuple[float, float]:
-    """Accuracies with some room; points need no zero below them, as bars would."""
+    """Around all accuracies and intervals of a sweep."""
     ends = [
         end for _, found in sweep.lines for _, p in found for end in (p.accuracy, p.lo, p.hi) if not math.isnan(end)
     ]

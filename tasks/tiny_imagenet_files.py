@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.contracts import BadInput, Images
 from harness.encoding import in_threads
 from tasks.image_files import open_rgb
-from tasks.published import Expected
+from tasks.published import Expected, how_to_get
 
 NAME = "tiny-imagenet-200"
 CLASSES, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
@@ -144,7 +144,7 @@ def decode(tree: Tree, names: list[str], expected: Expected) -> Images:
             try:
                 image = open_rgb(io.BytesIO(tree.read(name)), f"{tree.where}/{name}")
             except BadInput as error:
-                raise BadInput(f"{str(error).removesuffix('.')}{_remedy(expected)}") from None
+                raise BadInput(f"{str(error).removesuffix('.')}; {how_to_get(expected)}.") from None
             if image.size != (side, side):
                 what = f"is {image.width}x{image.height}, {side}x{side} was expected"
                 raise _incomplete(tree, name, what, expected)
@@ -168,8 +168,4 @@ def _text(tree: Tree, name: str, expected: Expected) -> str:
 
 
 def _incomplete(tree: Tree, name: str, what: str, expected: Expected) -> BadInput:
-    return BadInput(f"{tree.where}/{name} {what}{_remedy(expected)}")
-
-
-def _remedy(expected: Expected) -> str:
-    return f"; put {expected.downloads[0].name} from {expected.home} into the data folder."
+    return BadInput(f"{tree.where}/{name} {what}; {how_to_get(expected)}.")

@@ -7,8 +7,9 @@ when its gradient is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -21,18 +22,22 @@ Prepare = Callable[..., Tensor]
 
 
 class Convolutions(nn.ModuleList):
-    """A stack of convolutions, batch normalizations and ReLUs, each ReLU working in place.
+    """A stack of convolutions, batch normalizations and ReLUs that begins with a convolution.
 
-    Holds and computes what ``nn.Sequential`` does with the same layers. Where a convolution follows a normalization and
-    its ReLU, only the map before these is kept.
+    Holds and computes what ``nn.Sequential`` does with the same layers. Of a normalization and its ReLU before
+    a convolution only what went into them is kept. Raises ValueError where no ReLU follows a normalization.
     """
 
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        if any(isinstance(a, nn.BatchNorm2d) and not isinstance(b, nn.ReLU) for a, b in pairwise([*layers, None])):
+            raise ValueError("a batch normalization is followed by a ReLU here")
+        super().__init__(layers)
+
     def forward(self, *inputs: Tensor, prepare: Prepare | None = None) -> Tensor:
-        """The stack's maps of ``prepare(*inputs)``, the same for the first layer, a convolution; of the only input
-        where nothing is to be prepared."""
+        """``[B, K, H, W]`` through all layers: ``prepare(*inputs)``, or else the only input."""
         for layer in self:
             if isinstance(layer, nn.BatchNorm2d):
-                prepare, inputs = _Activation(layer), (*inputs, layer.weight, layer.bias)
+                prepare, inputs = _Activation(layer, layer.training), (*inputs, layer.weight, layer.bias)
             elif prepare is None:
                 inputs = (layer(*inputs),)
             elif isinstance(layer, nn.Conv2d):
@@ -45,10 +50,11 @@ class _Activation:
     """ReLU of a batch normalization, whose weight and bias are given with its input."""
 
     norm: nn.BatchNorm2d
+    training: bool
 
     def __call__(self, maps: Tensor, weight: Tensor, bias: Tensor, again: bool = False) -> Tensor:
         norm = self.norm
-        if norm.training and again:  # the running statistics have seen these maps
+        if again and self.training:  # the running statistics have seen these maps
             return F.batch_norm(maps, None, None, weight, bias, training=True, eps=norm.eps).relu_()
         if again:
             return F.batch_norm(maps, norm.running_mean, norm.running_var, weight, bias, eps=norm.eps).relu_()
@@ -56,7 +62,10 @@ class _Activation:
 
 
 def convolve(convolution: nn.Conv2d, prepare: Prepare, *inputs: Tensor) -> Tensor:
-    """``convolution(prepare(*inputs))``, differentiable once; keeps the inputs and not what they are prepared to."""
+    """``convolution(prepare(*inputs))``, differentiable once; keeps the inputs and not what they are prepared to.
+
+    The convolution's padding is with zeros, stated in numbers.
+    """
     if not torch.is_grad_enabled():
         return convolution(prepare(*inputs))
     made: Tensor = _Convolution.apply(convolution, prepare, convolution.weight, convolution.bias, *inputs)

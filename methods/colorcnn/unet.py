@@ -58,7 +58,8 @@ def _join(skip: Tensor, below: Tensor, again: bool = False) -> Tensor:
     risen = F.interpolate(below, skip.shape[2:], mode="bilinear", align_corners=True)
     if again:
         for part in (skip, risen):
-            part.register_hook(_dense)
+            if part.requires_grad:
+                part.register_hook(_dense)
     return torch.cat((skip, risen), dim=1)
 
 

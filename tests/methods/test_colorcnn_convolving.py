@@ -78,6 +78,42 @@ def test_no_convolution_keeps_what_it_is_given_prepared():
     assert prepared == [False, True]
 
 
+@pytest.mark.parametrize("part", ["top", "up", "down.1"])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_frozen_part_of_a_unet_changes_no_other_gradient(part, precision):
+    torch.manual_seed(0)
+    backbone = UNet(4).to(memory_format=torch.channels_last).train()
+    differentiate(backbone, draw(2, 3, 32, 32), precision)
+    whole = {name: parameter.grad for name, parameter in backbone.named_parameters()}
+    backbone.zero_grad()
+    backbone.get_submodule(part).requires_grad_(False)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        answer = backbone(draw(2, 3, 32, 32))
+    answer.float().square().mean().backward()
+    for name, parameter in backbone.named_parameters():
+        if name.startswith(f"{part}."):
+            assert parameter.grad is None
+        else:
+            assert torch.equal(parameter.grad, whole[name]), name
+
+
+def test_the_backward_pass_is_that_of_the_forward_pass_whatever_the_mode_is_now():
+    torch.manual_seed(0)
+    layers = Convolutions(stack()).train()
+    expected = differentiate(layers, draw(4, 3, 8, 8))[2:]
+    layers.zero_grad()
+    answer = layers(draw(4, 3, 8, 8))
+    layers.eval()
+    answer.square().mean().backward()
+    for parameter, gradient in zip(layers.parameters(), expected, strict=True):
+        assert torch.equal(parameter.grad, gradient)
+
+
+def test_a_normalization_without_a_relu_is_refused():
+    with pytest.raises(ValueError, match="ReLU"):
+        Convolutions([nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3), nn.ReLU()])
+
+
 @pytest.mark.parametrize("make", [UNet, dncnn])
 def test_a_backbone_keeps_one_map_a_normalization(make):
     """And neither what a ReLU, a pooling or a joining made of it for the convolution behind."""

@@ -188,7 +188,7 @@ def test_a_partial_folder_is_told_before_anything_runs(written, spoil, words):
     for function in (written.make().check, written.make().fingerprint, written.make().load):
         sentence = complaint(function)
         assert f"{written.root}/{words}" in sentence or words in sentence
-        assert f"; put {ARCHIVE} from http" in sentence
+        assert f"; get {ARCHIVE} from http" in sentence
     written.make(download=True).check()
     assert "published" in written.make(download=True).fingerprint()
 
@@ -200,7 +200,7 @@ def test_a_damaged_image_or_one_of_another_size_is_named(written):
     assert f"{written.root}/{name} cannot be read as an image (" in complaint(written.make().load)
     (written.root / name).write_bytes(whole)
     save(written.root / name, np.random.default_rng(0), side=32)
-    assert f"{written.root}/{name} is 32x32, 64x64 was expected; put" in complaint(written.make().load)
+    assert f"{written.root}/{name} is 32x32, 64x64 was expected; get {ARCHIVE}" in complaint(written.make().load)
 
 
 def test_a_partial_or_changed_archive_is_told_even_beside_the_folder(written, monkeypatch):

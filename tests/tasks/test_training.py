@@ -73,7 +73,16 @@ def test_the_papers_recipe_is_the_default(name):
         "width": 1.0,
     }
     assert dataclasses.asdict(made) == stated
-    assert plugin(name).paper == stated | {"batch_size": 128}
+    assert plugin(name).paper == {key: value for key, value in stated.items() if key != "batch_size"}
+
+
+@pytest.mark.parametrize(("dataset", "others"), [("cifar10", 32), ("stl10", 128)])
+def test_only_a_batch_that_is_not_the_papers_on_this_dataset_is_told(dataset, others):
+    def told(batch_size):
+        return plugin("alexnet").make({"batch_size": batch_size}, "spec").departures(dataset, ())
+
+    assert told(None) == told(32 + 128 - others)
+    assert told(others) == [*told(None), f"batch_size is {others} for {dataset}, the paper has {160 - others}"]
 
 
 @pytest.mark.parametrize(
