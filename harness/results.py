@@ -49,12 +49,13 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
 def _recipe(
     what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]], precision: Precision = "fp32"
 ) -> dict[str, Any]:
-    """Parameters and where they are not the paper's; where one is left at None the plugin's ``departures`` knows."""
-    params, paper = choice.params, choice.plugin.paper
+    """Parameters and where they are not the paper's; of those left at None, and of those that the plugin names in
+    ``told``, its ``departures`` knows."""
+    params, paper, told = choice.params, choice.plugin.paper, getattr(choice.instance, "told", ())
     differs = [
         f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
         for name, value in paper.items()
-        if params[name] is not None and params[name] != value
+        if name not in told and params[name] is not None and params[name] != value
     ]
     ask = getattr(choice.instance, "departures", None)
     if ask is not None:

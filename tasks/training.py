@@ -44,24 +44,26 @@ class PaperRecipe(ABC):
 
     paper: ClassVar[Mapping[str, object]] = {
         "epochs": 60,
+        "batch_size": 128,
         "rate": 0.1,
         "momentum": 0.5,
         "cycle_momentum": True,
         "weight_decay": 5e-4,
         "weights": None,
     }
+    told: ClassVar[tuple[str, ...]] = ("batch_size",)
 
     fingerprinted: ClassVar[tuple[str, ...]] = ("weights",)
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:  # noqa: ARG002
         """What departs from the paper on this dataset, also where it is the reference code's, as sentences."""
-        told = []
+        sentences = []
         if self.cycle_momentum and self.weights is None:
-            told.append("momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5")
+            sentences.append("momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5")
         batch = 32 if dataset.startswith("stl10") else 128
         if self.batch_size not in (None, batch):
-            told.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
-        return told
+            sentences.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
+        return sentences
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:

@@ -63,13 +63,16 @@ class ColorCNN:
         "gamma": 1.0,
         "regularizer": "color",
         "xi": 1.0,
+        "jitter": "scalar",
         "palette_norm": 4.0,
         "epochs": 60,
+        "batch_size": 128,
         "rate": 0.01,
         "momentum": 0.5,
         "weight_decay": 5e-4,
         "restart_period": 20,
     }
+    told: ClassVar[tuple[str, ...]] = ("jitter", "batch_size")
 
     scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "small": {
@@ -85,17 +88,17 @@ class ColorCNN:
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:
         """What departs from the paper on this task, or from the code where the paper leaves it open, as sentences."""
-        told = []
+        sentences = []
         if self.jitter != "scalar":
-            told.append(f"jitter is {self.jitter}, the authors' code has scalar, the paper can be read either way")
+            sentences.append(f"jitter is {self.jitter}, the authors' code has scalar, the paper can be read either way")
         batch = 32 if dataset.startswith("stl10") else 128
         if self.batch_size not in (None, batch):
-            told.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
+            sentences.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
         norm = customary_palette_norm(dataset, classifiers)
         if self.palette_norm is None and norm != self.paper["palette_norm"]:
             task = f"{' and '.join(classifiers)} on {dataset}"
-            told.append(f"palette_norm is {norm:g} for {task} as in the authors' code, the paper has 4")
-        return told
+            sentences.append(f"palette_norm is {norm:g} for {task} as in the authors' code, the paper has 4")
+        return sentences
 
     def __post_init__(self) -> None:
         self._network: Network | None = None

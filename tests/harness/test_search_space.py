@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import yaml
 
@@ -25,6 +27,10 @@ def spec_of(registry, methods, **more):
         ("[{name: learned, search: {gamma: {uniform: 3}}}]", "search.gamma.uniform: it should be a list, got 3."),
         ("[{name: learned, search: {gamma: {uniform: [1]}}}]", "it should be two numbers, the least and the greatest"),
         ("[{name: learned, search: {gamma: {uniform: [0, .inf]}}}]", "it should be two numbers, the least and the g"),
+        (
+            f"[{{name: learned, search: {{gamma: {{uniform: [0, 1{400 * '0'}]}}}}}}]",
+            "it should be two numbers, the least",
+        ),
         ("[{name: learned, search: {gamma: {uniform: [2, 2]}}}]", "the range [2, 2] is empty, the least value comes"),
         ("[{name: learned, search: {gamma: {uniform: [3, 2]}}}]", "the range [3, 2] is inverted, the least value com"),
         ("[{name: learned, search: {gamma: {loguniform: [0, 2]}}}]", "its least value must be above 0, got 0."),
@@ -87,6 +93,14 @@ def test_a_search_starts_at_the_papers_value_or_the_default(registry):
     space = read_space({"steps": {"randint": [1, 9]}, "dither": {"choice": ["some"]}}, plugin, "s")
     assert start_of(space, plugin, {}, "s") == {"steps": 3, "dither": "none"}
     assert start_of(read_space({"gamma": {"uniform": [2, 3]}}, plugin, "s"), plugin, {}, "s") == {"gamma": 0.5}
+
+
+def test_a_range_needs_a_number_to_start_from():
+    plugin = SimpleNamespace(parameters=[SimpleNamespace(name="temperature", required=False, value=None)], paper={})
+    with pytest.raises(BadInput, match="start at its default None, which lies on no range; list values with choice"):
+        start_of({"temperature": Domain("uniform", (0.5, 2.0))}, plugin, {}, "methods[0].search")
+    start = start_of({"temperature": Domain("choice", (0.5, 2.0))}, plugin, {}, "methods[0].search")
+    assert start == {"temperature": None}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.search_progress import SearchProgress
 from harness.spec_schema import SearchSettings
-from harness.tune_hooks import HOPELESS, PLACE, Budget, Place, Told
+from harness.tune_hooks import HOPELESS, METRIC, PLACE, Budget, Place, Rungs, Told
 
 
 @pytest.fixture
@@ -69,6 +69,27 @@ def test_seconds_of_earlier_sessions_count_wherever_the_search_lies_now():
     assert not budget.stop_all()
     PLACE.get().spent.write_text("101")
     assert pickle.loads(pickle.dumps(budget)).stop_all()
+
+
+@pytest.mark.usefixtures("told")
+def test_a_search_that_goes_on_measures_its_trials_against_those_before():
+    def session():
+        rungs = Rungs(2)
+        rungs.set_search_properties(METRIC, "max")
+        return rungs
+
+    def judge(rungs, number, accuracy):
+        rungs.on_trial_add(None, drawn(number))
+        return rungs.on_trial_result(None, drawn(number), {"cycles": 1, METRIC: accuracy})
+
+    before = session()
+    assert [judge(before, number, accuracy) for number, accuracy in enumerate((0.9, 0.8))] == ["CONTINUE", "STOP"]
+    assert PLACE.get().stops.read_text() == "00001\n"
+    goes_on = session()
+    assert judge(goes_on, 2, 0.7) == "STOP", "of an empty rung it would be the best"
+    assert judge(goes_on, 0, 0.1) == "CONTINUE", "it was judged here before"
+    assert judge(goes_on, 3, 0.95) == "CONTINUE"
+    assert PLACE.get().stops.read_text() == "00001\n00002\n"
 
 
 def test_what_ended_in_an_earlier_session_is_told_once_and_counts(told):

@@ -73,7 +73,7 @@ def test_the_papers_recipe_is_the_default(name):
         "width": 1.0,
     }
     assert dataclasses.asdict(made) == stated
-    assert plugin(name).paper == {key: value for key, value in stated.items() if key != "batch_size"}
+    assert plugin(name).paper == stated | {"batch_size": 128}
 
 
 @pytest.mark.parametrize(("dataset", "others"), [("cifar10", 32), ("stl10", 128)])
