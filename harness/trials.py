@@ -247,7 +247,7 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
         status = "failed"
     elif last.get("finished"):
         status = "finished"
-    elif Path(result.path).name in stops:
+    elif Path(result.path).name.partition("_")[0] in stops:  # Tune adds to the name where one was drawn before a kill
         status, history = "stopped", history[: int(last["epoch"])]  # another trial with its values may have gone on
     measured = [epoch[METRIC] for epoch in history if METRIC in epoch]
     accuracy = last.get(METRIC) if status == "finished" else (measured[-1] if measured else None)

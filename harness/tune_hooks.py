@@ -73,7 +73,7 @@ class Rungs(AsyncHyperBandScheduler):
     def __init__(self, factor: int) -> None:
         super().__init__(time_attr="cycles", max_t=self._ENDLESS, grace_period=1, reduction_factor=factor)
 
-        self._judged: list[tuple[str, int, float]] | None = None
+        self._judged: list[list[Any]] | None = None
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         if self._judged is None:
@@ -90,8 +90,10 @@ class Rungs(AsyncHyperBandScheduler):
             return str(TrialScheduler.CONTINUE)
         decision = str(super().on_trial_result(tune_controller, trial, result))
         if self._judged is not None and {"cycles", METRIC} <= result.keys():
-            self._judged.append((trial.trial_id, result["cycles"], result[METRIC]))
-            write_json(PLACE.get().rungs, self._judged)
+            judged = [trial.trial_id, result["cycles"], result[METRIC]]
+            if judged not in self._judged:
+                self._judged.append(judged)
+                write_json(PLACE.get().rungs, self._judged)
         if decision == TrialScheduler.STOP:
             with PLACE.get().stops.open("a") as file:
                 file.write(f"{numbered(trial)}\n")
