@@ -367,6 +367,9 @@ class Cell(PlannedCell):
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
+VALIDATION_ACCURACY = "validation_accuracy"
+"""The metric, among those of a training's epoch, by which trials are compared and stopped early; 0 to 1."""
+
 TrialStatus = Literal["finished", "stopped", "failed", "unfinished"]
 
 

@@ -13,9 +13,9 @@ from harness.artifacts import read_about
 from harness.contracts import BadInput, PlannedCell
 from harness.discovery import discover
 from harness.naming import plain_name
-from harness.photos import write_whole
 from harness.sources import read_source
 from harness.trained import STATE, TrainedRun, load_state, ready_dataset
+from harness.writing import write_whole
 
 
 def export_name(cell: PlannedCell) -> str:

@@ -31,8 +31,9 @@ from harness.explaining import explain_method, seen_by_classifier, write_picture
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec_schema import Stage
-from harness.store import Store, write_json
+from harness.store import Store
 from harness.subsets import balanced_rows, held_out_rows
+from harness.writing import write_json
 
 if TYPE_CHECKING:
     import torch

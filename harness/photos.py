@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,17 +94,6 @@ def photos_below(folder: Path, but_not: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not hidden and elsewhere and path.is_file():
             found.append(path)
     return found
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file and the folders it lies in; under its name there is never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path, option: str) -> None:

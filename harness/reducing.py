@@ -16,7 +16,8 @@ from harness import encoding
 from harness.applying import decode_all, encode_all, palettize_all
 from harness.complaints import told
 from harness.contracts import BadInput, Images, Level
-from harness.photos import Photo, make_folder, photos_below, read_photo, write_whole
+from harness.photos import Photo, make_folder, photos_below, read_photo
+from harness.writing import write_whole
 
 BATCH_PIXELS = 2**20
 """So many pixels of images of one size go through a method at once, at least one image."""

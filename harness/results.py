@@ -17,7 +17,8 @@ from harness.events import Event, last_run
 from harness.explaining import read_pictures
 from harness.plan import Plan
 from harness.spec import Choice, Spec
-from harness.store import Store, write_json
+from harness.store import Store
+from harness.writing import write_json
 
 PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
 SEARCH, SEARCHES = "search.yaml", "searches.json"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rich.console import Console
 
 from harness.contracts import BadInput, Results
@@ -23,6 +22,7 @@ from harness.sources import Source, read_source
 from harness.spec import Spec, resolve
 from harness.spec_file import override, read_spec
 from harness.store import Store
+from harness.writing import write_yaml
 
 if TYPE_CHECKING:
     from harness.cluster import RayPool
@@ -112,7 +112,7 @@ def execute(
             pool = RayPool(request.store, request.sources)
             pool.check(request.plan.jobs[key] for key in pending)
         try:
-            _write_spec(folder / SPEC, request.spec)
+            write_yaml(folder / SPEC, request.spec.written_out())
             write_plan(folder, request.spec, request.plan, request.store)
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
@@ -143,10 +143,6 @@ def compute(
             schedule.run()
     log("run-ended")
     return schedule
-
-
-def _write_spec(path: Path, spec: Spec) -> None:
-    path.write_text(yaml.safe_dump(spec.written_out(), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def write_reports(

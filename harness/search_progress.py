@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from harness.contracts import VALIDATION_ACCURACY
 from harness.progress import Repainted, duration
 from harness.search_plan import PlannedSearch
 from harness.spec_schema import SearchSettings
@@ -49,7 +50,7 @@ class SearchProgress(Repainted):
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _best(self) -> str:
-        finished = {n: row["validation_accuracy"] for n, row in self.rows.items() if row.get("finished")}
+        finished = {n: row[VALIDATION_ACCURACY] for n, row in self.rows.items() if row.get("finished")}
         if not finished:
             return ""
         best = max(finished, key=lambda n: (finished[n], -n))
@@ -59,7 +60,7 @@ class SearchProgress(Repainted):
         return ", ".join(f"{name}={_shown(report['config'].get(name, '?'))}" for name in self.search.space)
 
     def _accuracy(self, report: Mapping[str, Any]) -> str:
-        accuracy = report.get("validation_accuracy")
+        accuracy = report.get(VALIDATION_ACCURACY)
         return "nothing measured" if accuracy is None or math.isnan(accuracy) else f"{100 * accuracy:.1f} %"
 
     def _table(self) -> Group:

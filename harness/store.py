@@ -10,10 +10,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import BadInput
 from harness.spec_schema import STAGES, Stage
+from harness.writing import write_json
 
 MANIFEST = "manifest.json"
 _ABANDONED_SECONDS = 7 * 24 * 3600
@@ -96,10 +96,3 @@ class Store:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON whole or not at all, with sorted keys."""
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    partial.write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
-    partial.replace(path)

@@ -30,14 +30,14 @@ from ray.tune.search.optuna import OptunaSearch
 from harness.artifacts import read_about
 from harness.cluster import RayPool, Surroundings
 from harness.complaints import told
-from harness.contracts import BadInput, Trial, TrialStatus
+from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
 from harness.jobs import fit_history, run_job, validation_accuracy
 from harness.plan import Job
 from harness.search_plan import PlannedSearch, cycle_of, trial_job
 from harness.search_space import Domain
 from harness.spec_schema import SearchSettings
 from harness.store import Store
-from harness.tune_hooks import METRIC, PLACE, Budget, Listener, Place, Rungs, Told, numbered
+from harness.tune_hooks import PLACE, Budget, Listener, Place, Rungs, Told, numbered
 
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
@@ -102,7 +102,7 @@ def _new(
 ) -> tune.Tuner:
     points = search.points(settings)
     algorithm: Any = (
-        OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=METRIC, mode="max")
+        OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=VALIDATION_ACCURACY, mode="max")
         if settings.algorithm == "optuna"
         else BasicVariantGenerator(
             points_to_evaluate=points, max_concurrent=share.concurrency, random_state=settings.seed
@@ -112,7 +112,7 @@ def _new(
         _trainable(search, share, surroundings),
         param_space={name: _tunes(domain, search.start[name]) for name, domain in search.space.items()},
         tune_config=tune.TuneConfig(
-            metric=METRIC,
+            metric=VALIDATION_ACCURACY,
             mode="max",
             search_alg=algorithm,
             scheduler=None if settings.scheduler == "none" else Rungs(settings.reduction_factor),
@@ -200,7 +200,7 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
     def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         nonlocal epochs_done, of
         epochs_done, of = done, epochs
-        if done < epochs and METRIC in metrics:
+        if done < epochs and VALIDATION_ACCURACY in metrics:
             whole_cycles = {"cycles": done // cycle} if done % cycle == 0 else {}  # ASHA passes over what has none
             tune.report({**metrics, "epoch": done, "epochs": epochs, **whole_cycles})
         return False
@@ -216,9 +216,9 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
         if not context.store.has(job.stage, job.key):
             run_job(job, context)
         accuracy = validation_accuracy(job, context)
-        outcome: dict[str, Any] = {METRIC: accuracy, "finished": True}
+        outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
-        outcome = {METRIC: math.nan, "error": told(error), "traceback": traceback.format_exc()}
+        outcome = {VALIDATION_ACCURACY: math.nan, "error": told(error), "traceback": traceback.format_exc()}
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 
@@ -249,8 +249,8 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
         status = "finished"
     elif Path(result.path).name.partition("_")[0] in stops:  # Tune adds to the name where one was drawn before a kill
         status, history = "stopped", history[: int(last["epoch"])]  # another trial with its values may have gone on
-    measured = [epoch[METRIC] for epoch in history if METRIC in epoch]
-    accuracy = last.get(METRIC) if status == "finished" else (measured[-1] if measured else None)
+    measured = [epoch[VALIDATION_ACCURACY] for epoch in history if VALIDATION_ACCURACY in epoch]
+    accuracy = last.get(VALIDATION_ACCURACY) if status == "finished" else (measured[-1] if measured else None)
     return Trial(
         number=number,
         chosen=values,

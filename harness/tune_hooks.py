@@ -14,9 +14,9 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from harness.store import write_json
+from harness.contracts import VALIDATION_ACCURACY
+from harness.writing import write_json
 
-METRIC = "validation_accuracy"
 HOPELESS = 5
 """A search ends when its first so many trials have all failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
@@ -82,15 +82,15 @@ class Rungs(AsyncHyperBandScheduler):
             for trial_id, cycles, accuracy in self._judged:
                 earlier: Any = SimpleNamespace(trial_id=trial_id)
                 super().on_trial_add(tune_controller, earlier)
-                super().on_trial_result(tune_controller, earlier, {"cycles": cycles, METRIC: accuracy})
+                super().on_trial_result(tune_controller, earlier, {"cycles": cycles, VALIDATION_ACCURACY: accuracy})
         super().on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result.get("ended"):
             return str(TrialScheduler.CONTINUE)
         decision = str(super().on_trial_result(tune_controller, trial, result))
-        if self._judged is not None and {"cycles", METRIC} <= result.keys():
-            judged = [trial.trial_id, result["cycles"], result[METRIC]]
+        if self._judged is not None and {"cycles", VALIDATION_ACCURACY} <= result.keys():
+            judged = [trial.trial_id, result["cycles"], result[VALIDATION_ACCURACY]]
             if judged not in self._judged:
                 self._judged.append(judged)
                 write_json(PLACE.get().rungs, self._judged)

@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from harness.artifacts import read_about
-from harness.contracts import BadInput, Searched, Trial
+from harness.contracts import VALIDATION_ACCURACY, BadInput, Searched, Trial
 from harness.discovery import discover
 from harness.events import EventLog
 from harness.naming import folder_names
@@ -28,7 +28,8 @@ from harness.sources import Source, read_source
 from harness.spec import Choice, Spec, resolve
 from harness.spec_file import override, read_spec
 from harness.spec_schema import Resources
-from harness.store import Store, write_json
+from harness.store import Store
+from harness.writing import write_json, write_yaml
 
 if TYPE_CHECKING:
     from harness.cluster import RayPool
@@ -124,7 +125,7 @@ def execute_search(
         searched = read_searches(place)
         if any(each.best is not None for each in searched):
             best = best_spec(request.spec, searches, searched, request.registry)
-            _write_yaml(place / BEST, best)
+            write_yaml(place / BEST, best)
             run = request_for(resolve(best, request.registry), request.store, request.registry, request.sources)
             ending = execute(run, place, console, address, cpus, gpus)
         else:
@@ -183,7 +184,7 @@ def _claim(request: SearchRequest, folder: Path) -> None:
     """Writes down what is searched. Raises BadInput where that can't be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_yaml(folder / SEARCH, _asked(request))
+        write_yaml(folder / SEARCH, _asked(request))
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
 
@@ -276,7 +277,7 @@ def _trials_table(searched: Sequence[Searched]) -> pd.DataFrame:
             "level": each.level,
             "trial": trial.number,
             "status": trial.status,
-            "validation_accuracy": trial.accuracy,
+            VALIDATION_ACCURACY: trial.accuracy,
             "best": trial.number == each.best,
             "epochs": trial.epochs,
             "epochs_of": trial.of,
@@ -316,9 +317,3 @@ def best_spec(
     named = resolve(content | {"baseline": None}, registry).methods
     content["baseline"] = next(c.short for c in named if c.name == paper.name and c.params == paper.params)
     return content
-
-
-def _write_yaml(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    partial.replace(path)

@@ -11,12 +11,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.contracts import Searched, Trial
+from harness.contracts import VALIDATION_ACCURACY, Searched, Trial
 from reports.drawing import FAINT, HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, around, canvas, drawing, shortened, to_svg
 from reports.search_axes import Scale
 from reports.search_marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade
 
-METRIC = "validation_accuracy"
 _MOST_CYCLES = 40
 _THIN = 0.7
 _DASHED = (0, (3, 1.5))
@@ -25,7 +24,7 @@ _LETTERS_ACROSS = 56
 
 def curve(trial: Trial) -> list[tuple[int, float]]:
     """(epoch, validation accuracy) wherever it was measured."""
-    measured = ((epoch, metrics.get(METRIC)) for epoch, metrics in enumerate(trial.history, 1))
+    measured = ((epoch, metrics.get(VALIDATION_ACCURACY)) for epoch, metrics in enumerate(trial.history, 1))
     return [(epoch, value) for epoch, value in measured if value is not None and math.isfinite(value)]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.contracts import Lesson
+from harness.contracts import VALIDATION_ACCURACY, Lesson
 from tasks.weights import check_weights, digest_of_weights, load_weights
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class PaperRecipe(ABC):
             if not len(lesson.validation):
                 return {}
             logits = learning.predict(network, lesson.validation.images, lesson.normalization, lesson.device)
-            return {"validation_accuracy": float((logits.argmax(1) == lesson.validation.labels).mean())}
+            return {VALIDATION_ACCURACY: float((logits.argmax(1) == lesson.validation.labels).mean())}
 
         momenta = (0.85, 0.95) if self.cycle_momentum else (self.momentum, self.momentum)
         learning.train(

@@ -199,9 +199,10 @@ def export(
     from harness.discovery import discover
     from harness.exporting import card_of, export_name, write_export
     from harness.onnx_export import check_packages, export_onnx
-    from harness.photos import make_folder, write_whole
+    from harness.photos import make_folder
     from harness.sources import read_source
     from harness.trained import Which, find_trained, find_variant, open_run, ready_dataset, ready_method
+    from harness.writing import write_whole
 
     opened = open_run(run, store, discover([read_source(name) for name in plugin]))
     known = opened.plugin(find_variant(opened, method)[0])

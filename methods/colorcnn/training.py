@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.contracts import Lesson
+from harness.contracts import VALIDATION_ACCURACY, Lesson
 from harness.learning import autocast, cosine_restarts, freeze, normalize, predict, tensor_of, train
 from methods.colorcnn import equations
 from methods.colorcnn.folding import fold
@@ -48,7 +48,7 @@ def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
     classifiers = frozen_classifiers(lesson)
 
     def measure() -> Mapping[str, float]:
-        return {"validation_accuracy": decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}
+        return {VALIDATION_ACCURACY: decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}
 
     train(
         network,

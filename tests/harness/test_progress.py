@@ -7,7 +7,8 @@ from harness import progress as showing
 from harness.events import EventLog
 from harness.plan import make_plan
 from harness.progress import Progress
-from harness.store import Store, write_json
+from harness.store import Store
+from harness.writing import write_json
 
 
 class Clock:

@@ -14,7 +14,8 @@ from harness.jobs import Context, run_job
 from harness.plan import make_plan
 from harness.results import EVENTS, PLAN, SEARCH, gather, read_plan, runs_in, write_plan
 from harness.spec import resolve
-from harness.store import Store, write_json
+from harness.store import Store
+from harness.writing import write_json
 
 NOTES = {
     "original_p_true": {"2": 0.5},

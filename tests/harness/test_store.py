@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import time
@@ -7,7 +6,7 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.spec_schema import STAGES
-from harness.store import DamagedArtifact, Store, write_json
+from harness.store import DamagedArtifact, Store
 
 KEY = "k" * 64
 
@@ -163,16 +162,3 @@ def test_a_store_can_be_moved(store, tmp_path):
     fill(store)
     shutil.move(store.root, tmp_path / "elsewhere")
     assert Store(tmp_path / "elsewhere").verify("cells", KEY)
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"b": 1, "a": (1, 2)})
-    assert json.loads(path.read_text()) == {"a": [1, 2], "b": 1}
-    assert path.read_text().index('"a"') < path.read_text().index('"b"')
-    circular = {}
-    circular["self"] = circular
-    with pytest.raises(ValueError, match="Circular"):
-        write_json(path, circular)
-    assert json.loads(path.read_text()) == {"a": [1, 2], "b": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]

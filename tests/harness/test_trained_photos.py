@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from harness.contracts import BadInput
-from harness.photos import make_folder, photos_below, read_photo, write_whole
+from harness.photos import make_folder, photos_below, read_photo
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 GRAY = RGB[..., 0]
@@ -131,17 +131,6 @@ def test_a_folder_is_searched_for_image_files(tmp_path):
 
     assert found(tmp_path / "out") == ["a.png", "b.JPG", "in/c.webp", "in/deep/d.gif"]
     assert found(tmp_path) == found(tmp_path.parent) == ["a.png", "b.JPG", "in/c.webp", "in/deep/d.gif", "out/f.png"]
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    write_whole(tmp_path / "new" / "a.png", b"one")
-    assert (tmp_path / "new" / "a.png").read_bytes() == b"one"
-    with monkeypatch.context() as patched:
-        patched.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
-        with pytest.raises(OSError, match="full"):
-            write_whole(tmp_path / "new" / "a.png", b"two")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
-    assert (tmp_path / "new" / "a.png").read_bytes() == b"one"
 
 
 def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):
