@@ -90,9 +90,11 @@ class _Convolution(torch.autograd.Function):
             given = [tensor.detach().requires_grad_(wanted) for tensor, wanted in zip(inputs, asked, strict=True)]
             prepared = ctx.prepare(*given, again=True)
         layer, precision = ctx.convolution, gradient.dtype
+        maps = prepared.detach().to(precision)
+        by_product = weight_asked and _better_by_product(layer, gradient)
         of_prepared, of_weight, of_bias = torch.ops.aten.convolution_backward(
             gradient,
-            prepared.detach().to(precision),
+            maps,
             weight.to(precision),
             [len(weight)],
             layer.stride,
@@ -101,9 +103,32 @@ class _Convolution(torch.autograd.Function):
             False,
             [0, 0],
             layer.groups,
-            [any(asked), weight_asked, bias_asked],
+            [any(asked), weight_asked and not by_product, bias_asked],
         )
+        if by_product:
+            of_weight = _weight_gradient(layer, maps, gradient)
         if any(asked):
             prepared.backward(of_prepared)
         of_parameters = (None if part is None else part.to(weight.dtype) for part in (of_weight, of_bias))
         return None, None, *of_parameters, *(tensor.grad for tensor in given)
+
+
+_FEW_PIXELS = 16
+
+
+def _better_by_product(layer: nn.Conv2d, gradient: Tensor) -> bool:
+    """Whether oneDNN's gradient of the weights takes longer than a matrix product: bf16 on a CPU, tiny maps."""
+    few = gradient.shape[2] * gradient.shape[3] <= _FEW_PIXELS
+    plain = layer.groups == 1 and layer.dilation == (1, 1)
+    return few and plain and gradient.dtype == torch.bfloat16 and gradient.device.type == "cpu"
+
+
+def _weight_gradient(layer: nn.Conv2d, maps: Tensor, gradient: Tensor) -> Tensor:
+    """``[N, K, h, w]`` from the layer's input ``[B, K, H, W]`` and its output's gradient, over all pixels at once."""
+    (height, width), (down, right) = layer.kernel_size, layer.stride
+    above, beside = (int(side) for side in layer.padding)
+    padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, beside, beside, above, above))
+    windows = padded.unfold(1, height, down).unfold(2, width, right)  # [B, rows, columns, K, h, w]
+    patches = windows.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)
+    product = gradient.permute(0, 2, 3, 1).flatten(0, 2).T @ patches
+    return product.unflatten(1, (height, width, -1)).permute(0, 3, 1, 2)

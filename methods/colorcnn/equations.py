@@ -63,7 +63,7 @@ def regularizer(m: Tensor) -> Tensor:
     """R of Eq. 8, ``[B]``: 0 where every color is certain of some pixel, log2 C (C - 1) / C where m is uniform."""
     colors = m.shape[1]
     maps = _by_pixel(m)
-    surest = maps.gather(1, maps.detach().argmax(dim=1, keepdim=True))  # keeps less for the backward pass than max
+    surest = maps.gather(1, maps.detach().max(dim=1, keepdim=True).indices)  # less is kept than by max alone
     return math.log2(colors) * (1 - surest.sum(dim=(1, 2)) / colors)
 
 

@@ -109,6 +109,23 @@ def test_the_backward_pass_is_that_of_the_forward_pass_whatever_the_mode_is_now(
         assert torch.equal(parameter.grad, gradient)
 
 
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"stride": (1, 2), "padding": (1, 2)}, {"bias": False}])
+@pytest.mark.parametrize("size", [(2, 2), (4, 4), (1, 7), (5, 3)])
+@pytest.mark.parametrize("kernel", [1, 3, (1, 3)])
+def test_on_tiny_maps_bf16_weights_have_the_plain_gradient_up_to_rounding(options, size, kernel):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(6, 8, kernel, **{"padding": 1} | options)
+    x = draw(7, 6, *size)
+    asked = [layer.weight, *([] if layer.bias is None else [layer.bias])]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answers = layer(x), convolve(layer, lambda maps, **_: maps, x)
+    upstream = torch.randn(answers[0].shape).bfloat16()
+    expected, found = (torch.autograd.grad(answer, asked, upstream) for answer in answers)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0.01, atol=0.01 * float(other.abs().max()))
+
+
 def test_a_normalization_without_a_relu_is_refused():
     with pytest.raises(ValueError, match="ReLU"):
         Convolutions([nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3), nn.ReLU()])
