@@ -32,8 +32,10 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
 
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of our own: jobs pass keys, not arrays."""
-_CAPACITY_SECONDS = 2.0
+_SURVEY_SECONDS = 2.0
+"""How old what is known of the cluster may be."""
 _CONNECT_SECONDS = 10.0
+_NODE_LOST = "its node was lost"
 
 
 @contextlib.contextmanager
@@ -109,14 +111,21 @@ class RayPool:
         self._marks: dict[Hashable, Path] = {}
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
-        self._capacity: tuple[float, tuple[float, float]] = (-_CAPACITY_SECONDS, (0.0, 0.0))
+        self._surveyed = -_SURVEY_SECONDS
+        self._capacity = (0.0, 0.0)
+        self._lost_nodes: set[str] = set()
         self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
 
     def capacity(self) -> tuple[float, float]:
-        if time.monotonic() - self._capacity[0] > _CAPACITY_SECONDS:
+        self._survey()
+        return self._capacity
+
+    def _survey(self) -> None:
+        if time.monotonic() - self._surveyed > _SURVEY_SECONDS:
             total = self._ray.cluster_resources()
-            self._capacity = (time.monotonic(), (total.get("CPU", 0.0), total.get("GPU", 0.0)))
-        return self._capacity[1]
+            self._capacity = total.get("CPU", 0.0), total.get("GPU", 0.0)
+            self._lost_nodes = {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
+            self._surveyed = time.monotonic()
 
     def occupies(self, job: Job) -> tuple[float, float]:
         gpus = job.needs.gpus or 0.0
@@ -158,8 +167,18 @@ class RayPool:
         if not tasks:
             time.sleep(seconds)
             return []
-        ended, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
-        return [(task, self._ending(task)) for task in ended]
+        ended, running = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+        left_behind = [task for task in running if self._is_left_behind(task)]
+        return [*((task, self._ending(task)) for task in ended), *((task, self._give_up(task)) for task in left_behind)]
+
+    def _is_left_behind(self, task: Any) -> bool:
+        """Whether it runs on a node that is lost. Ray tells of such a task only once its worker's connection breaks."""
+        self._survey()
+        return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
+
+    def _give_up(self, task: Any) -> Lost:
+        self._marks.pop(task).unlink(missing_ok=True)
+        return Lost(_NODE_LOST)
 
     def _ending(self, task: Any) -> list[Outcome] | Lost:
         self._marks.pop(task).unlink(missing_ok=True)
@@ -183,7 +202,7 @@ def _plainly(error: Exception) -> str:
     known = {
         "WorkerCrashedError": "its worker process died",
         "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
-        "NodeDiedError": "its node was lost",
+        "NodeDiedError": _NODE_LOST,
         "TaskCancelledError": "it was stopped",
     }
     lines = str(error).strip().splitlines()
@@ -215,17 +234,22 @@ class Surroundings:
 def _execute(driver: Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
-    mark: a file that is there once the task has begun.
+    mark: a file that is there once the task has begun, with the Ray node's id.
     """
-    Path(mark).touch()
+    Path(mark).write_text(_node())
     return [_outcome(job, driver, on_gpu) for job in jobs]
 
 
 def _host() -> str:
     """This machine's name and the Ray node's: several nodes may share a machine."""
+    return f"{socket.gethostname()}/{_node()[:8]}"
+
+
+def _node() -> str:
     import ray
 
-    return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+    node: str = ray.get_runtime_context().get_node_id()
+    return node
 
 
 def _outcome(job: Job, driver: Surroundings, on_gpu: bool) -> Outcome:
