@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from harness.contracts import VALIDATION_ACCURACY
 from harness.search_progress import SearchProgress
 from harness.spec_schema import SearchSettings
-from harness.tune_hooks import HOPELESS, METRIC, PLACE, Budget, Place, Rungs, Told
+from harness.tune_hooks import HOPELESS, PLACE, Budget, Place, Rungs, Told
 
 
 @pytest.fixture
@@ -75,12 +76,12 @@ def test_seconds_of_earlier_sessions_count_wherever_the_search_lies_now():
 def test_a_search_that_goes_on_measures_its_trials_against_those_before():
     def session():
         rungs = Rungs(2)
-        rungs.set_search_properties(METRIC, "max")
+        rungs.set_search_properties(VALIDATION_ACCURACY, "max")
         return rungs
 
     def judge(rungs, number, accuracy):
         rungs.on_trial_add(None, drawn(number))
-        return rungs.on_trial_result(None, drawn(number), {"cycles": 1, METRIC: accuracy})
+        return rungs.on_trial_result(None, drawn(number), {"cycles": 1, VALIDATION_ACCURACY: accuracy})
 
     before = session()
     assert [judge(before, number, accuracy) for number, accuracy in enumerate((0.9, 0.8))] == ["CONTINUE", "STOP"]
