@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -122,9 +124,21 @@ def main() -> NoReturn:
         print(f"fewcolors: {told(error)}; what is finished is kept in the store.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
+        _let_no_second_interrupt_in()
         sys.stdout.flush()
         os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
     sys.exit(0)
+
+
+def say_interrupted(screen: Console, kept: str) -> None:
+    """Says what an interrupted command keeps and how it goes on, whatever a second Ctrl-C would cut short."""
+    _let_no_second_interrupt_in()
+    sentence = f"Interrupted. {kept} Go on with: fewcolors {shlex.join(sys.argv[1:])}"
+    screen.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _let_no_second_interrupt_in() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,12 +26,13 @@ from harness.cli.app import (
     StorePath,
     app,
     console,
+    say_interrupted,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.run import Ending, Request
+    from harness.run import Ending
 
 
 @app.command()
@@ -98,21 +97,13 @@ def run(
     try:
         ending = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
-        _say_what_is_kept(screen, request)
+        kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
+        jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}"
+        say_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
         raise
     say_how_it_ended(screen, ending, folder)
     if not ending.complete:
         raise typer.Exit(1)
-
-
-def _say_what_is_kept(screen: Console, request: Request) -> None:
-    kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
-    screen.print(
-        f"Interrupted. {kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}; "
-        f"trainings resume from their last epoch. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:

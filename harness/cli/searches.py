@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +21,7 @@ from harness.cli.app import (
     StorePath,
     app,
     console,
+    say_interrupted,
 )
 from harness.cli.runs import say_how_it_ended, say_where_pages_are
 
@@ -54,11 +53,10 @@ def tune(
     try:
         compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
-        screen.print(
-            "Interrupted; finished trials are kept, trainings under way go on from their last epoch and no unfinished "
-            f"trial counts as a result. Go on with: fewcolors {shlex.join(sys.argv[1:])}",
-            highlight=False,
-            soft_wrap=True,
+        say_interrupted(
+            screen,
+            "Finished trials are kept, trainings under way go on from their last epoch and no unfinished trial counts "
+            "as a result.",
         )
         raise
     for each in compared:
