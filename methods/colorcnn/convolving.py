@@ -7,9 +7,9 @@ when its gradient is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -29,13 +29,18 @@ class Convolutions(nn.ModuleList):
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        if any(isinstance(a, nn.BatchNorm2d) and not isinstance(b, nn.ReLU) for a, b in pairwise([*layers, None])):
+        if any(
+            isinstance(a, nn.BatchNorm2d) and not isinstance(b, nn.ReLU) for a, b in itertools.pairwise([*layers, None])
+        ):
             raise ValueError("a batch normalization is followed by a ReLU here")
         super().__init__(layers)
 
-    def forward(self, *inputs: Tensor, prepare: Prepare | None = None) -> Tensor:
-        """``[B, K, H, W]`` through all layers: ``prepare(*inputs)``, or else the only input."""
-        for layer in self:
+    def forward(self, *maps: Tensor, first: Callable[..., Tensor] | None = None) -> Tensor:
+        """``[B, K, H, W]`` through all layers; the first is asked by ``first(layer, *maps)`` if that is given."""
+        layer, *others = self
+        inputs: tuple[Tensor, ...] = (layer(*maps) if first is None else first(layer, *maps),)
+        prepare: Prepare | None = None
+        for layer in others:
             if isinstance(layer, nn.BatchNorm2d):
                 prepare, inputs = _Activation(layer, layer.training), (*inputs, layer.weight, layer.bias)
             elif prepare is None:
@@ -89,28 +94,39 @@ class _Convolution(torch.autograd.Function):
         with torch.enable_grad():
             given = [tensor.detach().requires_grad_(wanted) for tensor, wanted in zip(inputs, asked, strict=True)]
             prepared = ctx.prepare(*given, again=True)
-        layer, precision = ctx.convolution, gradient.dtype
-        maps = prepared.detach().to(precision)
-        by_product = weight_asked and _better_by_product(layer, gradient)
-        of_prepared, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            gradient,
-            maps,
-            weight.to(precision),
-            [len(weight)],
-            layer.stride,
-            layer.padding,
-            layer.dilation,
-            False,
-            [0, 0],
-            layer.groups,
-            [any(asked), weight_asked and not by_product, bias_asked],
+        of_prepared, of_weight, of_bias = gradients_of(
+            ctx.convolution, weight, prepared.detach(), gradient, (any(asked), weight_asked, bias_asked)
         )
-        if by_product:
-            of_weight = _weight_gradient(layer, maps, gradient)
         if any(asked):
             prepared.backward(of_prepared)
         of_parameters = (None if part is None else part.to(weight.dtype) for part in (of_weight, of_bias))
         return None, None, *of_parameters, *(tensor.grad for tensor in given)
+
+
+def gradients_of(
+    layer: nn.Conv2d, weight: Tensor, maps: Tensor, gradient: Tensor, asked: tuple[bool, bool, bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Of the maps that a layer got, of its weight and of its bias, as asked.
+
+    weight: the layer's, or as much of it as belongs to the maps.
+    """
+    maps, weight = maps.to(gradient.dtype), weight.to(gradient.dtype)
+    of_maps, of_weight, of_bias = asked
+    by_product = of_weight and _better_by_product(layer, gradient)
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        gradient,
+        maps,
+        weight,
+        [len(weight)],
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        False,
+        [0, 0],
+        layer.groups,
+        [of_maps, of_weight and not by_product, of_bias],
+    )
+    return (found[0], _weight_gradient(layer, maps, gradient), found[2]) if by_product else found
 
 
 _FEW_PIXELS = 16
@@ -124,11 +140,23 @@ def _better_by_product(layer: nn.Conv2d, gradient: Tensor) -> bool:
 
 
 def _weight_gradient(layer: nn.Conv2d, maps: Tensor, gradient: Tensor) -> Tensor:
-    """``[N, K, h, w]`` from the layer's input ``[B, K, H, W]`` and its output's gradient, over all pixels at once."""
-    (height, width), (down, right) = layer.kernel_size, layer.stride
-    above, beside = (int(side) for side in layer.padding)
-    padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, beside, beside, above, above))
-    windows = padded.unfold(1, height, down).unfold(2, width, right)  # [B, rows, columns, K, h, w]
-    patches = windows.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)
-    product = gradient.permute(0, 2, 3, 1).flatten(0, 2).T @ patches
-    return product.unflatten(1, (height, width, -1)).permute(0, 3, 1, 2)
+    """``float32 [N, K, h, w]``: a product for each of the kernel's taps, over the pixels it sees and no padding."""
+    maps, gradient = maps.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
+    made = torch.empty(len(layer.weight), *layer.kernel_size, maps.shape[-1])
+    rows, columns = (
+        list(_seen(layer.kernel_size[axis], int(layer.padding[axis]), layer.stride[axis], maps.shape[1 + axis], out))
+        for axis, out in enumerate(gradient.shape[1:3])
+    )
+    for (row, above, below), (column, left, right) in itertools.product(rows, columns):
+        seen, made_of_it = maps[:, above, left].flatten(0, 2), gradient[:, below, right].flatten(0, 2)
+        made[:, row, column] = made_of_it.T @ seen
+    return made.permute(0, 3, 1, 2)
+
+
+def _seen(taps: int, padding: int, stride: int, inputs: int, outputs: int) -> Iterator[tuple[int, slice, slice]]:
+    """Along an axis, for each tap: the inputs it sees, and the outputs it sees them for."""
+    for tap in range(taps):
+        first = max(0, -((tap - padding) // stride))
+        end = max(first, min(outputs, (inputs - 1 + padding - tap) // stride + 1))
+        start = first * stride + tap - padding
+        yield tap, slice(start, start + (end - first) * stride, stride), slice(first, end)

@@ -47,8 +47,8 @@ class ColorCNN(nn.Module):
         return logits.permute(0, 2, 3, 1).softmax(dim=-1).permute(0, 3, 1, 2)  # dim=1 would leave channels-last memory
 
     def _color(self, features: Tensor) -> Tensor:
-        """The head's logits; its hidden layer is computed again for the backward pass rather than kept for it."""
-        if not torch.is_grad_enabled():
+        """The head's logits; its hidden layer is computed again for the backward pass, in bf16, half as large, kept."""
+        if not torch.is_grad_enabled() or features.dtype == torch.bfloat16:
             return self.head(features)
         return checkpoint(self.head, features, use_reentrant=False, preserve_rng_state=False)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.colorcnn.convolving import Convolutions
+from methods.colorcnn.convolving import Convolutions, convolve
+from methods.colorcnn.joining import convolve_joined
 
 
 def double_convolution(inputs: int, outputs: int) -> Convolutions:
@@ -41,28 +41,17 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         skips = [self.top(x)]
-        for convolve in self.down:
-            skips.append(convolve(skips[-1], prepare=_halve))
+        for stack in self.down:
+            skips.append(stack(skips[-1], first=_convolve_halved))
         features = skips.pop()
-        for convolve in self.up:
-            features = convolve(skips.pop(), features, prepare=_join)
+        for stack in self.up:
+            features = stack(skips.pop(), features, first=convolve_joined)
         return features
+
+
+def _convolve_halved(convolution: nn.Conv2d, maps: Tensor) -> Tensor:
+    return convolve(convolution, _halve, maps)
 
 
 def _halve(maps: Tensor, **_: bool) -> Tensor:
     return F.max_pool2d(maps, 2, ceil_mode=True)
-
-
-def _join(skip: Tensor, below: Tensor, again: bool = False) -> Tensor:
-    """The skip's maps and, interpolated to its size, those from below."""
-    risen = F.interpolate(below, skip.shape[2:], mode="bilinear", align_corners=True)
-    if again:
-        for part in (skip, risen):
-            if part.requires_grad:
-                part.register_hook(_dense)
-    return torch.cat((skip, risen), dim=1)
-
-
-def _dense(gradient: Tensor) -> Tensor:
-    """A slice of the joined maps' gradient in memory of its own: interpolation's backward pass is ten times as fast."""
-    return gradient.contiguous(memory_format=torch.channels_last)
