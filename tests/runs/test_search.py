@@ -280,7 +280,7 @@ search: {algorithm: grid, seconds: 25, concurrency: 1}
 
 
 def interrupted(bench: Workplace, text: str, at: str) -> str:
-    """What a search says that gets Ctrl-C as soon as it has said ``at``, and once more when it says what it keeps."""
+    """What a search says that gets Ctrl-C as soon as it has said ``at``, and again and again from its last word on."""
     process = subprocess.Popen(
         bench.command(*arguments(bench, text)),
         cwd=bench.folder,
@@ -290,12 +290,14 @@ def interrupted(bench: Workplace, text: str, at: str) -> str:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
-    seen, moments = "", [at, "Interrupted"]
+    seen, sent = "", False
     for line in process.stdout:
         seen += line
-        if moments and moments[0] in line:
+        if at in line and not sent:
             process.send_signal(signal.SIGINT)
-            del moments[0]
+            sent = True
+        while "Interrupted" in line and process.poll() is None:
+            process.send_signal(signal.SIGINT)
     assert process.wait() == 130, seen
     assert "Interrupted. Finished trials are kept" in seen
     assert "Go on with: fewcolors tune" in seen
