@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from methods.colorcnn import winograd
+
 Prepare = Callable[..., Tensor]
 """Called with tensors, and with ``again=True`` the second time."""
 
@@ -83,35 +85,59 @@ class _Convolution(torch.autograd.Function):
         ctx: Any, convolution: nn.Conv2d, prepare: Prepare, weight: Tensor, _bias: Tensor | None, *inputs: Tensor
     ) -> Tensor:
         ctx.convolution, ctx.prepare = convolution, prepare
-        ctx.save_for_backward(weight, *inputs)
-        return convolution(prepare(*inputs))
+        maps = prepare(*inputs)
+        form = form_of(convolution, weight, maps)
+        ctx.save_for_backward(form, *inputs)
+        return convolved(convolution, form, maps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, *inputs = ctx.saved_tensors
+        form, *inputs = ctx.saved_tensors
         _, _, weight_asked, bias_asked, *asked = ctx.needs_input_grad
         with torch.enable_grad():
             given = [tensor.detach().requires_grad_(wanted) for tensor, wanted in zip(inputs, asked, strict=True)]
             prepared = ctx.prepare(*given, again=True)
         of_prepared, of_weight, of_bias = gradients_of(
-            ctx.convolution, weight, prepared.detach(), gradient, (any(asked), weight_asked, bias_asked)
+            ctx.convolution, form, prepared.detach(), gradient, (any(asked), weight_asked, bias_asked)
         )
         if any(asked):
             prepared.backward(of_prepared)
-        of_parameters = (None if part is None else part.to(weight.dtype) for part in (of_weight, of_bias))
+        dtype = ctx.convolution.weight.dtype
+        of_parameters = (None if part is None else part.to(dtype) for part in (of_weight, of_bias))
         return None, None, *of_parameters, *(tensor.grad for tensor in given)
 
 
-def gradients_of(
-    layer: nn.Conv2d, weight: Tensor, maps: Tensor, gradient: Tensor, asked: tuple[bool, bool, bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Of the maps that a layer got, of its weight and of its bias, as asked.
+_ENOUGH_PIXELS = 512
+"""Of a batch; for fewer it takes longer to transform a weight than its use saves."""
 
-    weight: the layer's, or as much of it as belongs to the maps.
+
+def form_of(layer: nn.Conv2d, weight: Tensor, maps: Tensor) -> Tensor:
+    """A layer's weight, or as much of it as belongs to the maps, in the form that ``convolved`` takes least time with.
+
+    In Winograd's where that pays, else as it is.
     """
-    maps, weight = maps.to(gradient.dtype), weight.to(gradient.dtype)
+    pixels = maps[:, 0].numel()
+    if layer.bias is None and pixels >= _ENOUGH_PIXELS and winograd.pays(layer, weight, maps):
+        return winograd.transform(weight)
+    return weight
+
+
+def convolved(layer: nn.Conv2d, form: Tensor, maps: Tensor) -> Tensor:
+    """Maps through a layer with its weight in a form from ``form_of``."""
+    if winograd.is_transformed(form):
+        return winograd.convolve(maps, form)
+    return F.conv2d(maps, form, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+
+
+def gradients_of(
+    layer: nn.Conv2d, form: Tensor, maps: Tensor, gradient: Tensor, asked: tuple[bool, bool, bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Of the maps that a layer got, of its weight (not its form) and of its bias, of each at least where asked."""
+    if winograd.is_transformed(form):
+        return *winograd.gradients(gradient, maps, form), None
     of_maps, of_weight, of_bias = asked
+    maps, weight = maps.to(gradient.dtype), form.to(gradient.dtype)
     by_product = of_weight and _better_by_product(layer, gradient)
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
         gradient,

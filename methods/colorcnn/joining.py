@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from methods.colorcnn.convolving import convolve, gradients_of
+from methods.colorcnn.convolving import convolve, convolved, form_of, gradients_of
 
 _TAPS = 3
 """Of a kernel's side."""
@@ -58,35 +59,37 @@ class _Apart(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, convolution: nn.Conv2d, weight: Tensor, skip: Tensor, below: Tensor) -> Tensor:
         ctx.convolution = convolution
-        ctx.save_for_backward(weight, skip, below)
         of_skip, of_below = _parts(weight.to(skip.dtype), skip)
+        form = form_of(convolution, of_skip, skip)
+        ctx.save_for_backward(form, of_below, skip, below)
         (batch, _, height, width), (*_, low, narrow) = skip.shape, below.shape
+        rows, columns = _rises(low, height, skip.dtype, skip.device), _rises(narrow, width, skip.dtype, skip.device)
         tapped = _pixels(below) @ of_below.T  # [B h w, (kx ky N)]
-        wide = _rises(narrow, width, skip) @ tapped.view(batch * low, narrow * _TAPS, -1)  # [B h, W, (ky N)]
+        wide = columns @ tapped.view(batch * low, narrow * _TAPS, -1)  # [B h, W, (ky N)]
         wide = wide.view(batch, low, width, _TAPS, -1).transpose(2, 3).reshape(batch, low * _TAPS, -1)
-        made = F.conv2d(skip, of_skip, padding=1).permute(0, 2, 3, 1)
-        whole = torch.baddbmm(made.flatten(2), _rises(low, height, skip).expand(batch, -1, -1), wide)
+        made = convolved(convolution, form, skip).permute(0, 2, 3, 1)
+        whole = torch.baddbmm(made.flatten(2), rows.expand(batch, -1, -1), wide)
         return whole.view(made.shape).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, skip, below = ctx.saved_tensors
-        of_skip, of_below = _parts(weight.to(skip.dtype), skip)
+        form, of_below, skip, below = ctx.saved_tensors
         (batch, _, height, width), (*_, low, narrow) = skip.shape, below.shape
-        for_skip, for_its_part, _ = gradients_of(ctx.convolution, of_skip, skip, gradient, (True, True, False))
+        for_skip, for_its_part, _ = gradients_of(ctx.convolution, form, skip, gradient, (True, True, False))
 
+        rows, columns = _rises(low, height, skip.dtype, skip.device), _rises(narrow, width, skip.dtype, skip.device)
         whole = gradient.permute(0, 2, 3, 1).flatten(2)  # [B, H, (W N)]
-        wide = _rises(low, height, skip).T @ whole
+        wide = rows.T @ whole
         wide = wide.view(batch, low, _TAPS, width, -1).transpose(2, 3).reshape(batch * low, width, -1)
-        tapped = (_rises(narrow, width, skip).T @ wide).view(batch * low * narrow, -1)
+        tapped = (columns.T @ wide).view(batch * low * narrow, -1)
         for_below = (tapped @ of_below).view(batch, low, narrow, -1).permute(0, 3, 1, 2)
         for_its_taps = tapped.T @ _pixels(below)  # [(kx ky N), L]
 
         assert for_its_part is not None
-        for_weight = torch.empty_like(weight)
+        for_weight = torch.empty_like(ctx.convolution.weight)
         for_weight[:, : skip.shape[1]] = for_its_part
-        for_weight[:, skip.shape[1] :] = for_its_taps.view(_TAPS, _TAPS, len(weight), -1).permute(2, 3, 1, 0)
+        for_weight[:, skip.shape[1] :] = for_its_taps.view(_TAPS, _TAPS, len(for_weight), -1).permute(2, 3, 1, 0)
         return None, for_weight, for_skip, for_below
 
 
@@ -101,8 +104,9 @@ def _pixels(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def _rises(small: int, large: int, like: Tensor) -> Tensor:
+@cache
+def _rises(small: int, large: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """``[large, (small tap)]``: bilinear interpolation along a side, seen by each of a kernel's taps, zero beyond."""
-    ones = torch.eye(small, dtype=torch.float64, device=like.device)[None]
+    ones = torch.eye(small, dtype=torch.float64, device=device)[None]
     risen = F.interpolate(ones, large, mode="linear", align_corners=True)[0]  # [small, large]
-    return F.pad(risen, (1, 1)).unfold(1, large, 1).permute(2, 0, 1).flatten(1).to(like.dtype)
+    return F.pad(risen, (1, 1)).unfold(1, large, 1).permute(2, 0, 1).flatten(1).to(dtype)

@@ -81,9 +81,11 @@ def test_what_is_small_and_in_bf16_is_taken_apart_and_all_else_is_plain_to_the_b
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_nothing_is_kept_but_the_inputs(dtype):
+def test_no_maps_are_kept_but_the_inputs(dtype):
     layer, skip, below = given(SIZES["twice"], dtype)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
         convolve_joined(layer, skip, below)
-    assert {tensor.data_ptr() for tensor in kept} == {tensor.data_ptr() for tensor in (layer.weight, skip, below)}
+    others = [tensor for tensor in kept if tensor.data_ptr() not in (skip.data_ptr(), below.data_ptr())]
+    assert len(kept) == len(others) + 2
+    assert sum(tensor.numel() for tensor in others) == layer.weight.numel()
