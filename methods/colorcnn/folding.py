@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from typing import Any
 
@@ -18,43 +17,35 @@ def fold(network: nn.Module, probe: Tensor) -> nn.Module:
     """A frozen network's copy with each batch normalization folded into the convolution before it.
 
     In eval mode that is the same function up to rounding, and no map has to be kept for the normalization's backward
-    pass. The network itself where its ``forward`` cannot be traced, or the copy answers ``probe`` differently.
+    pass. Convolutions are ``FrozenConvolution`` in it, which round more in bf16 on a CPU. The network itself where its
+    ``forward`` cannot be traced, or the copy answers ``probe`` differently.
     """
     try:
         folded = fuse(network)
+        for layer in folded.modules():
+            # A subclass may compute something else; a weight that is no parameter is computed anew in each pass.
+            if type(layer) is nn.Conv2d and isinstance(layer.weight, nn.Parameter):
+                layer.__class__ = FrozenConvolution
         with torch.no_grad():
             torch.testing.assert_close(folded(probe), network(probe), rtol=1e-3, atol=1e-4)
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError):
         return network
-    for name, layer in list(folded.named_modules()):
-        if type(layer) is nn.Conv2d and isinstance(layer.weight, nn.Parameter):  # of no other kind, nothing computed
-            folded.set_submodule(name, FrozenConvolution(layer))
     return folded
 
 
-class FrozenConvolution(nn.Module):
-    """A convolution that brings its weight only once into the form that maps in bf16 on a CPU ask for."""
+class FrozenConvolution(nn.Conv2d):
+    """A convolution whose weight never changes: where Winograd's form pays, it is brought into it once."""
 
-    def __init__(self, layer: nn.Conv2d) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if winograd.pays(self.layer, self.layer.weight, maps):
-            made: Tensor = _Frozen.apply(maps, self._transformed, self.layer.bias)
-        elif maps.dtype == torch.bfloat16 and maps.device.type == "cpu":
-            made = self._rounded(maps)
-        else:
-            made = self.layer(maps)
+    def forward(self, input: Tensor) -> Tensor:
+        if not winograd.pays(self, self.weight, input):
+            return super().forward(input)
+        made: Tensor = _Frozen.apply(input, self._transformed, self.bias)
         return made
 
     @cached_property
     def _transformed(self) -> Tensor:
-        return winograd.transform(self.layer.weight)
-
-    @cached_property
-    def _rounded(self) -> nn.Module:
-        return copy.deepcopy(self.layer).bfloat16()
+        with torch.inference_mode(False), torch.no_grad():
+            return winograd.transform(self.weight)
 
 
 class _Frozen(torch.autograd.Function):

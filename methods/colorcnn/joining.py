@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from methods.colorcnn.convolving import convolve, convolved, form_of, gradients_of
+from methods.colorcnn.winograd import is_transformed
 
 _TAPS = 3
 """Of a kernel's side."""
@@ -18,7 +19,7 @@ _LARGEST_SIDE = 64
 
 
 def convolve_joined(convolution: nn.Conv2d, skip: Tensor, below: Tensor) -> Tensor:
-    """``convolution(cat(skip, risen))``, differentiable once: ``[B, N, H, W]``, keeping nothing but its inputs.
+    """``convolution(cat(skip, risen))``, differentiable once: ``[B, N, H, W]``, keeping no maps but its inputs.
 
     skip: ``[B, K, H, W]``; below: ``[B, L, h, w]``, which risen is to ``[B, L, H, W]`` bilinearly (``align_corners``).
     The convolution is 3x3, padded by 1, without bias. Maps in bf16 on a CPU are convolved apart where they are at most
@@ -61,7 +62,7 @@ class _Apart(torch.autograd.Function):
         ctx.convolution = convolution
         of_skip, of_below = _parts(weight.to(skip.dtype), skip)
         form = form_of(convolution, of_skip, skip)
-        ctx.save_for_backward(form, of_below, skip, below)
+        ctx.save_for_backward(weight, form if is_transformed(form) else None, skip, below)
         (batch, _, height, width), (*_, low, narrow) = skip.shape, below.shape
         rows, columns = _rises(low, height, skip.dtype, skip.device), _rises(narrow, width, skip.dtype, skip.device)
         tapped = _pixels(below) @ of_below.T  # [B h w, (kx ky N)]
@@ -74,7 +75,9 @@ class _Apart(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        form, of_below, skip, below = ctx.saved_tensors
+        weight, transformed, skip, below = ctx.saved_tensors
+        of_skip, of_below = _parts(weight.to(skip.dtype), skip)
+        form = of_skip if transformed is None else transformed
         (batch, _, height, width), (*_, low, narrow) = skip.shape, below.shape
         for_skip, for_its_part, _ = gradients_of(ctx.convolution, form, skip, gradient, (True, True, False))
 
@@ -87,9 +90,9 @@ class _Apart(torch.autograd.Function):
         for_its_taps = tapped.T @ _pixels(below)  # [(kx ky N), L]
 
         assert for_its_part is not None
-        for_weight = torch.empty_like(ctx.convolution.weight)
+        for_weight = torch.empty_like(weight)
         for_weight[:, : skip.shape[1]] = for_its_part
-        for_weight[:, skip.shape[1] :] = for_its_taps.view(_TAPS, _TAPS, len(for_weight), -1).permute(2, 3, 1, 0)
+        for_weight[:, skip.shape[1] :] = for_its_taps.view(_TAPS, _TAPS, len(weight), -1).permute(2, 3, 1, 0)
         return None, for_weight, for_skip, for_below
 
 

@@ -25,11 +25,13 @@ _FEW_PIXELS = 16
 
 def pays(layer: nn.Conv2d, weight: Tensor, maps: Tensor) -> bool:
     """Whether this form exists for a layer's weight, or a part of it, and takes less time: bf16 on a CPU."""
-    form = (layer.kernel_size, layer.stride, layer.padding, layer.padding_mode, layer.dilation, layer.groups)
+    geometry = (layer.kernel_size, layer.stride, layer.padding, layer.padding_mode, layer.dilation, layer.groups)
     return (
         maps.dtype == torch.bfloat16
+        and maps.dim() == 4
+        and len(maps) > 0
         and maps.device.type == "cpu"
-        and form == ((3, 3), (1, 1), (1, 1), "zeros", (1, 1), 1)
+        and geometry == ((3, 3), (1, 1), (1, 1), "zeros", (1, 1), 1)
         and min(weight.shape[:2]) >= _FEWEST_CHANNELS
         and all(side % 2 == 0 and side <= _LARGEST_SIDE for side in maps.shape[2:])
     )
@@ -42,8 +44,9 @@ def transform(weight: Tensor) -> Tensor:
     return (_of_kernels() @ taps.view(9, -1)).view(16, *weight.shape[:2])
 
 
-def is_transformed(weight: Tensor) -> bool:
-    return weight.dim() == 3
+def is_transformed(form: Tensor) -> bool:
+    """Whether that is what ``transform`` made of a weight, which has four dimensions itself."""
+    return form.dim() == 3
 
 
 def convolve(maps: Tensor, transformed: Tensor) -> Tensor:

@@ -80,12 +80,13 @@ def test_what_is_small_and_in_bf16_is_taken_apart_and_all_else_is_plain_to_the_b
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_no_maps_are_kept_but_the_inputs(dtype):
-    layer, skip, below = given(SIZES["twice"], dtype)
+@pytest.mark.parametrize(("dtype", "channels"), [(torch.float32, 3), (torch.bfloat16, 3), (torch.bfloat16, 256)])
+def test_nothing_is_kept_but_the_inputs_and_a_transformed_weight(dtype, channels):
+    layer, skip, below = given(((16, 16), (8, 8)), dtype, channels=(channels, 4), outputs=256)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
         convolve_joined(layer, skip, below)
-    others = [tensor for tensor in kept if tensor.data_ptr() not in (skip.data_ptr(), below.data_ptr())]
-    assert len(kept) == len(others) + 2
-    assert sum(tensor.numel() for tensor in others) == layer.weight.numel()
+    inputs = {tensor.data_ptr() for tensor in (layer.weight, skip, below)}
+    others = [tensor for tensor in kept if tensor.data_ptr() not in inputs]
+    assert len(kept) == len(inputs) + len(others)
+    assert [tuple(tensor.shape) for tensor in others] == ([(16, 256, 256)] if channels == 256 else [])

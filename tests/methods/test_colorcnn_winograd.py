@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from methods.colorcnn import winograd
 from methods.colorcnn.convolving import Convolutions, convolved, form_of, gradients_of
-from methods.colorcnn.folding import FrozenConvolution
 from methods.colorcnn.joining import convolve_joined
 
 SIDES = [(2, 2), (4, 4), (2, 8), (4, 6), (8, 8), (16, 10)]
@@ -100,6 +99,8 @@ SMALL = (32, 256, 4, 4)
         ({}, SMALL, torch.float32, False),
         ({}, (32, 256, 4, 5), torch.bfloat16, False),
         ({}, (32, 256, 4, 18), torch.bfloat16, False),
+        ({}, (256, 4, 4), torch.bfloat16, False),
+        ({}, (0, 256, 4, 4), torch.bfloat16, False),
         ({"stride": 2}, SMALL, torch.bfloat16, False),
         ({"padding": 0}, SMALL, torch.bfloat16, False),
         ({"dilation": 2}, SMALL, torch.bfloat16, False),
@@ -122,24 +123,6 @@ def test_a_weight_that_changes_is_transformed_for_no_few_pixels_and_no_bias():
     assert form_of(layer, layer.weight, maps[:31]) is layer.weight
     layer = layer_of(256, 256, bias=True)
     assert form_of(layer, layer.weight, maps) is layer.weight
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("channels", "transformed"), [(256, 1), (64, 0)])
-def test_a_frozen_layer_is_brought_into_form_once_and_stays_the_same_function(channels, transformed, bias):
-    layer = layer_of(channels, channels, bias).requires_grad_(False)
-    frozen = FrozenConvolution(layer)
-    for batch, times in ((1, transformed), (8, 0), (8, 0)):
-        maps = draw(batch, channels, 4, 4)
-        with torch.autocast("cpu", dtype=torch.bfloat16), counted("transform") as transform:
-            found = differentiate(lambda maps: frozen(maps).add_(1), [maps], torch.bfloat16)
-            rounded = differentiate(lambda maps: layer(maps).add_(1), [maps], torch.bfloat16)
-        for one, other in zip(found, rounded, strict=True):
-            assert one.dtype == torch.bfloat16
-            assert transformed or torch.equal(one, other)
-            assert (one - other).norm() < 0.03 * other.norm()
-        assert transform.call_count == times
-    assert torch.equal(frozen(maps), layer(maps)), "fp32 is the layer's own"
 
 
 def test_a_stack_and_joined_maps_are_trained_through_it():
