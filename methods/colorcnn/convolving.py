@@ -71,7 +71,7 @@ class _Activation:
 def convolve(convolution: nn.Conv2d, prepare: Prepare, *inputs: Tensor) -> Tensor:
     """``convolution(prepare(*inputs))``, differentiable once; keeps the inputs and not what they are prepared to.
 
-    And the weight, as ``form_of`` makes it. The convolution's padding is with zeros, stated in numbers.
+    The weight is kept as ``form_of`` makes it. The convolution's padding is with zeros, stated in numbers.
     """
     if not torch.is_grad_enabled():
         return convolution(prepare(*inputs))

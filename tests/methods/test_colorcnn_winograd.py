@@ -27,21 +27,13 @@ def draw(*shape):
     return channels_last(torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))))
 
 
-def layer_of(inputs, outputs, bias=False, **options):
+def layer_of(inputs, outputs, bias=False):
     torch.manual_seed(0)
-    layer = nn.Conv2d(inputs, outputs, 3, **{"padding": 1, "bias": bias} | options)
-    return layer.to(memory_format=torch.channels_last)
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
 
 
 def counted(function):
     return mock.patch.object(winograd, function, wraps=getattr(winograd, function))
-
-
-def differentiate(function, tensors, dtype):
-    """Its answer and its gradients for the tensors, of a sum with weights drawn once."""
-    given = [tensor.detach().to(dtype).requires_grad_() for tensor in tensors]
-    answer = function(*given)
-    return answer.detach(), *torch.autograd.grad(answer, given, draw(*answer.shape).to(dtype))
 
 
 def worst(found, rounded, exact):
