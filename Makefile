@@ -1,11 +1,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OPTIONS ?=
 
 .PHONY: quickstart test check clean
 
 quickstart: $(VENV)/installed
-	$(BIN)/fewcolors run examples/quickstart.yaml
+	$(BIN)/fewcolors run examples/quickstart.yaml $(OPTIONS)
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/pytest

@@ -1,0 +1,14 @@
+"""Every test works in an empty folder of its own, whatever lies where the tests were started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FEWCOLORS_STORE", "FEWCOLORS_DATA_ROOT", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
