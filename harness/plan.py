@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
 from harness.registry import Plugin
 from harness.sources import source_digest
-from harness.spec import Choice, Spec
-from harness.spec_schema import Resources, Stage
+from harness.spec.resolve import Choice, Spec
+from harness.spec.schema import Resources, Stage
 
 T = TypeVar("T")
 

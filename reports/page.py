@@ -19,7 +19,7 @@ from reports.originals import originals
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
-from reports.search import sections as search_sections
+from reports.search.section import sections as search_sections
 from reports.significance import significance_table
 from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
 from reports.story import QUESTION, Answer, answer

@@ -45,8 +45,8 @@ def validate(
     """Holds a method against the contract and prints what is wrong; exit code 1 where something is."""
     from harness.discovery import discover
     from harness.sources import read_source
-    from harness.spec_file import read_param
-    from harness.validate import check_method
+    from harness.spec.file import read_param
+    from harness.work.validate import check_method
 
     sources = [read_source(source) for source in plugin]
     method = discover(sources).get("method", name, "validate")

@@ -32,7 +32,7 @@ from harness.cli.app import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.run import Ending
+    from harness.run.execute import Ending
 
 
 @app.command()
@@ -49,8 +49,8 @@ def plan(
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
 ) -> None:
     """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
-    from harness.run import prepare
-    from harness.spec_schema import STAGES
+    from harness.run.execute import prepare
+    from harness.spec.schema import STAGES
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen = console()
@@ -85,7 +85,7 @@ def run(
     gpus: Gpus = None,
 ) -> None:
     """Runs a spec: whatever is not stored yet, then the report."""
-    from harness.run import execute, prepare
+    from harness.run.execute import execute, prepare
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen, folder = console(), out or Path("runs") / request.spec.name
@@ -134,8 +134,8 @@ def report(
 ) -> None:
     """Writes a run's reports again, from what is stored; those of each task where several were searched."""
     from harness.discovery import discover
-    from harness.results import gather, runs_in
-    from harness.run import Ending, write_reports
+    from harness.run.execute import Ending, write_reports
+    from harness.run.results import gather, runs_in
     from harness.sources import read_source
 
     registry = discover([read_source(name) for name in plugin])
@@ -158,9 +158,9 @@ def status(
     """How far a run is: what is done, running, failed."""
     from collections import Counter
 
-    from harness.events import last_run
-    from harness.results import EVENTS, read_plan, store_of
-    from harness.spec_schema import STAGES
+    from harness.run.events import last_run
+    from harness.run.results import EVENTS, read_plan, store_of
+    from harness.spec.schema import STAGES
 
     content = read_plan(run)
     kept = store_of(content, store)

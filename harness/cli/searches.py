@@ -46,7 +46,7 @@ def tune(
     gpus: Gpus = None,
 ) -> None:
     """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
-    from harness.tuning import execute_search, prepare_search
+    from harness.search.tuning import execute_search, prepare_search
 
     request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
     screen, folder = console(), out or Path("runs") / request.spec.name

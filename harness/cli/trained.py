@@ -14,10 +14,10 @@ from harness.contracts import BadInput, Level
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.photos import Photo
-    from harness.reducing import Errand, Outcome, Reducer
     from harness.registry import Plugin, Registry
-    from harness.trained import Which
+    from harness.trained.find import Which
+    from harness.trained.photos import Photo
+    from harness.trained.reducing import Errand, Outcome, Reducer
 
 _COMPARED_IMAGES = 256
 
@@ -55,9 +55,9 @@ def quantize(
 ) -> None:
     """Gives image files few colors: indexed PNG by any method, or a codec's own files."""
     from harness.discovery import discover
-    from harness.reducing import errands
     from harness.sources import read_source
-    from harness.trained import Which
+    from harness.trained.find import Which
+    from harness.trained.reducing import errands
 
     registry = discover([read_source(name) for name in plugin])
     which = Which(dataset, classifier, seed)
@@ -76,8 +76,8 @@ def quantize(
 
 
 def _untrained(registry: Registry, name: str, param: Sequence[str], colors: int | None, quality: int | None) -> Reducer:
-    from harness.reducing import Reducer
-    from harness.spec_file import read_param
+    from harness.spec.file import read_param
+    from harness.trained.reducing import Reducer
 
     plugin = registry.get("method", name, "--method")
     if plugin.learns:
@@ -100,8 +100,8 @@ def _from_run(
     quality: int | None,
     which: Which,
 ) -> Reducer:
-    from harness.reducing import Reducer
-    from harness.trained import exact_device, find_trained, find_variant, narrowed, open_run, ready_method
+    from harness.trained.find import exact_device, find_trained, find_variant, narrowed, open_run, ready_method
+    from harness.trained.reducing import Reducer
 
     opened = open_run(run, store, registry)
     cell = find_variant(opened, variant)[0]
@@ -136,7 +136,7 @@ def _reduce_all(screen: Console, reducer: Reducer, todo: Sequence[Errand]) -> in
     """One line an image, a bar on a terminal, and a summary of several; says how many failed."""
     from rich.progress import MofNCompleteColumn, Progress
 
-    from harness.reducing import reduce_photos
+    from harness.trained.reducing import reduce_photos
 
     def announce(photo: Photo, tiles: int) -> None:
         height, width = photo.size
@@ -197,11 +197,11 @@ def export(
     """Takes a trained method out of a run: safetensors with a card that says all about it, and ONNX."""
     from harness.contracts import ContractError
     from harness.discovery import discover
-    from harness.exporting import card_of, export_name, write_export
-    from harness.onnx_export import check_packages, export_onnx
-    from harness.photos import make_folder
     from harness.sources import read_source
-    from harness.trained import Which, find_trained, find_variant, open_run, ready_dataset, ready_method
+    from harness.trained.exporting import card_of, export_name, write_export
+    from harness.trained.find import Which, find_trained, find_variant, open_run, ready_dataset, ready_method
+    from harness.trained.onnx import check_packages, export_onnx
+    from harness.trained.photos import make_folder
     from harness.writing import write_whole
 
     opened = open_run(run, store, discover([read_source(name) for name in plugin]))
@@ -270,11 +270,11 @@ def explain(
 ) -> None:
     """Shows what the network sees in any test images of a run: a page of pictures, and the pictures."""
     from harness.discovery import discover
-    from harness.inspecting import check, chosen_cells, look_into
-    from harness.photos import make_folder
-    from harness.results import gather
+    from harness.run.results import gather
     from harness.sources import read_source
-    from harness.trained import Which, exact_device, open_run
+    from harness.trained.find import Which, exact_device, open_run
+    from harness.trained.inspecting import check, chosen_cells, look_into
+    from harness.trained.photos import make_folder
 
     registry = discover([read_source(name) for name in plugin])
     page = registry.get("report", "gallery", "explain").make({}, "explain")

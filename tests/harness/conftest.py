@@ -18,7 +18,7 @@ from pydantic import Field
 from harness.contracts import BadInput, DatasetArrays, Images, Lesson, Needs, Palettized, Split
 from harness.registry import Registry, classifier, codec, dataset, quantizer, report
 from harness.sources import source_digest
-from harness.spec import Spec, resolve
+from harness.spec.resolve import Spec, resolve
 
 
 @quantizer("flat", summary="every pixel the first color")

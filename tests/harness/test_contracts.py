@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from harness.applying import decode_all, encode_all, palettize_all
 from harness.contracts import ContractError, DatasetArrays, Palettized, Split, check_palettized
+from harness.work.applying import decode_all, encode_all, palettize_all
 
 
 @st.composite

@@ -8,7 +8,7 @@ from harness.contracts import BadInput, Needs
 from harness.discovery import discover
 from harness.plan import DEFAULT_NEEDS, check_inputs, make_plan
 from harness.sources import read_source
-from harness.spec import resolve
+from harness.spec.resolve import resolve
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from rich.console import Console
 from workplace import EXAMPLES, REPOSITORY, Workplace
 
 from harness.discovery import discover
-from harness.jobs import Context, run_job
 from harness.plan import make_plan
 from harness.registry import Registry
-from harness.run import Request, execute, prepare
-from harness.spec import Spec, resolve
-from harness.spec_file import override, read_spec
+from harness.run.execute import Request, execute, prepare
+from harness.spec.file import override, read_spec
+from harness.spec.resolve import Spec, resolve
+from harness.work.jobs import Context, run_job
 
 PAPER = EXAMPLES / "paper"
 BITS = (2, 4, 8, 16, 32, 64)

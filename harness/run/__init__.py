@@ -1,0 +1,1 @@
+"""A run from spec to report: scheduling on Ray, progress, events, results."""

@@ -1,0 +1,277 @@
+"""The one module that talks to Ray: joining or starting a cluster, and jobs as its tasks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+import traceback
+import uuid
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.complaints import told
+from harness.contracts import BadInput, EpochCallback
+from harness.discovery import discover
+from harness.plan import Job
+from harness.registry import Registry
+from harness.run.schedule import Lost, Outcome
+from harness.sources import Source
+from harness.work.jobs import Context, run_job
+from harness.work.store import Store
+
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+
+OBJECT_STORE_BYTES = 128 << 20
+"""Of a cluster of our own: jobs pass keys, not arrays."""
+_SURVEY_SECONDS = 2.0
+"""How old what is known of the cluster may be."""
+_CONNECT_SECONDS = 10.0
+_NODE_LOST = "its node was lost"
+
+
+@contextlib.contextmanager
+def connect(address: str | None, cpus: int | None = None, gpus: int | None = None) -> Iterator[None]:
+    """Joins the cluster at ``address`` or ``RAY_ADDRESS``, else starts one on this machine; leaves it at the end.
+
+    cpus, gpus: of a cluster started here (GPUs may be logical). Raises BadInput where a cluster can't be joined.
+    """
+    target = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {}
+    if target == "local":
+        own = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    else:
+        if cpus is not None or gpus is not None:
+            raise BadInput(f"--cpus and --gpus describe a cluster started here, {target} has its own.")
+        _check_listens(target)
+    import ray
+
+    try:
+        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().splitlines()
+        raise BadInput(
+            f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
+            "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
+        ) from None
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        # Ray prints a paragraph for every lost worker, from a thread of its own; the events say the same.
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            try:
+                yield
+            finally:
+                ray.shutdown()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
+    """A batch system's SIGTERM ends a run as Ctrl-C does. (Ray's own handler would dump a stack and be gone.)"""
+    raise KeyboardInterrupt
+
+
+def _check_listens(address: str) -> None:
+    """Ray itself would wait for minutes where nobody listens. Raises BadInput."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise BadInput(
+            f"the Ray cluster at {address} cannot be joined: nobody answers there ({error.strerror or error})."
+        ) from None
+
+
+class RayPool:
+    """Tasks on the cluster that ``connect`` joined. sources: plugins that workers can't import by themselves."""
+
+    def __init__(self, store: Store, sources: Sequence[Source] = ()) -> None:
+        import ray
+
+        self._ray = ray
+        self._payload = ray.put(Surroundings.here(store, sources))
+        self._started = store.root.resolve() / "started"
+        self._started.mkdir(exist_ok=True)
+        self._marks: dict[Hashable, Path] = {}
+        self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
+        self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
+        self._surveyed = -_SURVEY_SECONDS
+        self._capacity = (0.0, 0.0)
+        self._lost_nodes: set[str] = set()
+        self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+
+    def capacity(self) -> tuple[float, float]:
+        self._survey()
+        return self._capacity
+
+    def _survey(self) -> None:
+        if time.monotonic() - self._surveyed > _SURVEY_SECONDS:
+            total = self._ray.cluster_resources()
+            self._capacity = total.get("CPU", 0.0), total.get("GPU", 0.0)
+            self._lost_nodes = {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
+            self._surveyed = time.monotonic()
+
+    def occupies(self, job: Job) -> tuple[float, float]:
+        gpus = job.needs.gpus or 0.0
+        share = 1.0 if gpus == "required" else gpus if self.has_gpus else 0.0
+        return float(job.needs.cpus or 1), float(share)
+
+    def check(self, jobs: Iterable[Job]) -> None:
+        """Raises BadInput for a job that no node of the cluster could ever run."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        for job in jobs:
+            cpus, gpus = self.occupies(job)
+            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(job.needs.memory or 0)}
+            if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
+                has = "; ".join(_in_words(node) for node in nodes)
+                raise BadInput(
+                    f"resources.{job.stage}: {job.name} needs {_in_words(wanted)}, which no node of this cluster has "
+                    f"({has})."
+                )
+
+    def submit(self, jobs: Sequence[Job]) -> Hashable:
+        cpus, gpus = self.occupies(jobs[0])
+        # A process that is over gives its GPU's memory back, and the next one is told its GPU anew.
+        task = (self._task_in_fresh_process if gpus else self._task).options(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            memory=jobs[0].needs.memory,
+            scheduling_strategy="SPREAD",
+            name=f"{jobs[0].stage}: {jobs[0].name}",
+        )
+        mark = self._started / f".partial-{uuid.uuid4().hex}"
+        handle: Hashable = task.remote(self._payload, list(jobs), gpus > 0, str(mark))
+        self._marks[handle] = mark
+        return handle
+
+    def has_started(self, task: Hashable) -> bool:
+        return self._marks[task].exists()
+
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
+        if not tasks:
+            time.sleep(seconds)
+            return []
+        ended, running = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+        left_behind = [task for task in running if self._is_left_behind(task)]
+        return [*((task, self._ending(task)) for task in ended), *((task, self._give_up(task)) for task in left_behind)]
+
+    def _is_left_behind(self, task: Any) -> bool:
+        """Whether it runs on a node that is lost. Ray tells of such a task only once its worker's connection breaks."""
+        self._survey()
+        return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
+
+    def _give_up(self, task: Any) -> Lost:
+        self._marks.pop(task).unlink(missing_ok=True)
+        return Lost(_NODE_LOST)
+
+    def _ending(self, task: Any) -> list[Outcome] | Lost:
+        self._marks.pop(task).unlink(missing_ok=True)
+        try:
+            outcomes: list[Outcome] = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            return Lost(_plainly(error))
+        return outcomes
+
+    def cancel(self, task: Any) -> None:
+        self._ray.cancel(task, force=True)
+
+
+def _in_words(resources: Mapping[str, float]) -> str:
+    amounts = {name: resources.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
+    memory = f"{amounts.pop('memory') / 2**30:.3g} GiB of memory"
+    return ", ".join([*(f"{amount:g} {name}" for name, amount in amounts.items()), memory])
+
+
+def _plainly(error: Exception) -> str:
+    known = {
+        "WorkerCrashedError": "its worker process died",
+        "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
+        "NodeDiedError": _NODE_LOST,
+        "TaskCancelledError": "it was stopped",
+    }
+    lines = str(error).strip().splitlines()
+    return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker takes over from the driver: the store, the folder, our environment variables, plugins."""
+
+    store: str
+    folder: str
+    environment: dict[str, str]
+    sources: tuple[Source, ...]
+
+    @classmethod
+    def here(cls, store: Store, sources: Sequence[Source]) -> Surroundings:
+        own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
+        return cls(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources))
+
+    def enter(self, on_gpu: bool, on_epoch: EpochCallback | None = None) -> Context:
+        """Makes this process one that works for the driver."""
+        os.environ.update(self.environment)
+        with contextlib.suppress(OSError):
+            os.chdir(self.folder)
+        return Context(Store(Path(self.store)), _registry(self.sources), _device(on_gpu), on_epoch)
+
+
+def _execute(driver: Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
+    """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
+
+    mark: a file that is there once the task has begun, with the Ray node's id.
+    """
+    Path(mark).write_text(_node())
+    return [_outcome(job, driver, on_gpu) for job in jobs]
+
+
+def _host() -> str:
+    """This machine's name and the Ray node's: several nodes may share a machine."""
+    return f"{socket.gethostname()}/{_node()[:8]}"
+
+
+def _node() -> str:
+    import ray
+
+    node: str = ray.get_runtime_context().get_node_id()
+    return node
+
+
+def _outcome(job: Job, driver: Surroundings, on_gpu: bool) -> Outcome:
+    started, message, text = time.perf_counter(), "", ""
+    store = Store(Path(driver.store))
+    try:
+        if not store.has(job.stage, job.key):
+            run_job(job, driver.enter(on_gpu))
+    except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
+        if not store.has(job.stage, job.key):
+            message, text = told(error), traceback.format_exc()
+    return Outcome(job.key, time.perf_counter() - started, _host(), message, text)
+
+
+@cache
+def _registry(sources: tuple[Source, ...]) -> Registry:
+    return discover(sources, Path(tempfile.gettempdir()))
+
+
+def _device(on_gpu: bool) -> str:
+    if not on_gpu:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,161 @@
+"""A run from spec to report: what is asked, what is stored already, the rest on Ray, then the reports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from harness.contracts import BadInput, Results
+from harness.discovery import discover
+from harness.plan import Job, Plan, check_inputs, make_plan
+from harness.registry import Plugin, Registry
+from harness.run.events import EventLog
+from harness.run.progress import Progress
+from harness.run.results import EVENTS, SPEC, gather, write_plan
+from harness.run.schedule import Schedule, Survey, survey
+from harness.sources import Source, read_source
+from harness.spec.file import override, read_spec
+from harness.spec.resolve import Spec, resolve
+from harness.work.store import Store
+from harness.writing import write_yaml
+
+if TYPE_CHECKING:
+    from harness.run.cluster import RayPool
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A validated spec with its plan, its store and what of it is still to do."""
+
+    spec: Spec
+    plan: Plan
+    store: Store
+    registry: Registry
+    sources: tuple[Source, ...]
+    survey: Survey
+
+    def state(self, job: Job) -> str:
+        """``to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        if job.key in self.survey.pending:
+            return "to run"
+        return "stored" if self.store.has(job.stage, job.key) else "not needed"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended. pages: what each report wrote, by its plugin's name."""
+
+    results: Results
+    pages: dict[str, Path]
+    broken_reports: tuple[str, ...]
+    computed: int
+
+    @property
+    def complete(self) -> bool:
+        return not self.broken_reports and all(cell.status == "ok" for cell in self.results.cells)
+
+
+def prepare(
+    path: Path,
+    store: Path,
+    plugins: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    classifiers: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    colors: Sequence[int] = (),
+    scale: str | None = None,
+) -> Request:
+    """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
+    content = override(read_spec(path), instead, further_methods=methods)
+    sources = tuple(read_source(plugin) for plugin in plugins)
+    registry = discover(sources)
+    spec = resolve(content, registry, scale)
+    if spec.searched:
+        raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
+    return request_for(spec, Store(store), registry, sources)
+
+
+def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
+    """Plans a spec, looks up what is stored, and lets plugins check what they will read. Raises BadInput."""
+    plan = make_plan(spec)
+    todo = survey(plan, store)
+    pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
+        if choice.name in pending:
+            check_inputs(choice)
+    return Request(spec, plan, store, registry, sources, todo)
+
+
+def execute(
+    request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
+) -> Ending:
+    """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
+    request.store.create()
+    pending = request.survey.pending
+    with contextlib.ExitStack() as stack:
+        pool = None
+        if pending:
+            from harness.run.cluster import RayPool, connect
+
+            stack.enter_context(connect(address, cpus, gpus))
+            pool = RayPool(request.store, request.sources)
+            pool.check(request.plan.jobs[key] for key in pending)
+        try:
+            write_yaml(folder / SPEC, request.spec.written_out())
+            write_plan(folder, request.spec, request.plan, request.store)
+        except OSError as error:
+            raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
+        compute(request.plan, request.survey, request.store, pool, EventLog(folder / EVENTS), console)
+    results = gather(folder)
+    pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
+    return Ending(results, pages, broken, len(pending))
+
+
+def compute(
+    plan: Plan, todo: Survey, store: Store, pool: RayPool | None, log: EventLog, console: Console
+) -> Schedule | None:
+    """Does what is pending (there is a pool where anything is) and logs it; gives the schedule as it ended."""
+    log("run-started", message=f"{len(plan.cells)} cells, {len(todo.pending)} jobs to run")
+    for key, sentence in todo.damaged.items():
+        store.remove(plan.jobs[key].stage, key)
+        console.print(sentence, style="yellow", markup=False)
+        log("damaged", message=sentence)
+    for key, job in plan.jobs.items():
+        if key not in todo.pending and store.has(job.stage, key):
+            log("cached", job)
+    schedule = None
+    if pool is not None:
+        progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
+        log.listeners = (progress,)
+        schedule = Schedule(plan, todo.pending, pool, log, progress.tick)
+        with progress:
+            schedule.run()
+    log("run-ended")
+    return schedule
+
+
+def write_reports(
+    plugins: Sequence[Plugin], results: Results, folder: Path, console: Console
+) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Each report's page by its plugin's name, and the names of those that raised; one costs only itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pages, broken = dict[str, Path](), []
+    for plugin in plugins:
+        try:
+            report: Any = plugin.make({}, f"report {plugin.name}")
+            pages[plugin.name] = report.write(results, folder)
+        except Exception as error:  # noqa: BLE001 - a stranger's report may fail in any way
+            console.print(f"report {plugin.name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            broken.append(plugin.name)
+    return pages, tuple(broken)

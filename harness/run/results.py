@@ -1,0 +1,205 @@
+"""From a run's folder and its store to what reports read."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from harness.contracts import BadInput, Cell, Failure, Precision, Results, Searched
+from harness.plan import Plan
+from harness.run.events import Event, last_run
+from harness.spec.resolve import Choice, Spec
+from harness.work.artifacts import ABOUT, GALLERY, read_about
+from harness.work.explaining import read_pictures
+from harness.work.store import Store
+from harness.writing import write_json
+
+PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
+SEARCH, SEARCHES = "search.yaml", "searches.json"
+
+
+def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
+    """Writes ``plan.json``: jobs with keys, inputs and resources, and all that ``gather`` needs."""
+    write_json(
+        folder / PLAN,
+        {
+            "spec": spec.written_out(),
+            "store": str(store.root.resolve()),
+            "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
+            "cells": [dataclasses.asdict(cell) for cell in plan.cells],
+            "recipes": [_recipe("dataset", d, ()) | {"credit": d.plugin.credit} for d in spec.datasets]
+            + [
+                _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision)
+                for c in spec.classifiers
+            ]
+            + [
+                _recipe("quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)), spec.precision)
+                for m in spec.methods
+                if m.plugin.learns
+            ],
+        },
+    )
+
+
+def _recipe(
+    what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]], precision: Precision = "fp32"
+) -> dict[str, Any]:
+    """Parameters and where they are not the paper's; of those left at None, and of those that the plugin names in
+    ``told``, its ``departures`` knows."""
+    params, paper, told = choice.params, choice.plugin.paper, getattr(choice.instance, "told", ())
+    differs = [
+        f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
+        for name, value in paper.items()
+        if name not in told and params[name] is not None and params[name] != value
+    ]
+    ask = getattr(choice.instance, "departures", None)
+    if ask is not None:
+        for dataset, classifiers in tasks:
+            differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
+    if precision != "fp32":
+        differs.append(f"precision is {precision}, the paper has fp32")
+    if choice.train_images is not None:
+        differs.append(_at_most(choice.train_images))
+    return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}
+
+
+def _at_most(train_images: int) -> str:
+    return f"at most {train_images:,} of its training images are used, each class with its share"
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The content of a run's ``plan.json``. Raises BadInput."""
+    try:
+        content: dict[str, Any] = json.loads((folder / PLAN).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}.") from None
+    except ValueError as error:
+        raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
+    if not isinstance(content, dict) or not {"spec", "store", "jobs", "cells", "recipes"} <= set(content):
+        raise BadInput(f"{folder / PLAN}: not the plan of a run; run the spec again.")
+    return content
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run in ``folder``; where several tasks were searched, the run of each below it. Raises BadInput."""
+    if (folder / PLAN).is_file() or not (folder / SEARCH).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{PLAN}"))
+    if not found:
+        raise BadInput(
+            f"{folder}: the search there is not over, it has nothing to report yet; go on with fewcolors tune."
+        )
+    return found
+
+
+def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:
+    """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
+    root = moved_to or Path(content["store"])
+    if not root.is_dir():
+        raise BadInput(f"{root}: there is no store; say with --store where it is now.")
+    return Store(root)
+
+
+def gather(folder: Path, moved_to: Path | None = None) -> Results:
+    """All cells of a run, whatever their status. moved_to: its store, if that is no longer where the run left it."""
+    content = read_plan(folder)
+    store = store_of(content, moved_to)
+    events = list(last_run(folder / EVENTS))
+    failed = {event.key: event for event in events if event.event == "failed"}
+    blocked = {event.key: event.message for event in events if event.event == "blocked"}
+    inputs = {job["key"]: [key for _, key in job["inputs"].values()] for job in content["jobs"]}
+    cells = tuple(_cell(planned, store, failed, blocked, inputs) for planned in content["cells"])
+    failures = tuple(
+        Failure(
+            job=f"{event.stage}: {event.job}",
+            message=event.message,
+            traceback=event.traceback,
+            cells=sum(_rests_on(cell.key, key, inputs) for cell in cells),
+        )
+        for key, event in failed.items()
+    )
+    finished = [cell for cell in cells if cell.status == "ok"]
+    return Results(
+        name=content["spec"]["name"],
+        spec=content["spec"],
+        cells=cells,
+        failures=failures,
+        classes={cell.dataset: tuple(cell.notes["classes"]) for cell in finished},
+        recipes=_as_used(content, store),
+        environment={
+            "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
+            "versions": _versions(finished),
+        },
+        searches=read_searches(folder),
+    )
+
+
+def _as_used(content: Mapping[str, Any], store: Store) -> tuple[dict[str, Any], ...]:
+    """The recipes of a plan, less the limit on training images where the stored dataset had no more than that."""
+    idle = set()
+    for job in content["jobs"]:
+        limit = job.get("train_images")
+        if limit is not None and store.has("datasets", job["key"]):
+            about = read_about(store, "datasets", job["key"])
+            if about["train"] < limit or about["train"] == about.get("train_of"):
+                idle.add(("dataset", job["name"], _at_most(limit)))
+    return tuple(
+        recipe | {"differs": [said for said in recipe["differs"] if (recipe["what"], recipe["name"], said) not in idle]}
+        for recipe in content["recipes"]
+    )
+
+
+def read_searches(folder: Path) -> tuple[Searched, ...]:
+    """The searches that chose parameters of a run in ``folder``; none where it was no search. Raises BadInput."""
+    if not (folder / SEARCHES).is_file():
+        return ()
+    try:
+        return pydantic.TypeAdapter(tuple[Searched, ...]).validate_json((folder / SEARCHES).read_bytes())
+    except pydantic.ValidationError:
+        raise BadInput(f"{folder / SEARCHES}: damaged; remove it and give fewcolors tune again.") from None
+
+
+def _versions(cells: Sequence[Cell]) -> dict[str, str]:
+    """Each library's version, or all of them where cells were computed with several."""
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        for library, version in cell.notes["versions"].items():
+            found.setdefault(library, set()).add(version)
+    return {library: ", ".join(sorted(versions)) for library, versions in found.items()}
+
+
+def _cell(
+    planned: Mapping[str, Any],
+    store: Store,
+    failed: Mapping[str, Event],
+    blocked: Mapping[str, str],
+    inputs: Mapping[str, list[str]],
+) -> Cell:
+    """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
+    key = planned["key"]
+    if store.has("cells", key):
+        folder = store.path("cells", key)
+        notes = json.loads((folder / ABOUT).read_text())
+        p_true = {int(number): p for number, p in notes["original_p_true"].items()}
+        return Cell(
+            **planned,
+            split="test",
+            status="ok",
+            records=folder / "records.parquet",
+            gallery=read_pictures(folder / GALLERY, p_true),
+            notes=notes,
+        )
+    for cause, event in failed.items():
+        if event.stage not in ("datasets", "classifiers") and _rests_on(key, cause, inputs):
+            return Cell(**planned, split="test", status="failed", error=event.message)
+    return Cell(**planned, split="test", status="blocked", error=blocked.get(key, "not run yet"))
+
+
+def _rests_on(key: str, other: str, inputs: Mapping[str, list[str]]) -> bool:
+    return key == other or any(_rests_on(parent, other, inputs) for parent in inputs[key])

@@ -1,0 +1,238 @@
+"""Which job runs when: the loop that walks the plan. It knows a pool of workers, not what the pool is made of."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.plan import Job, Plan
+from harness.run.events import EventLog
+from harness.spec.schema import STAGES, Stage
+from harness.work.store import DamagedArtifact, Store
+
+RETRIES = 2
+"""How often a job is run again after its worker process or node was lost."""
+BATCH = 8
+STARVED_SECONDS = 300.0
+"""How long jobs wait for a lost node to come back when nothing else can run."""
+BATCHED: tuple[Stage, ...] = ("applied", "cells")
+"""Stages whose jobs are short enough to go several to a task."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended in a worker. An exception is told as text: it may not survive a pickle."""
+
+    key: str
+    seconds: float
+    host: str
+    message: str = ""
+    traceback: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.message
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task whose process or node was lost: why, in a sentence."""
+
+    reason: str
+
+
+class Pool(Protocol):
+    """Workers somewhere. A task is several jobs of one stage."""
+
+    def capacity(self) -> tuple[float, float]:
+        """CPUs and GPUs in all, as of now."""
+
+    def occupies(self, job: Job) -> tuple[float, float]:
+        """CPUs and GPUs the job takes here."""
+
+    def submit(self, jobs: Sequence[Job]) -> Hashable: ...
+
+    def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
+        """The tasks that ended within so many seconds."""
+
+    def has_started(self, task: Hashable) -> bool:
+        """Whether a worker has begun with it: it may wait for others who use the same cluster."""
+
+    def cancel(self, task: Hashable) -> None:
+        """Kills it; it then ends as Lost."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound."""
+
+    pending: tuple[str, ...]
+    damaged: Mapping[str, str]
+
+
+def survey(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Survey:
+    """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified.
+
+    wanted: keys of jobs to look up instead of the cells'.
+    """
+    pending: dict[str, None] = {}
+    sound: set[str] = set()
+    damaged: dict[str, str] = {}
+
+    def visit(key: str) -> None:
+        if key in sound or key in pending:
+            return
+        job = plan.jobs[key]
+        try:
+            if store.verify(job.stage, key):
+                sound.add(key)
+                return
+        except DamagedArtifact as error:
+            damaged[key] = f"{job.name}: {error}, it is computed again"
+        for _, parent in job.inputs.values():
+            visit(parent)
+        pending[key] = None
+
+    for key in (cell.key for cell in plan.cells) if wanted is None else wanted:
+        visit(key)
+    return Survey(tuple(pending), damaged)
+
+
+@dataclass
+class _Task:
+    jobs: list[Job]
+    deadline: float | None = None
+    late: bool = False
+
+
+@dataclass
+class Schedule:
+    """One walk through the pending jobs of a plan. failed and blocked: keys, filled while it runs."""
+
+    plan: Plan
+    pending: Iterable[str]
+    pool: Pool
+    log: EventLog
+    tick: Callable[[Sequence[Job]], None]
+    failed: dict[str, str] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._waiting = {key: self.plan.jobs[key] for key in self.pending}
+        self._unfinished = set(self._waiting)
+        self._running: dict[Hashable, _Task] = {}
+        self._alone: set[str] = set()
+        self._losses: dict[str, int] = {}
+        self._idle_since = time.monotonic()
+
+    def run(self) -> None:
+        """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
+        try:
+            while self._waiting or self._running:
+                self._submit_what_fits()
+                self.tick([job for task in self._running.values() for job in task.jobs])
+                for handle, ending in self.pool.wait(list(self._running), 0.25):
+                    self._settle(self._running.pop(handle), ending)
+                self._stop_the_late()
+                self._give_up_where_nothing_fits()
+        except KeyboardInterrupt:
+            for handle, task in self._running.items():
+                self.pool.cancel(handle)
+                for job in task.jobs:
+                    self.log("interrupted", job)
+            raise
+
+    def _submit_what_fits(self) -> None:
+        cpus, gpus = self.pool.capacity()
+        for task in self._running.values():
+            taken = self.pool.occupies(task.jobs[0])
+            cpus, gpus = cpus - taken[0], gpus - taken[1]
+        ready = [job for job in self._waiting.values() if not self._waits(job)]
+        for jobs in self._tasks(ready, cpus):
+            takes = self.pool.occupies(jobs[0])
+            if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
+                continue
+            cpus, gpus = cpus - takes[0], gpus - takes[1]
+            self._running[self.pool.submit(jobs)] = _Task(jobs)
+            for job in jobs:
+                del self._waiting[job.key]
+                self.log("started", job)
+
+    def _waits(self, job: Job) -> bool:
+        return any(key in self._unfinished for _, key in job.inputs.values())
+
+    def _tasks(self, ready: Sequence[Job], cpus: float) -> list[list[Job]]:
+        """Ready jobs as tasks: what others wait for first, many colors first; short ones several to a task."""
+        ranked = sorted(ready, key=lambda job: (STAGES.index(job.stage), -max((x or 0 for x in job.levels), default=0)))
+        groups: dict[Hashable, list[Job]] = {}
+        for job in ranked:
+            together = job.stage in BATCHED and job.key not in self._alone
+            groups.setdefault((job.stage, job.inputs["dataset"], job.needs) if together else job.key, []).append(job)
+        tasks = []
+        for jobs in groups.values():
+            size = min(BATCH, max(1, math.ceil(len(jobs) / max(cpus, 1))))
+            tasks += [jobs[start : start + size] for start in range(0, len(jobs), size)]
+        return tasks
+
+    def _settle(self, task: _Task, ending: list[Outcome] | Lost) -> None:
+        if isinstance(ending, Lost):
+            self._settle_lost(task, ending)
+            return
+        jobs = {job.key: job for job in task.jobs}
+        for outcome in ending:
+            job = jobs[outcome.key]
+            if outcome.ok:
+                self._unfinished.discard(job.key)
+                self.log("done", job, host=outcome.host, seconds=outcome.seconds)
+            else:
+                self._fail(job, outcome.message, outcome.traceback, host=outcome.host, seconds=outcome.seconds)
+
+    def _settle_lost(self, task: _Task, lost: Lost) -> None:
+        if len(task.jobs) > 1:
+            reason = "one of a batch ran past its limit" if task.late else lost.reason
+            for job in task.jobs:
+                self._again(job, f"{reason}; run again alone")
+            return
+        (job,) = task.jobs
+        if task.late:
+            self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason)
+            return
+        self._losses[job.key] = self._losses.get(job.key, 0) + 1
+        if self._losses[job.key] > RETRIES:
+            self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason)
+        else:
+            self._again(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}")
+
+    def _again(self, job: Job, why: str) -> None:
+        self._alone.add(job.key)
+        self._waiting[job.key] = job
+        self.log("retried", job, message=why)
+
+    def _fail(self, job: Job, message: str, traceback: str, host: str = "", seconds: float | None = None) -> None:
+        self.failed[job.key] = message
+        self.log("failed", job, message=message, traceback=traceback, host=host, seconds=seconds)
+        for key, waiting in list(self._waiting.items()):
+            if job.key in self.plan.ancestors(key):
+                self.blocked[key] = f"{job.name}: {message}"
+                del self._waiting[key]
+                self.log("blocked", waiting, message=self.blocked[key])
+
+    def _give_up_where_nothing_fits(self) -> None:
+        if self._running or not self._waiting:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > STARVED_SECONDS:
+            for job in [job for job in self._waiting.values() if not self._waits(job)]:
+                del self._waiting[job.key]
+                cpus, gpus = self.pool.occupies(job)
+                self._fail(job, f"no node that is left has the {cpus:g} CPUs and {gpus:g} GPUs it needs", "")
+
+    def _stop_the_late(self) -> None:
+        for handle, task in self._running.items():
+            if task.deadline is None and self.pool.has_started(handle):
+                task.deadline = time.monotonic() + sum(job.needs.seconds or math.inf for job in task.jobs)
+            if task.deadline is not None and time.monotonic() > task.deadline and not task.late:
+                task.late = True
+                self.pool.cancel(handle)

@@ -1,0 +1,265 @@
+"""One search's trials on Ray Tune: what is tried, when a trial is stopped, how a search that was killed goes on.
+
+A trial is the job that fits the method, as in a run: its checkpoints and its artifact lie in the store under the job's
+key, so a trial that was interrupted resumes, and one that was finished is only read again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # its handler would mark trials under way as ended
+os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
+
+from ray import cloudpickle, tune
+from ray.tune.search import BasicVariantGenerator
+from ray.tune.search.optuna import OptunaSearch
+
+from harness.complaints import told
+from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
+from harness.plan import Job
+from harness.run.cluster import RayPool, Surroundings
+from harness.search.hooks import PLACE, Budget, Listener, Place, Rungs, Told, numbered
+from harness.search.plan import PlannedSearch, cycle_of, trial_job
+from harness.spec.schema import SearchSettings
+from harness.spec.space import Domain
+from harness.work.artifacts import read_about
+from harness.work.jobs import fit_history, run_job, validation_accuracy
+from harness.work.store import Store
+
+LOST_WORKERS = 2
+"""How often a trial is taken up again after its worker process or node was lost."""
+_STATE = "tune"
+_DRAWN = "searcher-state-*", "search_gen_state-*", "basic-variant-state-*"
+"""Where Tune keeps what has been drawn; it reads them only when a search goes on."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial occupies, and how many run at a time."""
+
+    cpus: float
+    gpus: float
+    memory: int | None
+    concurrency: int
+
+
+def share_of(first: Job, settings: SearchSettings, pool: RayPool) -> Share:
+    """What a search's trials occupy on this cluster; as many at a time as it has room for, or as the spec says."""
+    cpus, gpus = pool.occupies(first)
+    room = [have / need for have, need in zip(pool.capacity(), (cpus, gpus), strict=True) if need]
+    return Share(cpus, gpus, first.needs.memory, settings.concurrency or max(1, int(min(room) + 1e-6)))
+
+
+def run_trials(
+    search: PlannedSearch,
+    settings: SearchSettings,
+    share: Share,
+    folder: Path,
+    store: Store,
+    surroundings: Surroundings,
+    listener: Listener,
+) -> tuple[Trial, ...]:
+    """All trials of a search, in the order in which they were chosen; goes on with what lies in ``folder``.
+
+    KeyboardInterrupt is passed on; what was finished is kept. Raises BadInput where the folder cannot be gone on with.
+    """
+    for name in ("ray.tune", "ray.train", "ray.air", "optuna"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    state, place = folder / _STATE, Place(folder, listener)
+    PLACE.set(place)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
+        snapshots = sorted(state.glob("experiment_state-*.json"))
+        if snapshots:
+            tuner = _restored(search, share, snapshots[-1], surroundings)
+        else:
+            for path in (place.stops, place.rungs):
+                path.unlink(missing_ok=True)
+            tuner = _new(search, settings, share, folder, surroundings)
+        results = tuner.fit()
+    stops = set(place.stops.read_text().split()) if place.stops.exists() else set()
+    in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
+    started = [result for result in in_order if _config(result) is not None]
+    return tuple(_row(number, result, search, stops, store) for number, result in enumerate(started))
+
+
+def _new(
+    search: PlannedSearch, settings: SearchSettings, share: Share, folder: Path, surroundings: Surroundings
+) -> tune.Tuner:
+    points = search.points(settings)
+    algorithm: Any = (
+        OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=VALIDATION_ACCURACY, mode="max")
+        if settings.algorithm == "optuna"
+        else BasicVariantGenerator(
+            points_to_evaluate=points, max_concurrent=share.concurrency, random_state=settings.seed
+        )
+    )
+    return tune.Tuner(
+        _trainable(search, share, surroundings),
+        param_space={name: _tunes(domain, search.start[name]) for name, domain in search.space.items()},
+        tune_config=tune.TuneConfig(
+            metric=VALIDATION_ACCURACY,
+            mode="max",
+            search_alg=algorithm,
+            scheduler=None if settings.scheduler == "none" else Rungs(settings.reduction_factor),
+            num_samples=search.count(settings),
+            max_concurrent_trials=share.concurrency,
+            reuse_actors=not share.gpus,
+            trial_dirname_creator=numbered,
+        ),
+        run_config=tune.RunConfig(
+            name=_STATE,
+            storage_path=str(folder.resolve()),
+            verbose=0,
+            stop=Budget(settings.seconds),
+            failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+            callbacks=[Told(settings.algorithm), *_further_loggers(settings, search)],
+        ),
+    )
+
+
+def _restored(search: PlannedSearch, share: Share, snapshot: Path, surroundings: Surroundings) -> tune.Tuner:
+    state = snapshot.parent
+    trainable = _trainable(search, share, surroundings)
+    try:
+        json.loads(snapshot.read_text())  # Tune itself would start anew without a word
+        for drawn in _DRAWN:
+            for newest in sorted(state.glob(drawn))[-1:]:
+                cloudpickle.loads(newest.read_bytes())
+        return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
+    except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
+        raise BadInput(
+            f"{state}: the search that lies there cannot be gone on with ({told(error)}); remove {state} to start it "
+            "anew, what is in the store is not computed again."
+        ) from None
+
+
+def _tunes(domain: Domain, start: Any) -> Any:
+    low_high = domain.values
+    if domain.kind == "uniform":
+        return tune.uniform(*low_high)
+    if domain.kind == "loguniform":
+        return tune.loguniform(*low_high)
+    if domain.kind == "randint":
+        return tune.randint(low_high[0], low_high[1] + 1)
+    return tune.choice([*domain.values, *([] if start in domain.values else [start])])
+
+
+def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:
+    """Weights & Biases and MLflow, where asked for."""
+    loggers: list[Any] = []
+    if settings.wandb is not None:
+        from ray.air.integrations.wandb import WandbLoggerCallback
+
+        loggers.append(WandbLoggerCallback(project=settings.wandb, group=search.first.name))
+    if settings.mlflow is not None:
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        loggers.append(MLflowLoggerCallback(tracking_uri=settings.mlflow, experiment_name=search.first.name))
+    return loggers
+
+
+def _trainable(search: PlannedSearch, share: Share, surroundings: Surroundings) -> Any:
+    first, space = search.first, search.space
+
+    def trial(config: dict[str, Any]) -> None:
+        _train(search_values(config, space, first.params), first, surroundings, share.gpus > 0)
+
+    resources = {"cpu": share.cpus, "gpu": share.gpus}
+    if share.memory is not None:
+        resources["memory"] = float(share.memory)
+    return tune.with_resources(trial, resources)
+
+
+def search_values(config: Mapping[str, Any], space: Mapping[str, Domain], first: Mapping[str, Any]) -> dict[str, Any]:
+    """The values a trial uses for what Tune drew; trial 0's own values stay as they are."""
+    return {
+        name: config[name] if config[name] == first[name] else domain.rounded(config[name])
+        for name, domain in space.items()
+    }
+
+
+def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on_gpu: bool) -> None:
+    """Runs in a worker: fits the method with these values, tells Tune of every epoch, measures the outcome."""
+    epochs_done, of, cycle = 0, 0, 1
+
+    def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
+        nonlocal epochs_done, of
+        epochs_done, of = done, epochs
+        if done < epochs and VALIDATION_ACCURACY in metrics:
+            whole_cycles = {"cycles": done // cycle} if done % cycle == 0 else {}  # ASHA passes over what has none
+            tune.report({**metrics, "epoch": done, "epochs": epochs, **whole_cycles})
+        return False
+
+    try:
+        context = surroundings.enter(on_gpu, on_epoch)
+        plugin = context.registry.get("method", first.plugin, first.name)
+        job = trial_job(first, plugin, values)
+        cycle = cycle_of(plugin.make(job.params, job.name))
+        history, expected = fit_history(context.store, job)
+        for done, metrics in enumerate(history, start=1):
+            on_epoch(done, expected, metrics)
+        if not context.store.has(job.stage, job.key):
+            run_job(job, context)
+        accuracy = validation_accuracy(job, context)
+        outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
+    except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
+        outcome = {VALIDATION_ACCURACY: math.nan, "error": told(error), "traceback": traceback.format_exc()}
+    tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
+
+
+def _config(result: Any) -> dict[str, Any] | None:
+    """What Tune drew for a trial, also one that never reported; None where it has not begun."""
+    path = Path(result.path) / "params.json"
+    if result.config is not None or not path.is_file():
+        return result.config
+    config: dict[str, Any] = json.loads(path.read_text())
+    return config
+
+
+def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store: Store) -> Trial:
+    last = result.metrics or {}
+    values = search_values(_config(result) or {}, search.space, search.first.params)
+    job = trial_job(search.first, search.method.plugin, values)
+    history, of = fit_history(store, job)
+    seconds = sum(epoch.get("seconds", 0.0) for epoch in history)
+    if store.has(job.stage, job.key):
+        seconds = max(seconds, read_about(store, job.stage, job.key)["seconds"])
+    status: TrialStatus = "unfinished"
+    error = str(last.get("error") or "")
+    if result.error is not None:
+        error = f"its worker process was lost {LOST_WORKERS + 1} times: {told(result.error)}"
+    if error:
+        status = "failed"
+    elif last.get("finished"):
+        status = "finished"
+    elif Path(result.path).name.partition("_")[0] in stops:  # Tune adds to the name where one was drawn before a kill
+        status, history = "stopped", history[: int(last["epoch"])]  # another trial with its values may have gone on
+    measured = [epoch[VALIDATION_ACCURACY] for epoch in history if VALIDATION_ACCURACY in epoch]
+    accuracy = last.get(VALIDATION_ACCURACY) if status == "finished" else (measured[-1] if measured else None)
+    return Trial(
+        number=number,
+        chosen=values,
+        status=status,
+        accuracy=accuracy,
+        epochs=len(history),
+        of=of or int(last.get("epochs", 0)),
+        seconds=seconds,
+        error=error,
+        key=job.key,
+        history=tuple(history),
+    )

@@ -1,0 +1,1 @@
+"""What a run trained, found again and used."""

@@ -1,0 +1,93 @@
+"""Any test images of a run, decoded, with what classifier and method see in them: ``fewcolors explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.contracts import BadInput, Cell, Results
+from harness.naming import folder_names
+from harness.trained.find import (
+    TrainedRun,
+    Which,
+    find_variant,
+    narrowed,
+    ready_classifier,
+    ready_dataset,
+    ready_method,
+)
+from harness.work.artifacts import load_decoded, read_about
+from harness.work.explaining import explain_method, read_pictures, seen_by_classifier, write_pictures
+
+PICTURES = "pictures"
+
+
+def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], which: Which) -> list[Cell]:
+    """Finished cells of these variants (none: all), of the lowest seed finished on each task, unless one is stated.
+
+    Raises BadInput where there are none.
+    """
+    wanted = {cell.key for variant in variants for cell in find_variant(run, variant)}
+    asked = {cell.key for cell in narrowed(run, run.cells, which) if not variants or cell.key in wanted}
+    finished = [cell for cell in results.cells if cell.status == "ok" and cell.key in asked]
+    lowest: dict[tuple[str, str], int] = {}
+    for cell in finished:
+        task = cell.dataset, cell.classifier
+        lowest[task] = min(cell.seed, lowest.get(task, cell.seed))
+    left = [cell for cell in finished if cell.seed == lowest[cell.dataset, cell.classifier]]
+    if not left:
+        raise BadInput(
+            f"{run.folder}: of what is asked for nothing is finished; fewcolors status {run.folder} says why."
+        )
+    return left
+
+
+def check(run: TrainedRun, cells: Sequence[Cell], numbers: Sequence[int]) -> None:
+    """Raises BadInput for an image that a dataset of these cells does not have, and for a plugin that is not known."""
+    for cell in cells:
+        run.check_plugins(cell)
+    for cell in {cell.dataset: cell for cell in cells}.values():
+        count = read_about(run.store, "datasets", run.artifact("datasets", cell))["test"]
+        for number in numbers:
+            if not 0 <= number < count:
+                raise BadInput(f"--image {number}: the test images of {cell.dataset} are numbered 0 to {count - 1}.")
+
+
+def look_into(
+    run: TrainedRun,
+    results: Results,
+    cells: Sequence[Cell],
+    numbers: Sequence[int],
+    folder: Path,
+    device: str,
+    say: Callable[[str], None] = lambda _sentence: None,
+) -> Results:
+    """The results of just these cells, with pictures of just these test images, which are written below ``folder``."""
+    wanted = sorted(set(numbers))
+    names = folder_names(f"{c.dataset} {c.classifier} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
+    shown = []
+    for cell, name in zip(cells, names, strict=True):
+        say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
+        shown.append(_looked_into(run, cell, wanted, folder / PICTURES / name, device))
+    return replace(results, cells=tuple(shown), failures=())
+
+
+def _looked_into(run: TrainedRun, cell: Cell, numbers: list[int], folder: Path, device: str) -> Cell:
+    data = ready_dataset(run, cell)
+    decoded = load_decoded(run.store, run.artifact("applied", cell), run.registry)[numbers]
+    originals = np.array(data.test.images[numbers])
+    network = ready_classifier(run, cell, len(data.classes), device)
+    seen, p_true = seen_by_classifier(network, data.test, numbers, decoded, data.normalization, device)
+    own = explain_method(ready_method(run, cell, device), originals, cell.level)
+    write_pictures(folder, numbers, originals, decoded, seen | own)
+    found = read_pictures(folder, p_true)
+    return replace(cell, gallery={number: found[number] for number in numbers})
+
+
+def _at(cell: Cell) -> str:
+    if cell.level is None:
+        return ""
+    return f" at {cell.level} colors" if cell.level_kind == "colors" else f" at quality {cell.level}"

@@ -1,0 +1,197 @@
+"""A method on image files: what is written where, and each image's way from its file to the reduced one."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from harness import encoding
+from harness.complaints import told
+from harness.contracts import BadInput, Images, Level
+from harness.trained.photos import Photo, make_folder, photos_below, read_photo
+from harness.work.applying import decode_all, encode_all, palettize_all
+from harness.writing import write_whole
+
+BATCH_PIXELS = 2**20
+"""So many pixels of images of one size go through a method at once, at least one image."""
+_HELD_PIXELS = 8 * BATCH_PIXELS
+_SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}
+_PROBE = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One image file and where it goes to."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image. size: height and width. tiles: the pieces it was worked on in. error: empty if none."""
+
+    errand: Errand
+    size: tuple[int, int] = (0, 0)
+    colors: int = 0
+    bytes_before: int = 0
+    bytes_after: int = 0
+    tiles: int = 1
+    remarks: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def pixels(self) -> int:
+        return self.size[0] * self.size[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Reducer:
+    """A method, ready to be applied, at one level."""
+
+    name: str
+    method: Any
+    level: Level
+
+    def suffix(self) -> str:
+        """Of the files it makes, with the dot. Raises the BadInput of a method that does not work at this level."""
+        try:
+            file = self.files(_PROBE)[0][0]
+            with Image.open(io.BytesIO(file)) as image:
+                kind = str(image.format)
+        except BadInput:
+            raise
+        except Exception:  # noqa: BLE001 - a stranger's codec need not like the probe, nor Pillow its files
+            return ".png" if hasattr(self.method, "palettize") else f".{self.name}"
+        return _SUFFIXES.get(kind, f".{kind.lower()}")
+
+    def tiles(self, height: int, width: int) -> int:
+        """In how many pieces the method works on an image of this size."""
+        ask = getattr(self.method, "tiles", None)
+        return 1 if ask is None else int(ask(height, width))
+
+    def files(self, images: Images) -> list[tuple[bytes, int]]:
+        """Each image as a file, with its number of colors: an indexed PNG, or what a codec makes of it."""
+        if hasattr(self.method, "palettize"):
+            assert self.level is not None
+            whole = palettize_all(self.method, images, self.level)
+            used = whole.indices.reshape(len(images), -1).max(axis=1).astype(int) + 1
+            return list(zip(encoding.encode_all(whole), used.tolist(), strict=True))
+        coded = encode_all(self.method, images, self.level)
+        used = encoding.count_colors(decode_all(self.method, coded, images.shape))
+        return list(zip(coded, used.tolist(), strict=True))
+
+
+def errands(inputs: Sequence[Path], out: Path, suffix: str, overwrite: bool) -> list[Errand]:
+    """Which file goes where. Raises BadInput, before anything is written, where that cannot be.
+
+    One file goes to ``out``, or into it if it is a folder. Several, and folders, go into the folder ``out`` under
+    their names, those of a folder under their names in it.
+    """
+    listed = _listed(inputs, out, suffix)
+    sources = {errand.source.resolve() for errand in listed}
+    for errand in listed:
+        if errand.target.resolve() in sources:
+            raise BadInput(f"--out {out}: {errand.target} is itself an input, and no input is ever overwritten.")
+    for target, times in Counter(errand.target for errand in listed).items():
+        if times > 1:
+            same = [str(errand.source) for errand in listed if errand.target == target]
+            raise BadInput(f"{same[0]} and {same[1]} would both become {target}; reduce them into different folders.")
+    present = [errand.target for errand in listed if errand.target.exists()]
+    if present and (not overwrite or present[0].is_dir()):
+        more = f" (and {len(present) - 1} more of {len(listed)})" if len(present) > 1 else ""
+        raise BadInput(f"{present[0]}{more} exists already; --overwrite replaces it.")
+    make_folder(out.parent if [errand.target for errand in listed] == [out] else out, "--out")
+    return listed
+
+
+def _listed(inputs: Sequence[Path], out: Path, suffix: str) -> list[Errand]:
+    for path in inputs:
+        if not path.exists():
+            raise BadInput(f"{path}: there is no such file or folder.")
+    if len(inputs) == 1 and inputs[0].is_file() and not out.is_dir():
+        if out.suffix.lower() != suffix:
+            raise BadInput(f"--out {out}: what is written is {suffix}; call it {out.with_suffix(suffix).name}.")
+        return [Errand(inputs[0], out)]
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"--out {out}: it is a file; several images need a folder.")
+    found = []
+    for path in inputs:
+        if path.is_file():
+            found.append(Errand(path, out / f"{path.stem}{suffix}"))
+            continue
+        inside = photos_below(path, out)
+        if not inside:
+            raise BadInput(f"{path}: there is no image file in this folder.")
+        found += [Errand(photo, (out / photo.relative_to(path)).with_suffix(suffix)) for photo in inside]
+    return found
+
+
+def reduce_photos(
+    reducer: Reducer, todo: Iterable[Errand], announce: Callable[[Photo, int], None] = lambda _photo, _tiles: None
+) -> Iterator[Outcome]:
+    """Reads, reduces and writes; an image that fails costs only itself. The outcomes come as images are done.
+
+    announce: called with an image that the method works on in several pieces, and their number, before it does.
+    """
+    for result in _in_batches(todo):
+        if isinstance(result, Outcome):
+            yield result
+            continue
+        tiles = reducer.tiles(*result[0][1].size)
+        if tiles > 1:
+            for _, photo in result:
+                announce(photo, tiles)
+        yield from _reduce_batch(reducer, result, tiles)
+
+
+Batch = list[tuple[Errand, Photo]]
+
+
+def _in_batches(todo: Iterable[Errand]) -> Iterator[Batch | Outcome]:
+    """Images of one size together, of ``BATCH_PIXELS`` or what is left; and the outcomes of unreadable files."""
+    waiting: dict[tuple[int, int], Batch] = {}
+
+    def pixels(size: tuple[int, int]) -> int:
+        return len(waiting[size]) * size[0] * size[1]
+
+    for errand in todo:
+        try:
+            photo = read_photo(errand.source)
+        except BadInput as error:
+            yield Outcome(errand, error=str(error))
+            continue
+        waiting.setdefault(photo.size, []).append((errand, photo))
+        if pixels(photo.size) >= BATCH_PIXELS:
+            yield waiting.pop(photo.size)
+        elif sum(map(pixels, waiting)) >= _HELD_PIXELS:
+            yield waiting.pop(max(waiting, key=pixels))
+    yield from waiting.values()
+
+
+def _reduce_batch(reducer: Reducer, batch: Batch, tiles: int) -> Iterator[Outcome]:
+    """Together; where that fails one by one, so that the one which fails is known."""
+    try:
+        files = reducer.files(np.stack([photo.pixels for _, photo in batch]))
+    except Exception as error:  # noqa: BLE001 - a stranger's method may fail in any way
+        if len(batch) == 1:
+            errand = batch[0][0]
+            yield Outcome(errand, error=f"{errand.source} cannot be reduced by {reducer.name!r} ({told(error)}).")
+            return
+        for single in batch:
+            yield from _reduce_batch(reducer, [single], tiles)
+        return
+    for (errand, photo), (file, colors) in zip(batch, files, strict=True):
+        try:
+            write_whole(errand.target, file)
+        except OSError as error:
+            yield Outcome(errand, error=f"{errand.target} cannot be written ({error.strerror}).")
+            continue
+        yield Outcome(errand, photo.size, colors, photo.file_bytes, len(file), tiles, photo.remarks)

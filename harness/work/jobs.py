@@ -1,0 +1,311 @@
+"""What each kind of job does, as plain functions without Ray: ``run_job(job, context)`` leaves one artifact."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from harness import environment
+from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesson
+from harness.plan import Job
+from harness.registry import Kind, Registry
+from harness.spec.schema import Stage
+from harness.work.applying import apply_method, palettize_all
+from harness.work.artifacts import (
+    ABOUT,
+    GALLERY,
+    NETWORK,
+    STATE,
+    load_classifier,
+    load_dataset,
+    load_decoded,
+    read_about,
+    read_state,
+    stored_network,
+)
+from harness.work.explaining import explain_method, seen_by_classifier, write_pictures
+from harness.work.store import Store
+from harness.work.subsets import balanced_rows, held_out_rows
+from harness.writing import write_json
+
+if TYPE_CHECKING:
+    import torch
+
+GALLERY_IMAGES = 8
+"""How many fixed test images are kept as pictures."""
+EXPLAINED = "explained-"
+HISTORY = "history.json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a job runs. device: ``cpu`` or ``cuda``. on_epoch: hears of a training's epochs and may end it."""
+
+    store: Store
+    registry: Registry
+    device: str = "cpu"
+    on_epoch: EpochCallback | None = None
+
+
+def run_job(job: Job, context: Context) -> None:
+    """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
+    started = time.perf_counter()
+    if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
+        environment.set_torch_up(_threads(job))
+    try:
+        with context.store.write(job.stage, job.key) as folder:
+            more = _RUNNERS[job.stage](job, context, folder)
+            seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
+            about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
+            write_json(folder / ABOUT, about | {"versions": environment.versions()})
+    finally:
+        environment.give_memory_back()
+
+
+def _threads(job: Job) -> int:
+    return max(1, int(job.needs.cpus or 1))
+
+
+def _instance(kind: Kind, job: Job, context: Context) -> Any:
+    return context.registry.get(kind, job.plugin, job.name).make(job.params, job.name)
+
+
+def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    arrays = _instance("dataset", job, context).load()
+    if not isinstance(arrays, DatasetArrays):
+        raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
+    arrays.check()
+    offered = len(arrays.train)
+    if job.train_images is not None:
+        chosen = balanced_rows(arrays.train.labels, job.train_images)
+        arrays = replace(arrays, train=arrays.train.take(chosen))
+    if job.held_out is not None:
+        kept, out = held_out_rows(arrays.train.labels, arrays.train.groups, *job.held_out)
+        if not len(out):
+            raise ContractError("no training image can be held out: every class comes from a single source")
+        arrays = replace(arrays, train=arrays.train.take(kept), test=arrays.train.take(out))
+    for name, split in (("train", arrays.train), ("test", arrays.test)):
+        for part in ("images", "labels", "groups"):
+            np.save(folder / f"{name}_{part}.npy", getattr(split, part))
+    return {
+        "classes": arrays.classes,
+        "normalization": asdict(arrays.normalization),
+        "augmentation": asdict(arrays.augmentation),
+        "batch_size": arrays.batch_size,
+        "held_out": job.held_out is not None,
+        "train": len(arrays.train),
+        "train_of": offered,
+        "test": len(arrays.test),
+        "side": arrays.test.images.shape[1:3],
+    }
+
+
+def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    from harness.learning import predict
+
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    history = _History(context.store.checkpoints(job.key), context.on_epoch)
+    classifier = _instance("classifier", job, context)
+    _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
+    history.write(folder)
+    network = stored_network(folder, classifier, len(data.classes), context.device)
+    predicted = predict(network, data.test.images, data.normalization, context.device).argmax(axis=1)
+    return {
+        "original_accuracy": float((predicted == data.test.labels).mean()),
+        "devices": environment.devices(context.device),
+    }
+
+
+def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    classifier_key = job.inputs["classifier"][1]
+    network = load_classifier(context.store, classifier_key, context.registry, len(data.classes), context.device)
+    history = _History(context.store.checkpoints(job.key), context.on_epoch)
+    lesson = _lesson(job, context, data, history)
+    held_out = read_about(context.store, *job.inputs["dataset"])["held_out"]
+    lesson = replace(
+        lesson,
+        validation=data.test if held_out else lesson.validation,
+        classifiers=(network,),
+        classifier_names=(read_about(context.store, "classifiers", classifier_key)["plugin"],),
+        colors=tuple(level for level in job.levels if level is not None),
+    )
+    method = _instance("method", job, context)
+    method.fit(lesson)
+    _save_tensors(method.state(), folder / STATE)
+    history.write(folder)
+    return {"devices": environment.devices(context.device)}
+
+
+def validation_accuracy(job: Job, context: Context) -> float:
+    """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
+    from harness.learning import predict
+
+    environment.set_torch_up(_threads(job))
+    data = load_dataset(context.store, job.inputs["dataset"][1])
+    network = load_classifier(
+        context.store, job.inputs["classifier"][1], context.registry, len(data.classes), context.device
+    )
+    method = _instance("method", job, context)
+    method.load(read_state(context.store, job.key), context.device)
+    (level,) = job.levels
+    assert level is not None
+    decoded = palettize_all(method, data.test.images, level).render()
+    predicted = predict(network, decoded, data.normalization, context.device).argmax(axis=1)
+    return float((predicted == data.test.labels).mean())
+
+
+def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    images = load_dataset(context.store, job.inputs["dataset"][1]).test.images
+    method = _instance("method", job, context)
+    fitted: dict[str, Any] = {"seconds": 0.0, "devices": {}}
+    if "quantizer" in job.inputs:
+        stage, key = job.inputs["quantizer"]
+        method.load(read_state(context.store, key), context.device)
+        fitted = read_about(context.store, stage, key)
+    apply_method(method, images, job.levels[0], folder)
+    shown = explain_method(method, np.array(images[_gallery_images(len(images))]), job.levels[0])
+    for name, pictures in shown.items():
+        np.save(folder / f"{EXPLAINED}{name}.npy", pictures)
+    devices = environment.devices(context.device) | fitted["devices"]
+    return {"shape": images.shape, "earlier_seconds": fitted["seconds"], "devices": devices}
+
+
+def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    from scipy.special import softmax
+
+    from harness.learning import predict
+
+    store, device = context.store, context.device
+    data = load_dataset(store, job.inputs["dataset"][1])
+    applied, classifier = job.inputs["applied"][1], job.inputs["classifier"][1]
+    decoded = load_decoded(store, applied, context.registry)
+    network = load_classifier(store, classifier, context.registry, len(data.classes), device)
+    logits = predict(network, decoded, data.normalization, device)
+    probabilities = softmax(logits.astype(np.float64), axis=1)
+    rows, labels, predicted = np.arange(len(decoded)), data.test.labels, logits.argmax(axis=1)
+    records = {
+        "image": rows,
+        "group": data.test.groups,
+        "label": labels,
+        "predicted": predicted,
+        "correct": predicted == labels,
+        "confidence": probabilities[rows, predicted],
+        "p_true": probabilities[rows, labels],
+    }
+    reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", classifier)
+    devices = environment.devices(device) | reduced["devices"] | trained["devices"]
+    measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
+    pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
+    numbers = _gallery_images(len(rows))
+    seen, original_p_true = seen_by_classifier(
+        network, data.test, numbers, decoded[numbers], data.normalization, device
+    )
+    write_pictures(
+        folder / GALLERY, numbers, data.test.images[numbers], decoded[numbers], seen | _explained(store, applied)
+    )
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "original_accuracy": trained["original_accuracy"],
+        "pixels": int(np.prod(decoded.shape[1:3])),
+        "classes": data.classes,
+        "device": "+".join(sorted(devices)),
+        "devices": devices,
+        "earlier_seconds": reduced["seconds"],
+        "original_p_true": original_p_true,
+    }
+
+
+def _explained(store: Store, key: str) -> dict[str, Any]:
+    """What a method's ``explain`` gave for the gallery's images, by name."""
+    files = store.path("applied", key).glob(f"{EXPLAINED}*.npy")
+    return {path.stem.removeprefix(EXPLAINED): np.load(path) for path in sorted(files)}
+
+
+def _gallery_images(n: int) -> list[int]:
+    """The same test images for every method, drawn once and for all."""
+    chosen = np.random.default_rng(0).choice(n, min(GALLERY_IMAGES, n), replace=False)
+    return sorted(int(image) for image in chosen)
+
+
+def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) -> Lesson:
+    """Without a validation split: a classifier must not choose by the images that quantizers are chosen by."""
+    assert job.seed is not None
+    return Lesson(
+        dataset=read_about(context.store, *job.inputs["dataset"])["plugin"],
+        train=data.train,
+        validation=data.train.take(slice(0, 0)),
+        classes=data.classes,
+        normalization=data.normalization,
+        augmentation=data.augmentation,
+        seed=job.seed,
+        batch_size=data.batch_size,
+        device=context.device,
+        precision=job.precision,
+        on_epoch=history.note,
+        checkpoints=history.folder,
+    )
+
+
+class _History:
+    """The metrics of each epoch and its ``seconds``, kept beside the checkpoint so that a restart goes on with them."""
+
+    def __init__(self, folder: Path, further: EpochCallback | None) -> None:
+        self.folder, self.further = folder, further
+        self.epochs = read_history(folder)[0]
+        self._since = time.perf_counter()
+
+    def note(self, done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        now = time.perf_counter()
+        noted = dict(metrics) | {"seconds": now - self._since}
+        self._since = now
+        self.epochs = [*self.epochs[: done - 1], noted]
+        write_json(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+        return bool(self.further is not None and self.further(done, epochs, noted))
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / HISTORY, self.epochs)
+
+
+def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
+    """The metrics of each epoch done by a training under way, and how many epochs there will be (0: not known)."""
+    try:
+        content = json.loads((checkpoints / HISTORY).read_text())
+        return content["epochs"], content["of"]
+    except (OSError, ValueError, KeyError):
+        return [], 0
+
+
+def fit_history(store: Store, job: Job) -> tuple[list[dict[str, float]], int]:
+    """The same of a training, whether it is done or under way."""
+    if not store.has(job.stage, job.key):
+        return read_history(store.checkpoints(job.key))
+    epochs: list[dict[str, float]] = json.loads((store.path(job.stage, job.key) / HISTORY).read_text())
+    return epochs, len(epochs)
+
+
+def _save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    def plain(value: Any) -> torch.Tensor:
+        return torch.as_tensor(value).detach().cpu().contiguous().clone()
+
+    save_file({name: plain(value) for name, value in tensors.items()}, path)
+
+
+_RUNNERS: Mapping[Stage, Callable[[Job, Context, Path], dict[str, Any]]] = {
+    "datasets": _prepare_dataset,
+    "classifiers": _train_classifier,
+    "quantizers": _fit_quantizer,
+    "applied": _apply,
+    "cells": _judge,
+}

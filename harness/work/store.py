@@ -1,0 +1,98 @@
+"""The store: artifacts under the key of everything that changes them, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.contracts import BadInput
+from harness.spec.schema import STAGES, Stage
+from harness.writing import write_json
+
+MANIFEST = "manifest.json"
+_ABANDONED_SECONDS = 7 * 24 * 3600
+
+
+class DamagedArtifact(RuntimeError):
+    """An artifact's files are not what was written."""
+
+
+class Store:
+    """A folder of artifacts, ``<root>/<stage>/<key>/``; several processes and hosts may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self) -> None:
+        """Makes the folders that are not there yet and removes what crashed writers left. Raises BadInput."""
+        try:
+            for stage in STAGES:
+                (self.root / stage).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"--store {self.root}: cannot be made: {error.strerror}.") from None
+        for left in self.root.glob("*/.partial-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def path(self, stage: Stage, key: str) -> Path:
+        return self.root / stage / key
+
+    def checkpoints(self, key: str) -> Path:
+        """Where a training under way keeps what it resumes from; removed when its artifact is written."""
+        return self.root / "checkpoints" / key
+
+    def has(self, stage: Stage, key: str) -> bool:
+        return (self.path(stage, key) / MANIFEST).is_file()
+
+    def verify(self, stage: Stage, key: str) -> bool:
+        """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
+        folder = self.path(stage, key)
+        if not folder.is_dir():
+            return False
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text())
+            wrong = [name for name, digest in manifest.items() if _digest(folder / name) != digest]
+        except (OSError, ValueError, AttributeError) as error:
+            wrong = [str(error)]
+        if wrong:
+            raise DamagedArtifact(f"{stage}/{key[:12]} was damaged ({', '.join(wrong)})")
+        return True
+
+    def remove(self, stage: Stage, key: str) -> None:
+        """Throws an artifact away."""
+        shutil.rmtree(self.path(stage, key), ignore_errors=True)
+
+    def forget(self, key: str) -> None:
+        """Throws a training's checkpoint away."""
+        shutil.rmtree(self.checkpoints(key), ignore_errors=True)
+
+    @contextlib.contextmanager
+    def write(self, stage: Stage, key: str) -> Iterator[Path]:
+        """A folder to fill; on leaving it becomes the artifact in one step. The first writer wins."""
+        partial = self.root / stage / f".partial-{key[:12]}-{uuid.uuid4().hex}"
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            files = sorted(p for p in partial.rglob("*") if p.is_file())
+            manifest = {str(p.relative_to(partial)): _digest(p) for p in files}
+            write_json(partial / MANIFEST, manifest)
+            with contextlib.suppress(OSError):
+                # Fails where another writer was first; what it wrote is the same.
+                partial.rename(self.path(stage, key))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        if not self.has(stage, key):
+            raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place")
+        self.forget(key)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

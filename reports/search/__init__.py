@@ -1,0 +1,1 @@
+"""The page's section on a search."""

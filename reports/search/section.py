@@ -1,0 +1,164 @@
+"""All that the page shows of a search that chose parameters of this run's variants."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from harness.contracts import Searched, Trial
+from reports.points import Task
+from reports.search.axes import scales
+from reports.search.figures import over_parameter, over_plane
+from reports.search.importance import importances, judged
+from reports.search.lines import curve, learning_curves, parallel
+from reports.search.marks import STATUSES, marks
+from reports.search.story import outcome, title, told
+from reports.styles import Style
+from reports.sweeps import in_words
+
+_MOST_PLANES = 3
+_MOST_UPRIGHTS = 8
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with the words above and below it."""
+
+    title: str
+    figure: Markup
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial in the table: its values in words, and ``paper`` or ``best`` where it is that."""
+
+    trial: Trial
+    values: tuple[str, ...]
+    marked: str
+
+
+@dataclass(frozen=True)
+class Search:
+    """told: sentences, each with a word for what it is about.
+
+    statuses: those that occur, with their styles. judged: how many trials importance rests on. without: how many have
+    no accuracy. errors: how often trials failed with which message.
+    """
+
+    id: str
+    title: str
+    told: tuple[tuple[str, str], ...]
+    outcome: str
+    parameters: tuple[str, ...]
+    statuses: Mapping[str, Style]
+    figures: tuple[Drawn, ...]
+    importances: tuple[tuple[str, float], ...]
+    judged: int
+    without: int
+    errors: tuple[tuple[str, int], ...]
+    rows: tuple[Row, ...]
+
+
+def sections(searches: Sequence[Searched], tasks: Sequence[Task]) -> list[Search]:
+    """The searches of a run in their order."""
+    return [_section(f"search{number}", _sound(searched), tasks) for number, searched in enumerate(searches)]
+
+
+def _sound(searched: Searched) -> Searched:
+    """Without accuracies that are no numbers."""
+    return replace(
+        searched,
+        trials=tuple(
+            replace(trial, accuracy=None) if trial.accuracy is not None and not math.isfinite(trial.accuracy) else trial
+            for trial in searched.trials
+        ),
+    )
+
+
+def _section(id: str, searched: Searched, tasks: Sequence[Task]) -> Search:
+    lost = [trial for trial in searched.trials if trial.accuracy is None]
+    met = {trial.status for trial in searched.trials}
+    return Search(
+        id=id,
+        title=title(searched),
+        told=told(searched),
+        outcome=outcome(searched, tasks),
+        parameters=tuple(searched.space),
+        statuses={status: style for status, style in STATUSES.items() if status in met},
+        figures=tuple(_figures(id, searched)),
+        importances=importances(searched),
+        judged=len(judged(searched)),
+        without=len(lost),
+        errors=_errors(searched),
+        rows=_rows(searched),
+    )
+
+
+def _errors(searched: Searched) -> tuple[tuple[str, int], ...]:
+    """The messages of what failed with how often they came, the most frequent first."""
+    met = Counter(trial.error or "no reason given" for trial in searched.trials if trial.status == "failed")
+    return tuple(sorted(met.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _rows(searched: Searched) -> tuple[Row, ...]:
+    """The most accurate first, those without an accuracy last."""
+    named = marks(searched)
+
+    def order(trial: Trial) -> tuple[bool, float, int]:
+        return trial.accuracy is None, -(trial.accuracy or 0.0), trial.number
+
+    return tuple(
+        Row(
+            trial,
+            tuple(in_words(trial.chosen.get(parameter)) for parameter in searched.space),
+            named[trial.number][1] if trial.number in named else "",
+        )
+        for trial in sorted(searched.trials, key=order)
+    )
+
+
+def _figures(id: str, searched: Searched) -> list[Drawn]:
+    """Every parameter, the planes of two, all together, and over epochs; nothing where no trial has an accuracy."""
+    if all(trial.accuracy is None for trial in searched.trials):
+        return []
+    axes = scales(searched)
+    drawn = [
+        Drawn(f"Over {scale.parameter}", _own(over_parameter(searched, scale, f"{id}p{number}")))
+        for number, scale in enumerate(axes)
+    ]
+    planes = list(itertools.combinations([scale for scale in axes if scale.is_numeric], 2))
+    for number, (across, up) in enumerate(planes[:_MOST_PLANES]):
+        figure = over_plane(searched, across, up, f"{id}plane{number}")
+        drawn.append(Drawn(f"{across.parameter} and {up.parameter}", _own(figure), _PLANE))
+    if len(planes) > _MOST_PLANES:
+        drawn[-1] = replace(drawn[-1], note=f"{_PLANE} {len(planes) - _MOST_PLANES} more planes are not drawn.")
+    if len(axes) > 1:
+        shown = axes[:_MOST_UPRIGHTS]
+        words = "All parameters" if shown == axes else f"The first {len(shown)} of {len(axes)} parameters"
+        drawn.append(Drawn(words, _own(parallel(searched, shown, f"{id}all")), _PARALLEL))
+    if any(map(curve, searched.trials)):
+        drawn.append(Drawn("Over epochs", _own(learning_curves(searched, f"{id}epochs")), _epochs(searched)))
+    return drawn
+
+
+_PLANE = "Color is accuracy; hollow: none was measured."
+_PARALLEL = "A line is a trial, its color its accuracy; dashed did not finish, thick are the best and the paper's."
+
+
+def _epochs(searched: Searched) -> str:
+    cycle = (
+        f" Vertical lines end a cycle of the schedule, every {searched.cycle} epochs: only there a trial is stopped."
+    )
+    said = "The last mark says how a trial ended; the accuracies' axis need not begin at zero."
+    return said + (cycle if searched.cycle > 1 else "")
+
+
+def _own(svg: str) -> Markup:
+    """Our own figures; their texts are escaped by matplotlib."""
+    return Markup(svg)

@@ -1,0 +1,179 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.plan import make_plan
+from harness.run import progress as showing
+from harness.run.events import EventLog
+from harness.run.progress import Progress
+from harness.work.store import Store
+from harness.writing import write_json
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(showing, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def plan(make_spec):
+    return make_plan(make_spec(methods=["flat", {"name": "learned", "colors": 2}]))
+
+
+class Watched:
+    """A progress with what it printed."""
+
+    def __init__(self, plan, folder, workers=2, **console):
+        self.screen = io.StringIO()
+        console = Console(file=self.screen, width=100, **console)
+        self.plan, self.store = plan, Store(folder / "store")
+        self.progress = Progress(console, plan, list(plan.jobs), self.store, workers)
+        self.log = EventLog(folder / "events.jsonl", self.progress)
+        self.jobs = {f"{job.stage}: {job.name}": job for job in plan.jobs.values()}
+
+    def lines(self):
+        text = self.screen.getvalue()
+        self.screen.seek(0)
+        self.screen.truncate()
+        return text.splitlines()
+
+
+@pytest.fixture
+def watched(plan, tmp_path, clock):
+    assert showing.time is clock
+    return Watched(plan, tmp_path)
+
+
+CLASSIFIER = "classifiers: net on dots, seed 0"
+
+
+def test_off_a_terminal_each_job_that_ends_is_a_line(watched, clock):
+    dots, net = watched.jobs["datasets: dots"], watched.jobs[CLASSIFIER]
+    with watched.progress:
+        watched.log("run-started")
+        watched.log("started", dots)
+        clock.now += 75
+        watched.log("done", dots, seconds=75)
+        watched.log("failed", net, message="ValueError: [red]no[/red]")
+        watched.log("retried", net, message="its worker process died; retry 1 of 2")
+        watched.log("blocked", watched.jobs["applied: flat at 2 colors on dots"], message="because")
+    assert watched.lines() == [
+        "[1 min 15 s] 1/9: datasets: dots done in 1 min 15 s",
+        "failed: classifiers: net on dots, seed 0: ValueError: [red]no[/red]",
+        "retried: classifiers: net on dots, seed 0: its worker process died; retry 1 of 2",
+    ]
+
+
+def test_when_nothing_ends_for_a_while_it_says_what_is_running(watched, clock):
+    net = watched.jobs[CLASSIFIER]
+    watched.log("started", net)
+    watched.progress.tick([net])
+    clock.now += showing.PLAIN_SECONDS - 1
+    watched.progress.tick([net])
+    assert watched.lines() == []
+    clock.now += 2
+    watched.progress.tick([net])
+    watched.progress.tick([net])
+    assert watched.lines() == ["[16 s] 0/9: running classifiers: net on dots, seed 0"]
+    folder = watched.store.checkpoints(net.key)
+    folder.mkdir(parents=True)
+    write_json(folder / "history.json", {"of": 10, "epochs": [{"loss": 1.0}] * 3})
+    clock.now += showing.PLAIN_SECONDS + 1
+    watched.progress.tick([net])
+    assert watched.lines() == [
+        "[32 s] 0/9, at least 1 min 15 s left: running classifiers: net on dots, seed 0 (epoch 3 of 10)"
+    ]
+
+
+def run_stage(watched, clock, stage, seconds):
+    for job in watched.plan.jobs.values():
+        if job.stage == stage:
+            watched.log("started", job)
+            clock.now += seconds
+            watched.log("done", job, seconds=seconds)
+
+
+def test_time_left_is_told_once_every_stage_has_a_measure(watched, clock):
+    for stage, seconds in (("datasets", 10), ("classifiers", 60), ("quantizers", 30)):
+        run_stage(watched, clock, stage, seconds)
+    assert not any("about" in line for line in watched.lines()), "nothing is known of what comes"
+    applied = [job for job in watched.plan.jobs.values() if job.stage == "applied"]
+    cells = [job for job in watched.plan.jobs.values() if job.stage == "cells"]
+    watched.log("done", applied[0], seconds=4)
+    assert ", at least 4 s left: " in watched.lines()[-1], "two to apply at 4 s on two workers; judging is not known"
+    watched.log("done", cells[0], seconds=10)
+    # two of three to apply at 4 s, two of three to judge at 10 s, on two workers
+    assert watched.lines() == [f"[1 min 40 s] 5/9, about 14 s left: cells: {cells[0].name} done in 10 s"]
+    watched.log("failed", applied[1], message="no")
+    watched.log("blocked", cells[1], message="no")
+    watched.lines()
+    watched.log("done", applied[2], seconds=4)
+    assert watched.lines()[0].startswith("[1 min 40 s] 6/9, 2 failed or blocked, about 5 s left: ")
+    watched.log("done", cells[2], seconds=10)
+    assert watched.lines()[0].startswith("[1 min 40 s] 7/9, 2 failed or blocked, about 0 s left: ")
+
+
+def test_a_training_under_way_is_measured_by_its_epochs(make_spec, tmp_path, clock):
+    watched = Watched(make_plan(make_spec(methods=["flat"], colors=2)), tmp_path, workers=1)
+    run_stage(watched, clock, "datasets", 1)
+    net = watched.jobs[CLASSIFIER]
+    for stage in ("applied", "cells"):
+        watched.progress.seconds[stage].append(5.0)
+    watched.log("started", net)
+    clock.now += 40
+    watched.progress.tick([net])
+    assert ", at least 10 s left: " in watched.lines()[-1], "the two jobs of 5 s"
+    folder = watched.store.checkpoints(net.key)
+    folder.mkdir(parents=True)
+    write_json(folder / "history.json", {"of": 10, "epochs": [{}] * 4})
+    clock.now += 20
+    watched.progress.tick([net])
+    # 60 s for four epochs: 90 s for the other six, and two jobs of 5 s
+    assert watched.lines() == ["[1 min 1 s] 1/4, about 1 min 40 s left: running " + CLASSIFIER + " (epoch 4 of 10)"]
+    clock.now += 20
+    watched.progress.tick([net])
+    assert ", about 1 min 20 s left: " in watched.lines()[-1], "it counts down between epochs"
+
+
+def test_on_a_terminal_a_table_counts_jobs_by_stage(plan, tmp_path, clock):
+    watched = Watched(plan, tmp_path, force_terminal=True)
+    run_stage(watched, clock, "datasets", 1)
+    broken = watched.jobs["quantizers: learned at 2 colors on dots, net, seed 0"]
+    watched.log("failed", broken, message="no")
+    watched.log("blocked", watched.jobs["applied: learned at 2 colors on dots, net, seed 0"], message="no")
+    watched.progress.tick([watched.jobs[CLASSIFIER]])
+    assert not any("done in" in line for line in watched.lines())
+    console = Console(file=io.StringIO(), width=100)
+    console.print(watched.progress._live.get_renderable())
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert rows[:6] == [
+        ["done", "running", "failed", "of"],
+        ["datasets", "1", "0", "0", "1"],
+        ["classifiers", "0", "1", "0", "1"],
+        ["quantizers", "0", "0", "1", "1"],
+        ["applied", "0", "0", "1", "3"],
+        ["cells", "0", "0", "0", "3"],
+    ]
+    assert " ".join(rows[6]) == CLASSIFIER
+    assert rows[7] == ["1", "s", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 s"), (0.6, "1 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7300, "2 h 1 min")],
+)
+def test_durations(watched, seconds, shown):
+    watched.log("done", watched.jobs["datasets: dots"], seconds=0.0)
+    watched.lines()
+    watched.log("done", watched.jobs[CLASSIFIER], seconds=seconds)
+    assert watched.lines()[0].endswith(f"done in {shown}")

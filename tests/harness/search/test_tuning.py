@@ -1,0 +1,113 @@
+"""What Tune asks along the way, and what is shown of it."""
+
+import io
+import pickle
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from harness.contracts import VALIDATION_ACCURACY
+from harness.search.hooks import HOPELESS, PLACE, Budget, Place, Rungs, Told
+from harness.search.progress import SearchProgress
+from harness.spec.schema import SearchSettings
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Everything the listener of a search hears."""
+    heard = []
+    token = PLACE.set(Place(tmp_path, lambda *what: heard.append(what)))
+    yield heard
+    PLACE.reset(token)
+
+
+def drawn(number, over=True, **last):
+    config = {"loss": "a", "rate": 0.5}
+    tag = f"{number}_x"
+    return SimpleNamespace(
+        trial_id=str(number), experiment_tag=tag, config=config, last_result=last, is_finished=lambda: over
+    )
+
+
+@pytest.mark.usefixtures("told")
+def test_a_search_is_hopeless_when_its_first_trials_have_all_failed_however_they_began():
+    budget = Budget(None)
+    for number in range(HOPELESS):
+        assert not budget.stop_all()
+        budget(str(number), {"validation_accuracy": 0.9})
+        budget(str(number), {"error": "ValueError"})
+    assert budget.stop_all()
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("sound", range(HOPELESS))
+def test_one_sound_trial_among_the_first_is_hope(sound):
+    budget = Budget(None)
+    for number in range(3 * HOPELESS):
+        budget(str(number), {"validation_accuracy": 0.9} if number == sound else {"error": "ValueError"})
+    assert not budget.stop_all()
+
+
+@pytest.mark.usefixtures("told")
+def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_or_not():
+    budget, callback = Budget(None), Told("grid")
+    for number in range(HOPELESS):
+        assert not budget.stop_all()
+        if number % 2:
+            budget(str(number), {"validation_accuracy": 0.9})
+        callback.on_trial_error(0, [], drawn(number))
+    assert budget.stop_all()
+    token = PLACE.set(Place(PLACE.get().folder, lambda *_: None))
+    assert pickle.loads(pickle.dumps(budget)).stop_all(), "a search that goes on knows what was lost before"
+    PLACE.reset(token)
+
+
+@pytest.mark.usefixtures("told")
+def test_seconds_of_earlier_sessions_count_wherever_the_search_lies_now():
+    budget = pickle.loads(pickle.dumps(Budget(100)))
+    PLACE.get().spent.write_text("99")
+    assert not budget.stop_all()
+    PLACE.get().spent.write_text("101")
+    assert pickle.loads(pickle.dumps(budget)).stop_all()
+
+
+@pytest.mark.usefixtures("told")
+def test_a_search_that_goes_on_measures_its_trials_against_those_before():
+    def session():
+        rungs = Rungs(2)
+        rungs.set_search_properties(VALIDATION_ACCURACY, "max")
+        return rungs
+
+    def judge(rungs, number, accuracy):
+        rungs.on_trial_add(None, drawn(number))
+        return rungs.on_trial_result(None, drawn(number), {"cycles": 1, VALIDATION_ACCURACY: accuracy})
+
+    before = session()
+    assert [judge(before, number, accuracy) for number, accuracy in enumerate((0.9, 0.8))] == ["CONTINUE", "STOP"]
+    assert PLACE.get().stops.read_text() == "00001\n"
+    goes_on = session()
+    assert judge(goes_on, 2, 0.7) == "STOP", "of an empty rung it would be the best"
+    assert judge(goes_on, 0, 0.1) == "CONTINUE", "it was judged here before"
+    assert judge(goes_on, 3, 0.95) == "CONTINUE"
+    assert PLACE.get().stops.read_text() == "00001\n00002\n"
+
+
+def test_what_ended_in_an_earlier_session_is_told_once_and_counts(told):
+    callback, first, second, third = Told("optuna"), drawn(1, finished=True), drawn(2), drawn(3, over=False, epoch=1)
+    callback.on_trial_start(0, [first, second, third], third)
+    callback.on_trial_complete(0, [first, second, third], third)
+    assert [(what, number, ended) for what, number, _, ended in told] == [
+        ("earlier", 0, 2), ("earlier", 1, 2), ("started", 2, 2), ("ended", 2, 3)
+    ]  # fmt: skip
+
+
+def test_progress_shows_the_values_drawn_even_where_a_metric_has_the_same_name():
+    screen = Console(file=io.StringIO(), width=200)
+    search = SimpleNamespace(space={"loss": None}, first=SimpleNamespace(name="toy"), count=lambda _: 3)
+    progress = SearchProgress(screen, search, SearchSettings())
+    report = {"config": {"loss": "hinge"}, "loss": 0.25, "validation_accuracy": 0.5, "finished": True}
+    progress("earlier", 0, report | {"validation_accuracy": 0.75}, 1)
+    progress("ended", 1, report, 2)
+    assert screen.file.getvalue().count("\n") == 1
+    assert "2/3: trial 1 (loss=hinge) finished, 50.0 %; best so far: trial 0, 75.0 %" in screen.file.getvalue()

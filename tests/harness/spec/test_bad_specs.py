@@ -1,0 +1,281 @@
+"""Every bad spec costs one sentence that names the place and what is wrong there, and offers what would be right."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from harness.contracts import BadInput
+from harness.discovery import discover
+from harness.plan import check_inputs, make_plan
+from harness.spec.file import read_spec
+from harness.spec.resolve import resolve
+
+REPOSITORY = Path(__file__).parents[3]
+GOOD = """
+datasets: [digits-on-photos]
+classifiers: [alexnet]
+methods: [median-cut]
+colors: [2]
+"""
+ALEXNET = "classifiers: [{{name: alexnet, params: {{{}}}}}]"
+FOLDER = "datasets: [{{name: image-folder, params: {{{}}}}}]"
+METHOD = "methods: [octree, {{name: {}}}]"
+
+CHANGES = [
+    # what is written over GOOD, the whole sentence or, up to a "...", its beginning
+    # unknown keys, at every level
+    ("colours: [2]", "spec: unknown key 'colours', did you mean 'colors'? (known: name, datasets, classifiers, ..."),
+    ("zzz: 1", "spec: unknown key 'zzz' (known: name, ..."),
+    ("datasets: [{name: digits-on-photos, param: {}}]",
+     "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, train_images) (parameters go ..."),
+    (METHOD.format("median-cut, dither: none"),
+     "methods[1]: unknown key 'dither' (known: name, params, colors, quality, search) (parameters go under params)."),
+    ("classifiers: [{name: alexnet, colors: [2]}]", "classifiers[0]: unknown key 'colors' (known: name, params) ..."),
+    ("resources: {cells: {cpu: 1}}",
+     "resources.cells: unknown key 'cpu', did you mean 'cpus'? (known: cpus, gpus, memory, seconds)."),
+    ("resources: {cell: {cpus: 1}}",
+     "resources: unknown stage 'cell', did you mean 'cells'? "
+     "(known: datasets, classifiers, quantizers, applied, cells)."),
+    ("1: 2", "spec: a key should be a string, got 1."),
+    # unknown plugins and parameters
+    ("datasets: [digits]", "datasets[0]: there is no dataset 'digits', did you mean 'digits-on-photos'? (known: ..."),
+    ("classifiers: [alexnet, resnet]",
+     "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, resnet18, vgg16)."),
+    (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean 'median-cut'? (known: ..."),
+    ("methods: [alexnet]", "methods[0]: there is no method 'alexnet' (known: ..."),
+    ("reports: [tables, htlm]", "reports[1]: there is no report 'htlm', did you mean 'html'? (known: ..."),
+    ("datasets: [{name: digits-on-photos, train_images: 0}]",
+     "datasets[0].train_images: it should be greater than or equal to 1, got 0."),
+    (METHOD.format("colorcnn, params: {gama: 1}"),
+     "methods[1].params: method 'colorcnn' has no parameter 'gama', did you mean 'gamma'? (has: ..."),
+    (ALEXNET.format("epoch: 3"),
+     "classifiers[0].params: classifier 'alexnet' has no parameter 'epoch', did you mean 'epochs'? (has: epo..."),
+    (FOLDER.format("folder: x"), "datasets[0].params: dataset 'image-folder' has no parameter 'folder' (has: ..."),
+    (METHOD.format("original, params: {a: 1}"),
+     "methods[1].params: method 'original' has no parameter 'a' (has: none)."),
+    ("baseline: mediancut",
+     "baseline: no variant is called 'mediancut', did you mean 'median-cut'? (here: median-cut)."),
+    # wrong types
+    ("datasets: digits-on-photos", "datasets: it should be a list, got 'digits-on-photos'."),
+    ("datasets: {name: digits-on-photos}", "datasets: it should be a list, got {'name': 'digits-on-photos'}."),
+    ("datasets: null", "datasets: it should be a list, got None."),
+    ("methods: [3]", "methods[0]: it should be a name, or a mapping with a name and params, got 3."),
+    ("methods: [[median-cut]]", "methods[0]: it should be a name, or a mapping with a name and params, got ['med..."),
+    ("methods: [null]", "methods[0]: it should be a name, or a mapping with a name and params, got None."),
+    ("methods: [{name: 3}]", "methods[0].name: it should be a valid string, got 3."),
+    ("methods: [{name: no}]", "methods[0].name: it should be a valid string, got False."),
+    (METHOD.format("median-cut, params: [dither]"), "methods[1].params: it should be a mapping, got ['dither']."),
+    (METHOD.format("median-cut, params: null"), "methods[1].params: it should be a mapping, got None."),
+    (METHOD.format("median-cut, params: {1: 2}"), "methods[1].params: a key should be a valid string, got 1."),
+    ("colors: two", "colors[0]: it should be a valid integer, got 'two'."),
+    ("colors: [2, true]", "colors[1]: it should be a valid integer, got True."),
+    ("colors: [2.0]", "colors[0]: it should be a valid integer, got 2.0."),
+    ("colors: {low: 2}", "colors[0]: it should be a valid integer, got {'low': 2}."),
+    ("colors: null", "colors[0]: it should be a valid integer, got None."),
+    ("seeds: [a]", "seeds[0]: it should be a valid integer, got 'a'."),
+    ("seeds: 1.5", "seeds[0]: it should be a valid integer, got 1.5."),
+    ("recognized: high", "recognized: it should be a valid number, got 'high'."),
+    ("baseline: [median-cut]", "baseline: it should be a valid string, got ['median-cut']."),
+    ("reports: html", "reports: it should be a list, got 'html'."),
+    ("reports: [1]", "reports[0]: it should be a valid string, got 1."),
+    ("resources: [cells]", "resources: it should be a mapping, got ['cells']."),
+    ("resources: {cells: 2}", "resources.cells: it should be a mapping, got 2."),
+    ("resources: {cells: {cpus: '2'}}", "resources.cells.cpus: it should be a valid number, got '2'."),
+    ("name: 3", "name: it should be a valid string, got 3."),
+    (ALEXNET.format("epochs: '3'"), "classifiers[0].params.epochs: it should be a valid integer, got '3'."),
+    (ALEXNET.format("epochs: true"), "classifiers[0].params.epochs: it should be a valid integer, got True."),
+    (ALEXNET.format("epochs: 3.0"), "classifiers[0].params.epochs: it should be a valid integer, got 3.0."),
+    (ALEXNET.format("epochs: null"), "classifiers[0].params.epochs: it should be a valid integer, got None."),
+    (ALEXNET.format("epochs: {low: 2}"), "classifiers[0].params.epochs: it should be a valid integer, got {'low': 2}."),
+    (ALEXNET.format("cycle_momentum: 1"), "classifiers[0].params.cycle_momentum: it should be a valid boolean, got 1."),
+    (ALEXNET.format("rate: fast"), "classifiers[0].params.rate: it should be a valid number, got 'fast'."),
+    (ALEXNET.format("rate: 2020-01-01"), "classifiers[0].params.rate: datetime.date(2020, 1, 1) is not a plain..."),
+    (FOLDER.format("root: 3"), "datasets[0].params.root: it should be a valid string, got 3."),
+    # levels
+    ("colors: 1", "colors: 1 is out of range, it must be from 2 to 256."),
+    ("colors: [4, 0]", "colors: 0 is out of range, it must be from 2 to 256."),
+    ("colors: [257]", "colors: 257 is out of range, it must be from 2 to 256."),
+    ("colors: [2, 4, 2]", "colors: 2 stands 2 times, once is enough."),
+    (METHOD.format("median-cut, colors: 1"), "methods[1].colors: 1 is out of range, it must be from 2 to 256."),
+    (METHOD.format("median-cut, colors: [8, 8]"), "methods[1].colors: 8 stands 2 times, once is enough."),
+    (METHOD.format("jpeg, quality: 0"), "methods[1].quality: 0 is out of range, it must be from 1 to 100."),
+    (METHOD.format("jpeg, quality: [50, 101]"), "methods[1].quality: 101 is out of range, it must be from 1 to 100."),
+    (METHOD.format("jpeg, quality: high"), "methods[1].quality[0]: it should be a valid integer, got 'high'."),
+    (METHOD.format("jpeg, colors: 2"), "methods[1].colors: 'jpeg' has no colors, it takes quality."),
+    (METHOD.format("median-cut, quality: 50"), "methods[1].quality: 'median-cut' has no quality, it takes colors."),
+    (METHOD.format("original, colors: 2"), "methods[1].colors: 'original' has no colors, leave colors out."),
+    (METHOD.format("original, quality: 2"), "methods[1].quality: 'original' has no quality, leave quality out."),
+    # empty lists
+    ("datasets: []", "datasets: the list is empty, at least one is needed."),
+    ("classifiers: []", "classifiers: the list is empty, at least one is needed."),
+    ("methods: []", "methods: the list is empty, at least one is needed."),
+    ("seeds: []", "seeds: the list is empty, at least one is needed."),
+    ("colors: []", "colors: the list is empty, at least one is needed."),
+    ("reports: []", "reports: the list is empty, at least one is needed."),
+    (METHOD.format("median-cut, colors: []"), "methods[1].colors: the list is empty, at least one is needed."),
+    (METHOD.format("median-cut, params: {dither: []}"),
+     "methods[1].params.dither: the list is empty, at least one value is needed."),
+    # what is missing, or there twice
+    ("methods: [{params: {dither: none}}]", "methods[0].name: it is missing and has no default."),
+    ("datasets: [image-folder]", "datasets[0].params.root: it is missing and has no default."),
+    ("seeds: [0, 1, 1]", "seeds: 1 stands 2 times, once is enough."),
+    ("reports: [html, html]", "reports: 'html' stands 2 times, once is enough."),
+    ("datasets: [digits-on-photos, digits-on-photos]",
+     "datasets[1]: 'digits-on-photos' with the same parameters stands at datasets[0] already."),
+    ("classifiers: [alexnet, {name: alexnet, params: {epochs: 60}}]",
+     "classifiers[1]: 'alexnet' with the same parameters stands at classifiers[0] already."),
+    (ALEXNET.format("epochs: [1, 2, 1]"), "classifiers[0].params.epochs: '1' stands 2 times, once is enough."),
+    # values out of range
+    ("seeds: [-1]", "seeds[0]: it should be greater than or equal to 0, got -1."),
+    ("seeds: 2147483648", "seeds[0]: it should be less than 2147483648, got 2147483648."),
+    ("recognized: 0", "recognized: it should be greater than 0, got 0."),
+    ("recognized: 1.5", "recognized: it should be less than or equal to 1, got 1.5."),
+    ("precision: fp16", "precision: it should be 'fp32' or 'bf16', got 'fp16'."),
+    ("name: ../up", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got..."),
+    ("name: ''", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got ''."),
+    ("resources: {cells: {cpus: -1}}", "resources.cells.cpus: it should be greater than 0, got -1."),
+    ("resources: {cells: {gpus: 1.5}}", "resources.cells.gpus: more than one of gpus must be a whole number, got 1.5."),
+    ("resources: {cells: {cpus: 0.001}}", "resources.cells.cpus: cpus must be 0.01 or more, got 0.001."),
+    ("resources: {cells: {gpus: some}}", "resources.cells.gpus: it should be a valid number or 'required', got..."),
+    ("resources: {cells: {gpus: -0.5}}", "resources.cells.gpus: it should be greater than or equal to 0..."),
+    ("resources: {classifiers: {seconds: 0}}", "resources.classifiers.seconds: it should be greater than 0, got 0."),
+    ("resources: {applied: {memory: 1.5}}", "resources.applied.memory: it should be a valid integer, got 1.5."),
+    (METHOD.format("median-cut, params: {dither: floyd}"),
+     "methods[1].params.dither: it should be 'none', 'floyd-steinberg' or 'floyd-steinberg-clipped', got 'floyd'."),
+    (METHOD.format("median-cut, params: {dither: [none, floyd]}"), "methods[1].params.dither: it should be 'none'..."),
+    (ALEXNET.format("width: 0"), "classifiers[0].params.width: it should be greater than 0, got 0."),
+    (ALEXNET.format("epochs: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, got 0."),
+    (ALEXNET.format("rate: .nan"), "classifiers[0].params.rate: it should be greater than 0, got nan."),
+    (ALEXNET.format("epochs: 0, width: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, "
+     "got 0 (and 1 more)."),
+    (FOLDER.format("root: x, test_fraction: 1.0"),
+     "datasets[0].params.test_fraction: it should be less than 1, got 1.0."),
+    (FOLDER.format("root: x, side: 4"), "datasets[0].params.side: it should be greater than or equal to 8, got 4."),
+    # files that plugins read
+    (FOLDER.format("root: gone"), "datasets[0]: root: gone is a folder that does not exist."),
+    (FOLDER.format("root: file.txt"), "datasets[0]: root: file.txt is not a folder."),
+    (FOLDER.format("root: empty"), "datasets[0]: root: empty holds no images in class folders (looked for .bmp ..."),
+    (FOLDER.format("root: one"), "datasets[0]: root: one has one class only, 'cats'; at least two are needed."),
+    (FOLDER.format("root: damaged"), "datasets[0]: damaged/dogs/b.png cannot be read as an image (no image format ..."),
+    ("datasets: [digits-on-photos, {name: image-folder, params: {root: gone}}]", "datasets[1]: root: gone is a ..."),
+    (ALEXNET.format("weights: gone.safetensors"), "classifiers[0]: weights: there is no file gone.safetensors."),
+    (ALEXNET.format("weights: damaged"), "classifiers[0]: weights: there is no file damaged."),
+    (ALEXNET.format("weights: file.txt"), "classifiers[0]: weights: file.txt is not a safetensors file (..."),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return discover()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bad-specs")
+    (root / "file.txt").write_text("no tensors, no images")
+    (root / "empty" / "cats").mkdir(parents=True)
+    for name in ("one/cats/a.png", "one/cats/b.png", "damaged/cats/a.png", "damaged/cats/b.png", "damaged/dogs/a.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / name)
+    (root / "damaged/dogs/b.png").write_text("no image")
+    return root
+
+
+def check_all(path, registry):
+    spec = resolve(read_spec(path), registry)
+    make_plan(spec)
+    for choice in (*spec.datasets, *spec.classifiers):
+        check_inputs(choice)
+
+
+def complaint(path, registry):
+    """The sentence that reading, resolving, planning and looking at files ends with."""
+    with pytest.raises(BadInput) as error:
+        check_all(path, registry)
+    sentence = str(error.value)
+    assert "\n" not in sentence
+    assert len(sentence) < 300
+    assert sentence.endswith(".")
+    return sentence
+
+
+def agrees(sentence, expected):
+    return sentence.startswith(expected[:-3]) if expected.endswith("...") else sentence == expected
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES, ids=[change for change, _ in CHANGES])
+def test_bad_specs(change, expected, folder, registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    content = yaml.safe_load(GOOD) | yaml.safe_load(change)
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(content))
+    sentence = complaint(path, registry)
+    assert agrees(sentence, expected), sentence
+
+
+FILES = [
+    (None, "{}: there is no such spec file."),
+    (b"", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
+    (b"# nothing\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
+    (b"- digits-on-photos\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is a list."),
+    (b"hello\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is a str."),
+    (b"colors: [2\nseeds: 1\n", "{}, line 2: not valid YAML: expected ',' or ']', but got ':'."),
+    (b"colors: 2\n\tseeds: 1\n", "{}, line 2: not valid YAML: found character '\\t' that cannot start any token."),
+    (b"colors: 2\n  seeds: 1\n", "{}, line 2: not valid YAML: mapping values are not allowed here."),
+    (b"a: 1\n---\nb: 1\n", "{}, line 2: not valid YAML: but found another document."),
+    (b"a: *gone\n", "{}, line 1: not valid YAML: found undefined alias 'gone'."),
+    (b"a: !!python/object:os.system 1\n", "{}, line 1: not valid YAML: could not determine a constructor for the ..."),
+    (b"colors: 2\ncolors: 4\n", "{}, line 1: not valid YAML: the key 'colors' stands twice."),
+    (b"\x89PNG\r\n\x1a\n\xff", "{}: the spec cannot be read: it is not a text file in UTF-8."),
+    (b"a: \0\0\0", "{}: not valid YAML: special characters are not allowed."),
+    ("folder", "{}: the spec cannot be read: Is a directory."),
+    (b"methods: [median-cut]\n", "datasets: it is missing and has no default (and 1 more)."),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), FILES, ids=[str(content) for content, _ in FILES])
+def test_bad_spec_files(content, expected, registry, tmp_path):
+    path = tmp_path / "bad.yaml"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    sentence = complaint(path, registry)
+    assert agrees(sentence, expected.format(path)), sentence
+
+
+def test_the_spec_they_are_made_of_is_good(registry, tmp_path):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    assert len(make_plan(resolve(read_spec(tmp_path / "good.yaml"), registry)).cells) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spec", "expected"),
+    [
+        (["plan", "bad.yaml"], GOOD + "seeds: [-1]", r"seeds\[0\]: it should be greater than or equal to 0, got -1\."),
+        (["run", "bad.yaml"], "colors: [2", r"bad\.yaml, line 1: not valid YAML: .*"),
+        (["plan", "gone.yaml"], "", r"gone\.yaml: there is no such spec file\."),
+        (["plan", "bad.yaml", "--plugin", "gone.py"], GOOD, r"--plugin gone\.py: there is no such file\."),
+        (["run", "bad.yaml", "--method", "mediancut"], GOOD, r"methods\[1\]: there is no method 'mediancut', did .*"),
+        (["plan", "bad.yaml", "--dataset", "image-folder"], GOOD, r"datasets\[0\]\.params\.root: it is missing and .*"),
+    ],
+)
+def test_the_command_line_says_it_in_one_line_and_leaves_nothing(arguments, spec, expected, tmp_path):
+    (tmp_path / "bad.yaml").write_text(spec)
+    ended = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(f"fewcolors: {expected}\n", ended.stderr), ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
