@@ -69,7 +69,7 @@ def shown(value: object) -> str:
     return " ".join(short.repr(value).split())
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An exception's type and message in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 

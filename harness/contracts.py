@@ -396,7 +396,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Searched:
+class SearchResult:
     """One search: a method at one color count on one task, on training images held out from classifier and quantizer.
 
     dataset, classifier, variant: short names as in tables; space: parameter -> kind of domain -> its values. start: the
@@ -454,7 +454,7 @@ class Results:
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recipes: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
-    searches: tuple[Searched, ...] = ()
+    searches: tuple[SearchResult, ...] = ()
 
 
 @runtime_checkable

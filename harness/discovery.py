@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput
 from harness.registry import Registry
 from harness.sources import Source, import_source
@@ -45,7 +45,7 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
         except BadInput:
             raise
         except (Exception, SystemExit) as error:
-            raise BadInput(f"--plugin {source.path} cannot be loaded: {told(error)}.") from error
+            raise BadInput(f"--plugin {source.path} cannot be loaded: {one_line(error)}.") from error
         if not count:
             raise BadInput(
                 f"--plugin {source.path} holds no plugin: "
@@ -64,4 +64,4 @@ def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, ori
     except BadInput:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's package may fail in any way
-        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {told(error)}", stacklevel=2)
+        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {one_line(error)}", stacklevel=2)

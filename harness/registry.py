@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 
-from harness.complaints import describe, did_you_mean, shown, told
+from harness.complaints import describe, did_you_mean, one_line, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, Needs
 from harness.sources import source_digest
 
@@ -196,7 +196,7 @@ class Plugin:
             reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
             raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.") from None
         except Exception as error:
-            raise BadInput(f"{where}: {self.name!r} cannot be made with these parameters: {told(error)}.") from error
+            raise BadInput(f"{where}: {self.name!r} can't be made with these parameters: {one_line(error)}.") from error
 
     def accepts(self, parameter: str, value: object) -> bool:
         """Whether ``value`` as it stands is a value of this parameter."""

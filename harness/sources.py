@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput
 
 PACKAGES = ("harness", "methods", "tasks", "reports")
@@ -60,7 +60,7 @@ def read_source(argument: str) -> Source:
     except (ImportError, ValueError):
         spec = None
     except Exception as error:
-        raise BadInput(f"--plugin {argument} cannot be loaded: {told(error)}.") from error
+        raise BadInput(f"--plugin {argument} cannot be loaded: {one_line(error)}.") from error
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise BadInput(f"--plugin {argument}: neither a .py file nor a module that can be imported.")
     return Source(argument, spec.origin, _files(argument))

@@ -139,8 +139,8 @@ def _facts(results: Results, tasks: list[Task]) -> list[str]:
 
 def _failures(results: Results) -> list[Failure]:
     """The failures that were reported, and the errors of cells that no failure tells of."""
-    told = {failure.message for failure in results.failures}
-    errors = Counter(cell.error for cell in results.cells if cell.status == "failed" and cell.error not in told)
+    known = {failure.message for failure in results.failures}
+    errors = Counter(cell.error for cell in results.cells if cell.status == "failed" and cell.error not in known)
     return [*results.failures, *(Failure("cells", message, "", count) for message, count in sorted(errors.items()))]
 
 

@@ -43,15 +43,17 @@ def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
     subject = _subject(task)
     if subject:
         shown = _at(measured, subject.level_kind, subject.level)
-        told = [compared(subject), _elsewhere(subject, task), _best(subject, shown)]
+        sentences = [compared(subject), _elsewhere(subject, task), _best(subject, shown)]
     else:
         fewest = min(measured, key=_fewest_first)
         shown = _at(measured, fewest.level_kind, fewest.level)
-        told = [_uncompared(shown), _why_not(task, spec)]
-    told += [_original(task), recognized(task, spec)]
+        sentences = [_uncompared(shown), _why_not(task, spec)]
+    sentences += [_original(task), recognized(task, spec)]
     if lost:
-        told.append(f"{lost} of {len(task.cells)} cells {'is' if lost == 1 else 'are'} missing; Failures says why.")
-    headline, *details = told
+        sentences.append(
+            f"{lost} of {len(task.cells)} cells {'is' if lost == 1 else 'are'} missing; Failures says why."
+        )
+    headline, *details = sentences
     level = level_words(shown[0].level_kind, shown[0].level)
     return Answer(headline, tuple(filter(None, details)), level, tuple(shown))
 

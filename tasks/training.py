@@ -51,7 +51,7 @@ class PaperRecipe(ABC):
         "weight_decay": 5e-4,
         "weights": None,
     }
-    told: ClassVar[tuple[str, ...]] = ("batch_size",)
+    departures_of: ClassVar[tuple[str, ...]] = ("batch_size",)
 
     fingerprinted: ClassVar[tuple[str, ...]] = ("weights",)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness import __version__
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput
 
 if TYPE_CHECKING:
@@ -121,23 +121,23 @@ def main() -> NoReturn:
         print(f"fewcolors: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print(f"fewcolors: {told(error)}; what is finished is kept in the store.", file=sys.stderr)
+        print(f"fewcolors: {one_line(error)}; what is finished is kept in the store.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        _let_no_second_interrupt_in()
+        _ignore_further_interrupts()
         sys.stdout.flush()
         os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
     sys.exit(0)
 
 
-def say_interrupted(screen: Console, kept: str) -> None:
+def print_interrupted(screen: Console, kept: str) -> None:
     """Says what an interrupted command keeps and how it goes on, whatever a second Ctrl-C would cut short."""
-    _let_no_second_interrupt_in()
+    _ignore_further_interrupts()
     sentence = f"Interrupted. {kept} Go on with: fewcolors {shlex.join(sys.argv[1:])}"
     screen.print(sentence, highlight=False, soft_wrap=True)
 
 
-def _let_no_second_interrupt_in() -> None:
+def _ignore_further_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -26,13 +26,13 @@ from harness.cli.app import (
     StorePath,
     app,
     console,
-    say_interrupted,
+    print_interrupted,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.run.execute import Ending
+    from harness.run.execute import FinishedRun
 
 
 @app.command()
@@ -62,7 +62,7 @@ def plan(
         row = line(job.stage, request.state(job), f"{needs.cpus:g}", str(needs.gpus), limit, job.key[:12], job.name)
         screen.print(row, markup=False, highlight=False, soft_wrap=True)
     screen.print(
-        f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.survey.pending)} to run.",
+        f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.remaining.pending)} to run.",
         highlight=False,
     )
 
@@ -89,36 +89,36 @@ def run(
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
     screen, folder = console(), out or Path("runs") / request.spec.name
-    todo = request.survey.pending
+    todo = request.remaining.pending
     screen.print(
         f"{request.spec.name}: {len(request.plan.cells)} cells, {len(todo)} of {len(request.plan.jobs)} jobs to run.",
         highlight=False,
     )
     try:
-        ending = execute(request, folder, screen, address, cpus, gpus)
+        finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
         jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}"
-        say_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
+        print_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
         raise
-    say_how_it_ended(screen, ending, folder)
-    if not ending.complete:
+    print_summary(screen, finished, folder)
+    if not finished.complete:
         raise typer.Exit(1)
 
 
-def say_how_it_ended(screen: Console, ending: Ending, folder: Path) -> None:
+def print_summary(screen: Console, finished: FinishedRun, folder: Path) -> None:
     """How many cells are ok, and where tables and pages are."""
-    cells = ending.results.cells
+    cells = finished.results.cells
     lost = [cell for cell in cells if cell.status != "ok"]
-    nothing = "" if ending.computed else " (all stored already)"
+    nothing = "" if finished.computed else " (all stored already)"
     screen.print(f"{len(cells) - len(lost)} of {len(cells)} cells ok{nothing}.", highlight=False)
     if lost:
         sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
         screen.print(sentence, style="red", soft_wrap=True)
-    say_where_pages_are(screen, ending.pages, folder)
+    print_pages(screen, finished.pages, folder)
 
 
-def say_where_pages_are(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
+def print_pages(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
     """Where the tables lie, and every HTML page."""
     screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
     for page in pages.values():
@@ -134,7 +134,7 @@ def report(
 ) -> None:
     """Writes a run's reports again, from what is stored; those of each task where several were searched."""
     from harness.discovery import discover
-    from harness.run.execute import Ending, write_reports
+    from harness.run.execute import FinishedRun, write_reports
     from harness.run.results import gather, runs_in
     from harness.sources import read_source
 
@@ -143,9 +143,9 @@ def report(
     for folder in runs_in(run):
         results = gather(folder, store)
         plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
-        ending = Ending(results, *write_reports(plugins, results, folder / "report", screen), computed=0)
-        say_where_pages_are(screen, ending.pages, folder)
-        complete = complete and ending.complete
+        finished = FinishedRun(results, *write_reports(plugins, results, folder / "report", screen), computed=0)
+        print_pages(screen, finished.pages, folder)
+        complete = complete and finished.complete
     if not complete:
         raise typer.Exit(1)
 

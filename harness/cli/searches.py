@@ -21,14 +21,14 @@ from harness.cli.app import (
     StorePath,
     app,
     console,
-    say_interrupted,
+    print_interrupted,
 )
-from harness.cli.runs import say_how_it_ended, say_where_pages_are
+from harness.cli.runs import print_pages, print_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.contracts import Searched
+    from harness.contracts import SearchResult
 
 
 @app.command()
@@ -53,7 +53,7 @@ def tune(
     try:
         compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
-        say_interrupted(
+        print_interrupted(
             screen,
             "Finished trials are kept, trainings under way go on from their last epoch and no unfinished trial counts "
             "as a result.",
@@ -61,17 +61,17 @@ def tune(
         raise
     for each in compared:
         for searched in each.searched:
-            _say_what_was_found(screen, searched, each.folder)
+            _print_search_result(screen, searched, each.folder)
         if each.found:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
-            say_how_it_ended(screen, each.ending, each.folder)
+            print_summary(screen, each.comparison, each.folder)
         else:
-            say_where_pages_are(screen, each.ending.pages, each.folder)
+            print_pages(screen, each.comparison.pages, each.folder)
     if not all(each.complete for each in compared):
         raise typer.Exit(1)
 
 
-def _say_what_was_found(screen: Console, searched: Searched, folder: Path) -> None:
+def _print_search_result(screen: Console, searched: SearchResult, folder: Path) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was begun"

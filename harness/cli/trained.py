@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.registry import Plugin, Registry
-    from harness.trained.find import Which
+    from harness.trained.find import Selection
     from harness.trained.photos import Photo
-    from harness.trained.reducing import Errand, Outcome, Reducer
+    from harness.trained.reducing import FilePair, ImageResult, Reducer
 
 _COMPARED_IMAGES = 256
 
@@ -56,26 +56,28 @@ def quantize(
     """Gives image files few colors: indexed PNG by any method, or a codec's own files."""
     from harness.discovery import discover
     from harness.sources import read_source
-    from harness.trained.find import Which
-    from harness.trained.reducing import errands
+    from harness.trained.find import Selection
+    from harness.trained.reducing import pair_files
 
     registry = discover([read_source(name) for name in plugin])
-    which = Which(dataset, classifier, seed)
+    selection = Selection(dataset, classifier, seed)
     if run is None:
-        if store is not None or which != Which():
+        if store is not None or selection != Selection():
             raise BadInput("--dataset, --classifier, --seed and --store choose what a run trained; --run is missing.")
-        reducer = _untrained(registry, method, param, colors, quality)
+        reducer = _untrained_reducer(registry, method, param, colors, quality)
     elif param:
         raise BadInput(f"--param {param[0]}: with --run the parameters are those of the run's variant.")
     else:
-        reducer = _from_run(run, store, registry, method, colors, quality, which)
-    todo = errands(images, out, reducer.suffix(), overwrite)
+        reducer = _trained_reducer(run, store, registry, method, colors, quality, selection)
+    todo = pair_files(images, out, reducer.suffix(), overwrite)
     failed = _reduce_all(console(), reducer, todo)
     if failed:
         raise typer.Exit(1)
 
 
-def _untrained(registry: Registry, name: str, param: Sequence[str], colors: int | None, quality: int | None) -> Reducer:
+def _untrained_reducer(
+    registry: Registry, name: str, param: Sequence[str], colors: int | None, quality: int | None
+) -> Reducer:
     from harness.spec.file import read_param
     from harness.trained.reducing import Reducer
 
@@ -91,14 +93,14 @@ def _untrained(registry: Registry, name: str, param: Sequence[str], colors: int 
     return Reducer(name, instance, level)
 
 
-def _from_run(
+def _trained_reducer(
     run: Path,
     store: Path | None,
     registry: Registry,
     variant: str,
     colors: int | None,
     quality: int | None,
-    which: Which,
+    selection: Selection,
 ) -> Reducer:
     from harness.trained.find import exact_device, find_trained, find_variant, narrowed, open_run, ready_method
     from harness.trained.reducing import Reducer
@@ -109,9 +111,9 @@ def _from_run(
     device = "cpu"
     if opened.plugin(cell).learns:
         assert level is not None
-        cell, device = find_trained(opened, variant, level, which), exact_device()
+        cell, device = find_trained(opened, variant, level, selection), exact_device()
     else:
-        narrowed(opened, find_variant(opened, variant), which)
+        narrowed(opened, find_variant(opened, variant), selection)
     return Reducer(variant, ready_method(opened, cell, device), level)
 
 
@@ -132,7 +134,7 @@ def _level(plugin: Plugin, colors: int | None, quality: int | None) -> Level:
     return level
 
 
-def _reduce_all(screen: Console, reducer: Reducer, todo: Sequence[Errand]) -> int:
+def _reduce_all(screen: Console, reducer: Reducer, todo: Sequence[FilePair]) -> int:
     """One line an image, a bar on a terminal, and a summary of several; says how many failed."""
     from rich.progress import MofNCompleteColumn, Progress
 
@@ -142,7 +144,7 @@ def _reduce_all(screen: Console, reducer: Reducer, todo: Sequence[Errand]) -> in
         height, width = photo.size
         screen.print(f"{photo.path}: {width} x {height}, in {tiles} tiles ...", markup=False, highlight=False)
 
-    done: list[Outcome] = []
+    done: list[ImageResult] = []
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         images = bar.add_task("images", total=len(todo))
@@ -156,19 +158,19 @@ def _reduce_all(screen: Console, reducer: Reducer, todo: Sequence[Errand]) -> in
     return sum(bool(outcome.error) for outcome in done)
 
 
-def _in_words(outcome: Outcome) -> str:
+def _in_words(outcome: ImageResult) -> str:
     if outcome.error:
         return outcome.error
     height, width = outcome.size
     tiles = (f"in {outcome.tiles} tiles",) if outcome.tiles > 1 else ()
     remarks = "; ".join((*tiles, *outcome.remarks))
     return (
-        f"{outcome.errand.source} -> {outcome.errand.target}: {width} x {height}, {outcome.colors:,} colors, "
+        f"{outcome.pair.source} -> {outcome.pair.target}: {width} x {height}, {outcome.colors:,} colors, "
         f"{_rate(outcome.bytes_before, outcome.bytes_after, outcome.pixels)}" + (f" ({remarks})" if remarks else "")
     )
 
 
-def _summary(done: Sequence[Outcome]) -> str:
+def _summary(done: Sequence[ImageResult]) -> str:
     fine = [outcome for outcome in done if not outcome.error]
     failed = len(done) - len(fine)
     totals = (sum(getattr(outcome, name) for outcome in fine) for name in ("bytes_before", "bytes_after", "pixels"))
@@ -199,7 +201,7 @@ def export(
     from harness.discovery import discover
     from harness.sources import read_source
     from harness.trained.exporting import card_of, export_name, write_export
-    from harness.trained.find import Which, find_trained, find_variant, open_run, ready_dataset, ready_method
+    from harness.trained.find import Selection, find_trained, find_variant, open_run, ready_dataset, ready_method
     from harness.trained.onnx import check_packages, export_onnx
     from harness.trained.photos import make_folder
     from harness.writing import write_whole
@@ -208,7 +210,7 @@ def export(
     known = opened.plugin(find_variant(opened, method)[0])
     if not known.learns:
         raise BadInput(f"--method {method}: {known.name!r} learns nothing, there is nothing to export.")
-    cell = find_trained(opened, method, colors, Which(dataset, classifier, seed))
+    cell = find_trained(opened, method, colors, Selection(dataset, classifier, seed))
     if onnx:
         if not hasattr(known.cls, "onnx_module"):
             raise BadInput(f"--onnx: {known.name!r} has no onnx_module(colors), it cannot be written as ONNX.")
@@ -272,15 +274,15 @@ def explain(
     from harness.discovery import discover
     from harness.run.results import gather
     from harness.sources import read_source
-    from harness.trained.find import Which, exact_device, open_run
-    from harness.trained.inspecting import check, chosen_cells, look_into
+    from harness.trained.find import Selection, exact_device, open_run
+    from harness.trained.inspecting import check, chosen_cells, explain_cells
     from harness.trained.photos import make_folder
 
     registry = discover([read_source(name) for name in plugin])
     page = registry.get("report", "gallery", "explain").make({}, "explain")
     opened, folder = open_run(run, store, registry), out or run / "explain"
     results = gather(run, store)
-    cells = chosen_cells(opened, results, method, Which(dataset, classifier, seed))
+    cells = chosen_cells(opened, results, method, Selection(dataset, classifier, seed))
     check(opened, cells, image)
     make_folder(folder, "--out")
     screen = console()
@@ -288,6 +290,6 @@ def explain(
     def say(sentence: str) -> None:
         screen.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
-    seen = look_into(opened, results, cells, image, folder, exact_device(), say)
+    seen = explain_cells(opened, results, cells, image, folder, exact_device(), say)
     path = page.write(seen, folder)
     screen.print(f"Pictures: {path.resolve()}", style="bold", highlight=False, markup=False, soft_wrap=True)

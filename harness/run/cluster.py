@@ -17,12 +17,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job
 from harness.registry import Registry
-from harness.run.schedule import Lost, Outcome
+from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
 from harness.work.jobs import Context, run_job
 from harness.work.store import Store
@@ -32,7 +32,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
 
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of our own: jobs pass keys, not arrays."""
-_SURVEY_SECONDS = 2.0
+_REFRESH_SECONDS = 2.0
 """How old what is known of the cluster may be."""
 _CONNECT_SECONDS = 10.0
 _NODE_LOST = "its node was lost"
@@ -105,27 +105,27 @@ class RayPool:
         import ray
 
         self._ray = ray
-        self._payload = ray.put(Surroundings.here(store, sources))
+        self._payload = ray.put(WorkerSetup.of_driver(store, sources))
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Path] = {}
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
-        self._surveyed = -_SURVEY_SECONDS
+        self._refreshed = -_REFRESH_SECONDS
         self._capacity = (0.0, 0.0)
         self._lost_nodes: set[str] = set()
         self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
 
     def capacity(self) -> tuple[float, float]:
-        self._survey()
+        self._refresh()
         return self._capacity
 
-    def _survey(self) -> None:
-        if time.monotonic() - self._surveyed > _SURVEY_SECONDS:
+    def _refresh(self) -> None:
+        if time.monotonic() - self._refreshed > _REFRESH_SECONDS:
             total = self._ray.cluster_resources()
             self._capacity = total.get("CPU", 0.0), total.get("GPU", 0.0)
             self._lost_nodes = {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
-            self._surveyed = time.monotonic()
+            self._refreshed = time.monotonic()
 
     def occupies(self, job: Job) -> tuple[float, float]:
         gpus = job.needs.gpus or 0.0
@@ -147,7 +147,7 @@ class RayPool:
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
-        # A process that is over gives its GPU's memory back, and the next one is told its GPU anew.
+        # A process that is over gives its GPU's memory back, and the next one is given its GPU anew.
         task = (self._task_in_fresh_process if gpus else self._task).options(
             num_cpus=cpus,
             num_gpus=gpus,
@@ -163,7 +163,7 @@ class RayPool:
     def has_started(self, task: Hashable) -> bool:
         return self._marks[task].exists()
 
-    def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
         if not tasks:
             time.sleep(seconds)
             return []
@@ -173,19 +173,19 @@ class RayPool:
 
     def _is_left_behind(self, task: Any) -> bool:
         """Whether it runs on a node that is lost. Ray tells of such a task only once its worker's connection breaks."""
-        self._survey()
+        self._refresh()
         return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
 
-    def _give_up(self, task: Any) -> Lost:
+    def _give_up(self, task: Any) -> LostTask:
         self._marks.pop(task).unlink(missing_ok=True)
-        return Lost(_NODE_LOST)
+        return LostTask(_NODE_LOST)
 
-    def _ending(self, task: Any) -> list[Outcome] | Lost:
+    def _ending(self, task: Any) -> list[JobResult] | LostTask:
         self._marks.pop(task).unlink(missing_ok=True)
         try:
-            outcomes: list[Outcome] = self._ray.get(task)
+            outcomes: list[JobResult] = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            return Lost(_plainly(error))
+            return LostTask(_plainly(error))
         return outcomes
 
     def cancel(self, task: Any) -> None:
@@ -210,7 +210,7 @@ def _plainly(error: Exception) -> str:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WorkerSetup:
     """What a worker takes over from the driver: the store, the folder, our environment variables, plugins."""
 
     store: str
@@ -219,7 +219,7 @@ class Surroundings:
     sources: tuple[Source, ...]
 
     @classmethod
-    def here(cls, store: Store, sources: Sequence[Source]) -> Surroundings:
+    def of_driver(cls, store: Store, sources: Sequence[Source]) -> WorkerSetup:
         own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
         return cls(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources))
 
@@ -231,13 +231,13 @@ class Surroundings:
         return Context(Store(Path(self.store)), _registry(self.sources), _device(on_gpu), on_epoch)
 
 
-def _execute(driver: Surroundings, jobs: list[Job], on_gpu: bool, mark: str) -> list[Outcome]:
+def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: str) -> list[JobResult]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
     mark: a file that is there once the task has begun, with the Ray node's id.
     """
     Path(mark).write_text(_node())
-    return [_outcome(job, driver, on_gpu) for job in jobs]
+    return [_job_result(job, driver, on_gpu) for job in jobs]
 
 
 def _host() -> str:
@@ -252,7 +252,7 @@ def _node() -> str:
     return node
 
 
-def _outcome(job: Job, driver: Surroundings, on_gpu: bool) -> Outcome:
+def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     started, message, text = time.perf_counter(), "", ""
     store = Store(Path(driver.store))
     try:
@@ -260,8 +260,8 @@ def _outcome(job: Job, driver: Surroundings, on_gpu: bool) -> Outcome:
             run_job(job, driver.enter(on_gpu))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
         if not store.has(job.stage, job.key):
-            message, text = told(error), traceback.format_exc()
-    return Outcome(job.key, time.perf_counter() - started, _host(), message, text)
+            message, text = one_line(error), traceback.format_exc()
+    return JobResult(job.key, time.perf_counter() - started, _host(), message, text)
 
 
 @cache

@@ -17,7 +17,7 @@ from harness.registry import Plugin, Registry
 from harness.run.events import EventLog
 from harness.run.progress import Progress
 from harness.run.results import EVENTS, SPEC, gather, write_plan
-from harness.run.schedule import Schedule, Survey, survey
+from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
@@ -37,17 +37,17 @@ class Request:
     store: Store
     registry: Registry
     sources: tuple[Source, ...]
-    survey: Survey
+    remaining: Remaining
 
     def state(self, job: Job) -> str:
         """``to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
-        if job.key in self.survey.pending:
+        if job.key in self.remaining.pending:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
 
 
 @dataclass(frozen=True)
-class Ending:
+class FinishedRun:
     """How a run ended. pages: what each report wrote, by its plugin's name."""
 
     results: Results
@@ -85,7 +85,7 @@ def prepare(
 def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
     """Plans a spec, looks up what is stored, and lets plugins check what they will read. Raises BadInput."""
     plan = make_plan(spec)
-    todo = survey(plan, store)
+    todo = find_remaining(plan, store)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
@@ -95,14 +95,14 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
 
 def execute(
     request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
-) -> Ending:
+) -> FinishedRun:
     """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
     request.store.create()
-    pending = request.survey.pending
+    pending = request.remaining.pending
     with contextlib.ExitStack() as stack:
         pool = None
         if pending:
@@ -116,14 +116,14 @@ def execute(
             write_plan(folder, request.spec, request.plan, request.store)
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
-        compute(request.plan, request.survey, request.store, pool, EventLog(folder / EVENTS), console)
+        compute(request.plan, request.remaining, request.store, pool, EventLog(folder / EVENTS), console)
     results = gather(folder)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
-    return Ending(results, pages, broken, len(pending))
+    return FinishedRun(results, pages, broken, len(pending))
 
 
 def compute(
-    plan: Plan, todo: Survey, store: Store, pool: RayPool | None, log: EventLog, console: Console
+    plan: Plan, todo: Remaining, store: Store, pool: RayPool | None, log: EventLog, console: Console
 ) -> Schedule | None:
     """Does what is pending (there is a pool where anything is) and logs it; gives the schedule as it ended."""
     log("run-started", message=f"{len(plan.cells)} cells, {len(todo.pending)} jobs to run")

@@ -24,7 +24,7 @@ PLAIN_SECONDS = 15.0
 """How often a plain line says what is running when nothing else has happened."""
 
 
-class Repainted(ABC):
+class LiveTable(ABC):
     """While it is entered its table is repainted on a terminal; elsewhere nothing is painted."""
 
     def __init__(self, console: Console) -> None:
@@ -48,7 +48,7 @@ class Repainted(ABC):
     def _table(self) -> Group: ...
 
 
-class Progress(Repainted):
+class Progress(LiveTable):
     """Listens to events and is ticked by the schedule. On a terminal it repaints a table, else it prints lines."""
 
     def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:

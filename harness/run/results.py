@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic
 
-from harness.contracts import BadInput, Cell, Failure, Precision, Results, Searched
+from harness.contracts import BadInput, Cell, Failure, Precision, Results, SearchResult
 from harness.plan import Plan
 from harness.run.events import Event, last_run
 from harness.spec.resolve import Choice, Spec
@@ -51,12 +51,12 @@ def _recipe(
     what: str, choice: Choice, tasks: Iterable[tuple[Choice, tuple[Choice, ...]]], precision: Precision = "fp32"
 ) -> dict[str, Any]:
     """Parameters and where they are not the paper's; of those left at None, and of those that the plugin names in
-    ``told``, its ``departures`` knows."""
-    params, paper, told = choice.params, choice.plugin.paper, getattr(choice.instance, "told", ())
+    ``departures_of``, its ``departures`` knows."""
+    params, paper, explained = choice.params, choice.plugin.paper, getattr(choice.instance, "departures_of", ())
     differs = [
         f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
         for name, value in paper.items()
-        if name not in told and params[name] is not None and params[name] != value
+        if name not in explained and params[name] is not None and params[name] != value
     ]
     ask = getattr(choice.instance, "departures", None)
     if ask is not None:
@@ -155,12 +155,12 @@ def _as_used(content: Mapping[str, Any], store: Store) -> tuple[dict[str, Any], 
     )
 
 
-def read_searches(folder: Path) -> tuple[Searched, ...]:
+def read_searches(folder: Path) -> tuple[SearchResult, ...]:
     """The searches that chose parameters of a run in ``folder``; none where it was no search. Raises BadInput."""
     if not (folder / SEARCHES).is_file():
         return ()
     try:
-        return pydantic.TypeAdapter(tuple[Searched, ...]).validate_json((folder / SEARCHES).read_bytes())
+        return pydantic.TypeAdapter(tuple[SearchResult, ...]).validate_json((folder / SEARCHES).read_bytes())
     except pydantic.ValidationError:
         raise BadInput(f"{folder / SEARCHES}: damaged; remove it and give fewcolors tune again.") from None
 

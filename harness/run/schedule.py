@@ -23,8 +23,8 @@ BATCHED: tuple[Stage, ...] = ("applied", "cells")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one job ended in a worker. An exception is told as text: it may not survive a pickle."""
+class JobResult:
+    """How one job ended in a worker. An exception travels as text: it may not survive a pickle."""
 
     key: str
     seconds: float
@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostTask:
     """A task whose process or node was lost: why, in a sentence."""
 
     reason: str
@@ -55,25 +55,25 @@ class Pool(Protocol):
 
     def submit(self, jobs: Sequence[Job]) -> Hashable: ...
 
-    def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[Outcome] | Lost]]:
+    def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
         """The tasks that ended within so many seconds."""
 
     def has_started(self, task: Hashable) -> bool:
         """Whether a worker has begun with it: it may wait for others who use the same cluster."""
 
     def cancel(self, task: Hashable) -> None:
-        """Kills it; it then ends as Lost."""
+        """Kills it; it then ends as a LostTask."""
 
 
 @dataclass(frozen=True)
-class Survey:
+class Remaining:
     """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound."""
 
     pending: tuple[str, ...]
     damaged: Mapping[str, str]
 
 
-def survey(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Survey:
+def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Remaining:
     """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified.
 
     wanted: keys of jobs to look up instead of the cells'.
@@ -98,7 +98,7 @@ def survey(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Sur
 
     for key in (cell.key for cell in plan.cells) if wanted is None else wanted:
         visit(key)
-    return Survey(tuple(pending), damaged)
+    return Remaining(tuple(pending), damaged)
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Schedule:
                 self.tick([job for task in self._running.values() for job in task.jobs])
                 for handle, ending in self.pool.wait(list(self._running), 0.25):
                     self._settle(self._running.pop(handle), ending)
-                self._stop_the_late()
+                self._stop_overdue()
                 self._give_up_where_nothing_fits()
         except KeyboardInterrupt:
             for handle, task in self._running.items():
@@ -177,8 +177,8 @@ class Schedule:
             tasks += [jobs[start : start + size] for start in range(0, len(jobs), size)]
         return tasks
 
-    def _settle(self, task: _Task, ending: list[Outcome] | Lost) -> None:
-        if isinstance(ending, Lost):
+    def _settle(self, task: _Task, ending: list[JobResult] | LostTask) -> None:
+        if isinstance(ending, LostTask):
             self._settle_lost(task, ending)
             return
         jobs = {job.key: job for job in task.jobs}
@@ -190,11 +190,11 @@ class Schedule:
             else:
                 self._fail(job, outcome.message, outcome.traceback, host=outcome.host, seconds=outcome.seconds)
 
-    def _settle_lost(self, task: _Task, lost: Lost) -> None:
+    def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
             reason = "one of a batch ran past its limit" if task.late else lost.reason
             for job in task.jobs:
-                self._again(job, f"{reason}; run again alone")
+                self._retry(job, f"{reason}; run again alone")
             return
         (job,) = task.jobs
         if task.late:
@@ -204,9 +204,9 @@ class Schedule:
         if self._losses[job.key] > RETRIES:
             self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason)
         else:
-            self._again(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}")
+            self._retry(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}")
 
-    def _again(self, job: Job, why: str) -> None:
+    def _retry(self, job: Job, why: str) -> None:
         self._alone.add(job.key)
         self._waiting[job.key] = job
         self.log("retried", job, message=why)
@@ -229,7 +229,7 @@ class Schedule:
                 cpus, gpus = self.pool.occupies(job)
                 self._fail(job, f"no node that is left has the {cpus:g} CPUs and {gpus:g} GPUs it needs", "")
 
-    def _stop_the_late(self) -> None:
+    def _stop_overdue(self) -> None:
         for handle, task in self._running.items():
             if task.deadline is None and self.pool.has_started(handle):
                 task.deadline = time.monotonic() + sum(job.needs.seconds or math.inf for job in task.jobs)

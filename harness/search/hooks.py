@@ -25,16 +25,16 @@ the trial's number, its last report (under ``config`` what was drawn), and how m
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the search that goes on in this process lies, and whom it tells.
+class RunningSearch:
+    """Where the search that goes on in this process lies, and who listens.
 
-    What Tune stores with a search holds neither: it may go on in another folder and on another terminal. told: the
+    What Tune stores with a search holds neither: it may go on in another folder and on another terminal. announced: the
     numbers of the trials it has heard of; lost: Tune's ids of those given up because their workers kept dying.
     """
 
     folder: Path
     listener: Listener
-    told: set[int] = field(default_factory=set)
+    announced: set[int] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -53,7 +53,7 @@ class Place:
         return self.folder / "seconds.json"
 
 
-PLACE: ContextVar[Place] = ContextVar("PLACE")
+CURRENT: ContextVar[RunningSearch] = ContextVar("CURRENT")
 
 
 def numbered(trial: Any) -> str:
@@ -77,7 +77,7 @@ class Rungs(AsyncHyperBandScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         if self._judged is None:
-            path = PLACE.get().rungs
+            path = CURRENT.get().rungs
             self._judged = json.loads(path.read_text()) if path.exists() else []
             for trial_id, cycles, accuracy in self._judged:
                 earlier: Any = SimpleNamespace(trial_id=trial_id)
@@ -93,9 +93,9 @@ class Rungs(AsyncHyperBandScheduler):
             judged = [trial.trial_id, result["cycles"], result[VALIDATION_ACCURACY]]
             if judged not in self._judged:
                 self._judged.append(judged)
-                write_json(PLACE.get().rungs, self._judged)
+                write_json(CURRENT.get().rungs, self._judged)
         if decision == TrialScheduler.STOP:
-            with PLACE.get().stops.open("a") as file:
+            with CURRENT.get().stops.open("a") as file:
                 file.write(f"{numbered(trial)}\n")
         return decision
 
@@ -114,7 +114,7 @@ class Budget(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        now, path = time.monotonic(), PLACE.get().spent
+        now, path = time.monotonic(), CURRENT.get().spent
         if self._began is None:
             self._began = now
             self._earlier = float(json.loads(path.read_text())) if path.exists() else 0.0
@@ -122,7 +122,7 @@ class Budget(tune.Stopper):
         if spent - self._noted > 1:
             write_json(path, spent)
             self._noted = spent
-        self._failed |= dict.fromkeys(PLACE.get().lost, True)  # what is lost reports nothing
+        self._failed |= dict.fromkeys(CURRENT.get().lost, True)  # what is lost reports nothing
         first = list(self._failed.values())[:HOPELESS]
         hopeless = len(first) == HOPELESS and all(first)
         return hopeless or (self._seconds is not None and spent > self._seconds)
@@ -131,33 +131,33 @@ class Budget(tune.Stopper):
         return self.__dict__ | {"_began": None}
 
 
-class Told(tune.Callback):
+class TrialEvents(tune.Callback):
     """Hands what happens to the listener of this process."""
 
     def __init__(self, algorithm: str) -> None:
         self._first = 1 if algorithm == "optuna" else 0
 
-    def _tell(self, what: str, trial: Any, trials: list[Any]) -> None:
-        place = PLACE.get()
+    def _announce(self, what: str, trial: Any, trials: list[Any]) -> None:
+        current = CURRENT.get()
         over = [other for other in trials if other is not trial and other.is_finished()]
         ended = len(over) + (what in ("ended", "lost"))
-        earlier = [("earlier", other) for other in over if self._number(other) not in place.told]
+        earlier = [("earlier", other) for other in over if self._number(other) not in current.announced]
         for happened, each in (*earlier, (what, trial)):
-            place.told.add(self._number(each))
-            place.listener(happened, self._number(each), {**(each.last_result or {}), "config": each.config}, ended)
+            current.announced.add(self._number(each))
+            current.listener(happened, self._number(each), {**(each.last_result or {}), "config": each.config}, ended)
 
     def _number(self, trial: Any) -> int:
         return int(numbered(trial)) - self._first
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("started", trial, trials)
+        self._announce("started", trial, trials)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("epoch", trial, trials)
+        self._announce("epoch", trial, trials)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tell("ended", trial, trials)
+        self._announce("ended", trial, trials)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        PLACE.get().lost.append(trial.trial_id)
-        self._tell("lost", trial, trials)
+        CURRENT.get().lost.append(trial.trial_id)
+        self._announce("lost", trial, trials)

@@ -12,14 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.progress import Repainted, duration
+from harness.run.progress import LiveTable, duration
 from harness.search.plan import PlannedSearch
 from harness.spec.schema import SearchSettings
 
 MOST_ROWS = 12
 
 
-class SearchProgress(Repainted):
+class SearchProgress(LiveTable):
     """A listener of ``run_trials``. On a terminal it repaints a table, else it prints a line for each trial's end."""
 
     def __init__(self, console: Console, search: PlannedSearch, settings: SearchSettings) -> None:

@@ -27,11 +27,11 @@ from ray import cloudpickle, tune
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
 from harness.plan import Job
-from harness.run.cluster import RayPool, Surroundings
-from harness.search.hooks import PLACE, Budget, Listener, Place, Rungs, Told, numbered
+from harness.run.cluster import RayPool, WorkerSetup
+from harness.search.hooks import CURRENT, Budget, Listener, Rungs, RunningSearch, TrialEvents, numbered
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
@@ -69,37 +69,35 @@ def run_trials(
     share: Share,
     folder: Path,
     store: Store,
-    surroundings: Surroundings,
+    setup: WorkerSetup,
     listener: Listener,
 ) -> tuple[Trial, ...]:
-    """All trials of a search, in the order in which they were chosen; goes on with what lies in ``folder``.
+    """All trials of a search, in the order in which they were chosen; resumes the search that ``folder`` holds.
 
-    KeyboardInterrupt is passed on; what was finished is kept. Raises BadInput where the folder cannot be gone on with.
+    KeyboardInterrupt is passed on; what was finished is kept. Raises BadInput where the folder cannot be resumed from.
     """
     for name in ("ray.tune", "ray.train", "ray.air", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    state, place = folder / _STATE, Place(folder, listener)
-    PLACE.set(place)
+    state, current = folder / _STATE, RunningSearch(folder, listener)
+    CURRENT.set(current)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
         snapshots = sorted(state.glob("experiment_state-*.json"))
         if snapshots:
-            tuner = _restored(search, share, snapshots[-1], surroundings)
+            tuner = _restored(search, share, snapshots[-1], setup)
         else:
-            for path in (place.stops, place.rungs):
+            for path in (current.stops, current.rungs):
                 path.unlink(missing_ok=True)
-            tuner = _new(search, settings, share, folder, surroundings)
+            tuner = _new(search, settings, share, folder, setup)
         results = tuner.fit()
-    stops = set(place.stops.read_text().split()) if place.stops.exists() else set()
+    stops = set(current.stops.read_text().split()) if current.stops.exists() else set()
     in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
     started = [result for result in in_order if _config(result) is not None]
     return tuple(_row(number, result, search, stops, store) for number, result in enumerate(started))
 
 
-def _new(
-    search: PlannedSearch, settings: SearchSettings, share: Share, folder: Path, surroundings: Surroundings
-) -> tune.Tuner:
+def _new(search: PlannedSearch, settings: SearchSettings, share: Share, folder: Path, setup: WorkerSetup) -> tune.Tuner:
     points = search.points(settings)
     algorithm: Any = (
         OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=VALIDATION_ACCURACY, mode="max")
@@ -109,7 +107,7 @@ def _new(
         )
     )
     return tune.Tuner(
-        _trainable(search, share, surroundings),
+        _trainable(search, share, setup),
         param_space={name: _tunes(domain, search.start[name]) for name, domain in search.space.items()},
         tune_config=tune.TuneConfig(
             metric=VALIDATION_ACCURACY,
@@ -127,14 +125,14 @@ def _new(
             verbose=0,
             stop=Budget(settings.seconds),
             failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
-            callbacks=[Told(settings.algorithm), *_further_loggers(settings, search)],
+            callbacks=[TrialEvents(settings.algorithm), *_further_loggers(settings, search)],
         ),
     )
 
 
-def _restored(search: PlannedSearch, share: Share, snapshot: Path, surroundings: Surroundings) -> tune.Tuner:
+def _restored(search: PlannedSearch, share: Share, snapshot: Path, setup: WorkerSetup) -> tune.Tuner:
     state = snapshot.parent
-    trainable = _trainable(search, share, surroundings)
+    trainable = _trainable(search, share, setup)
     try:
         json.loads(snapshot.read_text())  # Tune itself would start anew without a word
         for drawn in _DRAWN:
@@ -143,8 +141,8 @@ def _restored(search: PlannedSearch, share: Share, snapshot: Path, surroundings:
         return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
     except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
         raise BadInput(
-            f"{state}: the search that lies there cannot be gone on with ({told(error)}); remove {state} to start it "
-            "anew, what is in the store is not computed again."
+            f"{state}: this folder holds a search whose state is damaged ({one_line(error)}); remove {state} to "
+            "start it anew: what is in the store is not computed again."
         ) from None
 
 
@@ -173,11 +171,11 @@ def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[An
     return loggers
 
 
-def _trainable(search: PlannedSearch, share: Share, surroundings: Surroundings) -> Any:
+def _trainable(search: PlannedSearch, share: Share, setup: WorkerSetup) -> Any:
     first, space = search.first, search.space
 
     def trial(config: dict[str, Any]) -> None:
-        _train(search_values(config, space, first.params), first, surroundings, share.gpus > 0)
+        _train(search_values(config, space, first.params), first, setup, share.gpus > 0)
 
     resources = {"cpu": share.cpus, "gpu": share.gpus}
     if share.memory is not None:
@@ -193,7 +191,7 @@ def search_values(config: Mapping[str, Any], space: Mapping[str, Domain], first:
     }
 
 
-def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on_gpu: bool) -> None:
+def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bool) -> None:
     """Runs in a worker: fits the method with these values, tells Tune of every epoch, measures the outcome."""
     epochs_done, of, cycle = 0, 0, 1
 
@@ -206,7 +204,7 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
         return False
 
     try:
-        context = surroundings.enter(on_gpu, on_epoch)
+        context = setup.enter(on_gpu, on_epoch)
         plugin = context.registry.get("method", first.plugin, first.name)
         job = trial_job(first, plugin, values)
         cycle = cycle_of(plugin.make(job.params, job.name))
@@ -218,7 +216,7 @@ def _train(values: Mapping[str, Any], first: Job, surroundings: Surroundings, on
         accuracy = validation_accuracy(job, context)
         outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
-        outcome = {VALIDATION_ACCURACY: math.nan, "error": told(error), "traceback": traceback.format_exc()}
+        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback.format_exc()}
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 
@@ -242,7 +240,7 @@ def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store
     status: TrialStatus = "unfinished"
     error = str(last.get("error") or "")
     if result.error is not None:
-        error = f"its worker process was lost {LOST_WORKERS + 1} times: {told(result.error)}"
+        error = f"its worker process was lost {LOST_WORKERS + 1} times: {one_line(result.error)}"
     if error:
         status = "failed"
     elif last.get("finished"):

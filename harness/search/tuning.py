@@ -13,15 +13,15 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from harness.contracts import VALIDATION_ACCURACY, BadInput, Searched, Trial
+from harness.contracts import VALIDATION_ACCURACY, BadInput, SearchResult, Trial
 from harness.discovery import discover
 from harness.naming import folder_names
 from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.run.events import EventLog
-from harness.run.execute import Ending, compute, execute, request_for, write_reports
+from harness.run.execute import FinishedRun, compute, execute, request_for, write_reports
 from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan
-from harness.run.schedule import survey
+from harness.run.schedule import find_remaining
 from harness.search.plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
@@ -50,12 +50,12 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
-    """What became of one task's searches in ``folder``. ending: of the comparison; has no cells where none was made."""
+class FinishedSearch:
+    """What became of one task's searches in ``folder``. comparison: its run; has no cells where none was made."""
 
     folder: Path
-    searched: tuple[Searched, ...]
-    ending: Ending
+    searched: tuple[SearchResult, ...]
+    comparison: FinishedRun
 
     @property
     def found(self) -> bool:
@@ -64,7 +64,7 @@ class Compared:
 
     @property
     def complete(self) -> bool:
-        return self.found and self.ending.complete
+        return self.found and self.comparison.complete
 
 
 def prepare_search(
@@ -101,12 +101,12 @@ def prepare_search(
 
 def execute_search(
     request: SearchRequest, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
-) -> list[Compared]:
+) -> list[FinishedSearch]:
     """Searches, then trains the winners and the paper's setting anew on all training images and compares them.
 
     KeyboardInterrupt is passed on; whatever is finished is kept and not done again.
     """
-    _hold_against_what_lies_there(request, folder)
+    _check_folder_is_free(request, folder)
     request.store.create()
     tasks = _by_task(request, folder)
     if any(not (place / SEARCHES).is_file() for place in tasks):
@@ -116,7 +116,7 @@ def execute_search(
             pool = RayPool(request.store, request.sources)
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
-            _claim(request, folder)
+            _write_search_file(request, folder)
             _prepare_tasks(request, folder, console, pool)
             for place, searches in tasks.items():
                 _search_task(request, place, searches, console, pool)
@@ -130,25 +130,27 @@ def execute_search(
             ending = execute(run, place, console, address, cpus, gpus)
         else:
             ending = _report_alone(request, place, searches, console)
-        compared.append(Compared(place, searched, ending))
+        compared.append(FinishedSearch(place, searched, ending))
     return compared
 
 
-def _report_alone(request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console) -> Ending:
+def _report_alone(
+    request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console
+) -> FinishedRun:
     """The report of a task in which no trial finished, so that there is nothing to run."""
     before = {key: request.before[key] for search in searches for _, key in search.first.inputs.values()}
-    task = _only_task(request.spec, searches[0])
+    task = _spec_of_task(request.spec, searches[0])
     write_plan(place, task, Plan(before, ()), request.store)
     results = gather(place)
     pages, broken = write_reports(task.reports, results, place / "report", console)
-    return Ending(results, pages, broken, computed=0)
+    return FinishedRun(results, pages, broken, computed=0)
 
 
-def _only_task(spec: Spec, search: PlannedSearch) -> Spec:
+def _spec_of_task(spec: Spec, search: PlannedSearch) -> Spec:
     return replace(spec, datasets=(search.dataset,), classifiers=(search.classifier,))
 
 
-def _asked(request: SearchRequest) -> dict[str, Any]:
+def _search_identity(request: SearchRequest) -> dict[str, Any]:
     """What tells one search from another."""
     return {
         "spec": request.spec.written_out(),
@@ -156,9 +158,9 @@ def _asked(request: SearchRequest) -> dict[str, Any]:
     }
 
 
-def _hold_against_what_lies_there(request: SearchRequest, folder: Path) -> None:
+def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
     """Raises BadInput where the folder holds a run, or another search."""
-    asked, path = _asked(request), folder / SEARCH
+    asked, path = _search_identity(request), folder / SEARCH
     if path.is_file():
         try:
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -180,11 +182,11 @@ def _check_gpus(spec: Spec, pool: RayPool) -> None:
         raise BadInput(f"resources.quantizers.gpus: a trial is to have {asked:g} GPUs, this cluster has none.")
 
 
-def _claim(request: SearchRequest, folder: Path) -> None:
+def _write_search_file(request: SearchRequest, folder: Path) -> None:
     """Writes down what is searched. Raises BadInput where that can't be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_yaml(folder / SEARCH, _asked(request))
+        write_yaml(folder / SEARCH, _search_identity(request))
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
 
@@ -203,7 +205,7 @@ def _by_task(request: SearchRequest, folder: Path) -> dict[Path, list[PlannedSea
 def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool: RayPool) -> None:
     """Makes the datasets and trains the classifiers that the searches rest on. Raises BadInput where one fails."""
     plan = Plan(request.before, ())
-    todo = survey(plan, request.store, wanted=request.before)
+    todo = find_remaining(plan, request.store, wanted=request.before)
     if todo.pending:
         console.print("First the classifiers, on what is not held out:", highlight=False)
         schedule = compute(plan, todo, request.store, pool, EventLog(folder / EVENTS), console)
@@ -215,7 +217,7 @@ def _search_task(
     request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console, pool: RayPool
 ) -> None:
     """Runs one task's searches and writes ``searches.json`` and ``trials.csv``; forgets the trainings given up."""
-    from harness.run.cluster import Surroundings
+    from harness.run.cluster import WorkerSetup
     from harness.search.progress import SearchProgress
     from harness.search.trials import run_trials, share_of
 
@@ -227,8 +229,8 @@ def _search_task(
         share = share_of(search.first, request.spec.search, pool)
         where = place / FOLDERS / name
         with SearchProgress(console, search, request.spec.search) as progress:
-            surroundings = Surroundings.here(request.store, request.sources)
-            trials = run_trials(search, request.spec.search, share, where, request.store, surroundings, progress)
+            setup = WorkerSetup.of_driver(request.store, request.sources)
+            trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))
     _trials_table(searched).to_csv(place / TRIALS, index=False, lineterminator="\n")
     write_json(place / SEARCHES, [dataclasses.asdict(each) for each in searched])
@@ -239,12 +241,12 @@ def _search_task(
 
 def _searched(
     request: SearchRequest, search: PlannedSearch, trials: tuple[Trial, ...], cpus: float, gpus: float
-) -> Searched:
+) -> SearchResult:
     data, network = (read_about(request.store, *search.first.inputs[role]) for role in ("dataset", "classifier"))
     finished = [trial for trial in trials if trial.status == "finished" and trial.accuracy is not None]
     best = max(finished, key=lambda trial: (trial.accuracy or 0.0, -trial.number), default=None)
     settings = request.spec.search
-    return Searched(
+    return SearchResult(
         dataset=search.dataset.short,
         classifier=search.classifier.short,
         variant=search.method.short,
@@ -267,7 +269,7 @@ def _searched(
     )
 
 
-def _trials_table(searched: Sequence[Searched]) -> pd.DataFrame:
+def _trials_table(searched: Sequence[SearchResult]) -> pd.DataFrame:
     """One row a trial; the searched parameters are columns of their own."""
     return pd.DataFrame(
         {
@@ -292,7 +294,7 @@ def _trials_table(searched: Sequence[Searched]) -> pd.DataFrame:
 
 
 def best_spec(
-    spec: Spec, searches: Sequence[PlannedSearch], searched: Sequence[Searched], registry: Registry
+    spec: Spec, searches: Sequence[PlannedSearch], searched: Sequence[SearchResult], registry: Registry
 ) -> dict[str, Any]:
     """A run spec of one task: the paper's setting, what was found better, and the methods that were not searched.
 
@@ -300,7 +302,7 @@ def best_spec(
     """
     content = spec.written_out()
     del content["search"]
-    task = _only_task(spec, searches[0]).written_out()
+    task = _spec_of_task(spec, searches[0]).written_out()
     content |= {"datasets": task["datasets"], "classifiers": task["classifiers"], "methods": []}
     paper: Choice | None = None
     for choice, entry in zip(spec.methods, task["methods"], strict=True):

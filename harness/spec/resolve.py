@@ -280,10 +280,10 @@ def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
         for name, value in choice.params.items()
         if value != defaults[name] and any(other.params[name] != value for other in same)
     ]
-    told = [f"{name}={_shown(choice.params[name])}" for name in differing]
+    parts = [f"{name}={_shown(choice.params[name])}" for name in differing]
     if choice.train_images is not None and any(other.train_images != choice.train_images for other in same):
-        told.append(f"train_images={choice.train_images}")
-    return " ".join([choice.name, *told])
+        parts.append(f"train_images={choice.train_images}")
+    return " ".join([choice.name, *parts])
 
 
 def _shown(value: object) -> str:

@@ -73,7 +73,7 @@ class Resources(_Model):
 
     @pydantic.field_validator("cpus", "gpus")
     @classmethod
-    def _can_be_given_out(cls, amount: float | str | None, info: pydantic.ValidationInfo) -> float | str | None:
+    def _valid_share(cls, amount: float | str | None, info: pydantic.ValidationInfo) -> float | str | None:
         if isinstance(amount, float):
             check_share(str(info.field_name), amount)
         return amount

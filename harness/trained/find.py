@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.complaints import did_you_mean, told
+from harness.complaints import did_you_mean, one_line
 from harness.contracts import BadInput, DatasetArrays, PlannedCell
 from harness.environment import set_torch_up
 from harness.registry import Plugin, Registry
@@ -23,7 +23,7 @@ STATE = "state.safetensors"
 
 
 @dataclass(frozen=True)
-class Which:
+class Selection:
     """How one of several is chosen: short names as in tables; None: the only one there is, or of seeds the lowest."""
 
     dataset: str | None = None
@@ -106,10 +106,10 @@ def find_variant(run: TrainedRun, variant: str) -> list[PlannedCell]:
     )
 
 
-def find_trained(run: TrainedRun, variant: str, level: int, which: Which) -> PlannedCell:
+def find_trained(run: TrainedRun, variant: str, level: int, selection: Selection) -> PlannedCell:
     """The one cell of a learned variant that is meant. Raises BadInput that lists what there is to choose from."""
     cells = find_variant(run, variant)
-    cells = narrowed(run, cells, which)
+    cells = narrowed(run, cells, selection)
     for name in ("dataset", "classifier"):
         several = _distinct(getattr(cell, name) for cell in cells)
         if len(several) > 1:
@@ -123,11 +123,11 @@ def find_trained(run: TrainedRun, variant: str, level: int, which: Which) -> Pla
     return min((cell for cell in cells if cell.level == level), key=lambda cell: cell.seed)
 
 
-def narrowed(run: TrainedRun, cells: Sequence[PlannedCell], which: Which) -> list[PlannedCell]:
+def narrowed(run: TrainedRun, cells: Sequence[PlannedCell], selection: Selection) -> list[PlannedCell]:
     """The cells of a dataset, a classifier, a seed, as far as they are stated. Raises BadInput where none is left."""
     left = list(cells)
     for name in ("dataset", "classifier", "seed"):
-        wanted = getattr(which, name)
+        wanted = getattr(selection, name)
         there = _distinct(getattr(cell, name) for cell in left)
         if wanted is not None and wanted not in there:
             raise BadInput(
@@ -153,7 +153,7 @@ def load_state(method: Any, path: Path, device: str) -> None:
     try:
         method.load(load_file(path), device)
     except Exception as error:
-        reason = str(error).removesuffix(".") if isinstance(error, BadInput) else told(error)
+        reason = str(error).removesuffix(".") if isinstance(error, BadInput) else one_line(error)
         raise BadInput(
             f"{path}: the method as it is now cannot take it over ({reason}); run the spec again."
         ) from error
@@ -166,7 +166,7 @@ def ready_dataset(run: TrainedRun, cell: PlannedCell) -> DatasetArrays:
         return load_dataset(run.store, key)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise BadInput(
-            f"{run.store.path('datasets', key)}: cannot be read ({told(error)}); run the spec again."
+            f"{run.store.path('datasets', key)}: cannot be read ({one_line(error)}); run the spec again."
         ) from None
 
 

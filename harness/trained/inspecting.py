@@ -11,8 +11,8 @@ import numpy as np
 from harness.contracts import BadInput, Cell, Results
 from harness.naming import folder_names
 from harness.trained.find import (
+    Selection,
     TrainedRun,
-    Which,
     find_variant,
     narrowed,
     ready_classifier,
@@ -20,18 +20,18 @@ from harness.trained.find import (
     ready_method,
 )
 from harness.work.artifacts import load_decoded, read_about
-from harness.work.explaining import explain_method, read_pictures, seen_by_classifier, write_pictures
+from harness.work.explaining import explain_classifier, explain_method, read_pictures, write_pictures
 
 PICTURES = "pictures"
 
 
-def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], which: Which) -> list[Cell]:
+def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], selection: Selection) -> list[Cell]:
     """Finished cells of these variants (none: all), of the lowest seed finished on each task, unless one is stated.
 
     Raises BadInput where there are none.
     """
     wanted = {cell.key for variant in variants for cell in find_variant(run, variant)}
-    asked = {cell.key for cell in narrowed(run, run.cells, which) if not variants or cell.key in wanted}
+    asked = {cell.key for cell in narrowed(run, run.cells, selection) if not variants or cell.key in wanted}
     finished = [cell for cell in results.cells if cell.status == "ok" and cell.key in asked]
     lowest: dict[tuple[str, str], int] = {}
     for cell in finished:
@@ -56,7 +56,7 @@ def check(run: TrainedRun, cells: Sequence[Cell], numbers: Sequence[int]) -> Non
                 raise BadInput(f"--image {number}: the test images of {cell.dataset} are numbered 0 to {count - 1}.")
 
 
-def look_into(
+def explain_cells(
     run: TrainedRun,
     results: Results,
     cells: Sequence[Cell],
@@ -71,16 +71,16 @@ def look_into(
     shown = []
     for cell, name in zip(cells, names, strict=True):
         say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
-        shown.append(_looked_into(run, cell, wanted, folder / PICTURES / name, device))
+        shown.append(_explain_cell(run, cell, wanted, folder / PICTURES / name, device))
     return replace(results, cells=tuple(shown), failures=())
 
 
-def _looked_into(run: TrainedRun, cell: Cell, numbers: list[int], folder: Path, device: str) -> Cell:
+def _explain_cell(run: TrainedRun, cell: Cell, numbers: list[int], folder: Path, device: str) -> Cell:
     data = ready_dataset(run, cell)
     decoded = load_decoded(run.store, run.artifact("applied", cell), run.registry)[numbers]
     originals = np.array(data.test.images[numbers])
     network = ready_classifier(run, cell, len(data.classes), device)
-    seen, p_true = seen_by_classifier(network, data.test, numbers, decoded, data.normalization, device)
+    seen, p_true = explain_classifier(network, data.test, numbers, decoded, data.normalization, device)
     own = explain_method(ready_method(run, cell, device), originals, cell.level)
     write_pictures(folder, numbers, originals, decoded, seen | own)
     found = read_pictures(folder, p_true)

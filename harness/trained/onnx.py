@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput, ContractError, Images, Palettized
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
                 return _without_traces(path), tuple(axes)
         except Exception as error:  # noqa: BLE001 - exporters fail in many ways
             reason = _first_cause(error)
-    raise ContractError(f"it cannot be exported to ONNX ({told(reason)[:300]})")
+    raise ContractError(f"it cannot be exported to ONNX ({one_line(reason)[:300]})")
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -160,7 +160,7 @@ def _runner(content: bytes) -> Callable[[Images], Palettized]:
         try:
             outputs = [session.run(list(OUTPUTS), {INPUT: part}) for part in parts]
         except Exception as error:
-            raise ContractError(f"onnxruntime cannot run the model ({told(error)[:300]})") from error
+            raise ContractError(f"onnxruntime cannot run the model ({one_line(error)[:300]})") from error
         indices, palettes = (np.concatenate(arrays) for arrays in zip(*outputs, strict=True))
         return Palettized(indices, palettes)
 

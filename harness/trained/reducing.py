@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from harness import encoding
-from harness.complaints import told
+from harness.complaints import one_line
 from harness.contracts import BadInput, Images, Level
 from harness.trained.photos import Photo, make_folder, photos_below, read_photo
 from harness.work.applying import decode_all, encode_all, palettize_all
@@ -27,7 +27,7 @@ _PROBE = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), np.uint8)
 
 
 @dataclass(frozen=True)
-class Errand:
+class FilePair:
     """One image file and where it goes to."""
 
     source: Path
@@ -35,10 +35,10 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImageResult:
     """What became of one image. size: height and width. tiles: the pieces it was worked on in. error: empty if none."""
 
-    errand: Errand
+    pair: FilePair
     size: tuple[int, int] = (0, 0)
     colors: int = 0
     bytes_before: int = 0
@@ -89,60 +89,60 @@ class Reducer:
         return list(zip(coded, used.tolist(), strict=True))
 
 
-def errands(inputs: Sequence[Path], out: Path, suffix: str, overwrite: bool) -> list[Errand]:
+def pair_files(inputs: Sequence[Path], out: Path, suffix: str, overwrite: bool) -> list[FilePair]:
     """Which file goes where. Raises BadInput, before anything is written, where that cannot be.
 
     One file goes to ``out``, or into it if it is a folder. Several, and folders, go into the folder ``out`` under
     their names, those of a folder under their names in it.
     """
     listed = _listed(inputs, out, suffix)
-    sources = {errand.source.resolve() for errand in listed}
-    for errand in listed:
-        if errand.target.resolve() in sources:
-            raise BadInput(f"--out {out}: {errand.target} is itself an input, and no input is ever overwritten.")
-    for target, times in Counter(errand.target for errand in listed).items():
+    sources = {pair.source.resolve() for pair in listed}
+    for pair in listed:
+        if pair.target.resolve() in sources:
+            raise BadInput(f"--out {out}: {pair.target} is itself an input, and no input is ever overwritten.")
+    for target, times in Counter(pair.target for pair in listed).items():
         if times > 1:
-            same = [str(errand.source) for errand in listed if errand.target == target]
+            same = [str(pair.source) for pair in listed if pair.target == target]
             raise BadInput(f"{same[0]} and {same[1]} would both become {target}; reduce them into different folders.")
-    present = [errand.target for errand in listed if errand.target.exists()]
+    present = [pair.target for pair in listed if pair.target.exists()]
     if present and (not overwrite or present[0].is_dir()):
         more = f" (and {len(present) - 1} more of {len(listed)})" if len(present) > 1 else ""
         raise BadInput(f"{present[0]}{more} exists already; --overwrite replaces it.")
-    make_folder(out.parent if [errand.target for errand in listed] == [out] else out, "--out")
+    make_folder(out.parent if [pair.target for pair in listed] == [out] else out, "--out")
     return listed
 
 
-def _listed(inputs: Sequence[Path], out: Path, suffix: str) -> list[Errand]:
+def _listed(inputs: Sequence[Path], out: Path, suffix: str) -> list[FilePair]:
     for path in inputs:
         if not path.exists():
             raise BadInput(f"{path}: there is no such file or folder.")
     if len(inputs) == 1 and inputs[0].is_file() and not out.is_dir():
         if out.suffix.lower() != suffix:
             raise BadInput(f"--out {out}: what is written is {suffix}; call it {out.with_suffix(suffix).name}.")
-        return [Errand(inputs[0], out)]
+        return [FilePair(inputs[0], out)]
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: it is a file; several images need a folder.")
     found = []
     for path in inputs:
         if path.is_file():
-            found.append(Errand(path, out / f"{path.stem}{suffix}"))
+            found.append(FilePair(path, out / f"{path.stem}{suffix}"))
             continue
         inside = photos_below(path, out)
         if not inside:
             raise BadInput(f"{path}: there is no image file in this folder.")
-        found += [Errand(photo, (out / photo.relative_to(path)).with_suffix(suffix)) for photo in inside]
+        found += [FilePair(photo, (out / photo.relative_to(path)).with_suffix(suffix)) for photo in inside]
     return found
 
 
 def reduce_photos(
-    reducer: Reducer, todo: Iterable[Errand], announce: Callable[[Photo, int], None] = lambda _photo, _tiles: None
-) -> Iterator[Outcome]:
+    reducer: Reducer, todo: Iterable[FilePair], announce: Callable[[Photo, int], None] = lambda _photo, _tiles: None
+) -> Iterator[ImageResult]:
     """Reads, reduces and writes; an image that fails costs only itself. The outcomes come as images are done.
 
     announce: called with an image that the method works on in several pieces, and their number, before it does.
     """
     for result in _in_batches(todo):
-        if isinstance(result, Outcome):
+        if isinstance(result, ImageResult):
             yield result
             continue
         tiles = reducer.tiles(*result[0][1].size)
@@ -152,23 +152,23 @@ def reduce_photos(
         yield from _reduce_batch(reducer, result, tiles)
 
 
-Batch = list[tuple[Errand, Photo]]
+Batch = list[tuple[FilePair, Photo]]
 
 
-def _in_batches(todo: Iterable[Errand]) -> Iterator[Batch | Outcome]:
+def _in_batches(todo: Iterable[FilePair]) -> Iterator[Batch | ImageResult]:
     """Images of one size together, of ``BATCH_PIXELS`` or what is left; and the outcomes of unreadable files."""
     waiting: dict[tuple[int, int], Batch] = {}
 
     def pixels(size: tuple[int, int]) -> int:
         return len(waiting[size]) * size[0] * size[1]
 
-    for errand in todo:
+    for pair in todo:
         try:
-            photo = read_photo(errand.source)
+            photo = read_photo(pair.source)
         except BadInput as error:
-            yield Outcome(errand, error=str(error))
+            yield ImageResult(pair, error=str(error))
             continue
-        waiting.setdefault(photo.size, []).append((errand, photo))
+        waiting.setdefault(photo.size, []).append((pair, photo))
         if pixels(photo.size) >= BATCH_PIXELS:
             yield waiting.pop(photo.size)
         elif sum(map(pixels, waiting)) >= _HELD_PIXELS:
@@ -176,22 +176,22 @@ def _in_batches(todo: Iterable[Errand]) -> Iterator[Batch | Outcome]:
     yield from waiting.values()
 
 
-def _reduce_batch(reducer: Reducer, batch: Batch, tiles: int) -> Iterator[Outcome]:
+def _reduce_batch(reducer: Reducer, batch: Batch, tiles: int) -> Iterator[ImageResult]:
     """Together; where that fails one by one, so that the one which fails is known."""
     try:
         files = reducer.files(np.stack([photo.pixels for _, photo in batch]))
     except Exception as error:  # noqa: BLE001 - a stranger's method may fail in any way
         if len(batch) == 1:
-            errand = batch[0][0]
-            yield Outcome(errand, error=f"{errand.source} cannot be reduced by {reducer.name!r} ({told(error)}).")
+            pair = batch[0][0]
+            yield ImageResult(pair, error=f"{pair.source} cannot be reduced by {reducer.name!r} ({one_line(error)}).")
             return
         for single in batch:
             yield from _reduce_batch(reducer, [single], tiles)
         return
-    for (errand, photo), (file, colors) in zip(batch, files, strict=True):
+    for (pair, photo), (file, colors) in zip(batch, files, strict=True):
         try:
-            write_whole(errand.target, file)
+            write_whole(pair.target, file)
         except OSError as error:
-            yield Outcome(errand, error=f"{errand.target} cannot be written ({error.strerror}).")
+            yield ImageResult(pair, error=f"{pair.target} cannot be written ({error.strerror}).")
             continue
-        yield Outcome(errand, photo.size, colors, photo.file_bytes, len(file), tiles, photo.remarks)
+        yield ImageResult(pair, photo.size, colors, photo.file_bytes, len(file), tiles, photo.remarks)

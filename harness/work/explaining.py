@@ -104,7 +104,7 @@ def read_pictures(folder: Path, original_p_true: Mapping[int, float]) -> dict[in
     }
 
 
-def seen_by_classifier(
+def explain_classifier(
     network: torch.nn.Module,
     test: Split,
     numbers: Sequence[int],

@@ -30,7 +30,7 @@ from harness.work.artifacts import (
     read_state,
     stored_network,
 )
-from harness.work.explaining import explain_method, seen_by_classifier, write_pictures
+from harness.work.explaining import explain_classifier, explain_method, write_pictures
 from harness.work.store import Store
 from harness.work.subsets import balanced_rows, held_out_rows
 from harness.writing import write_json
@@ -205,7 +205,7 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
     numbers = _gallery_images(len(rows))
-    seen, original_p_true = seen_by_classifier(
+    seen, original_p_true = explain_classifier(
         network, data.test, numbers, decoded[numbers], data.normalization, device
     )
     write_pictures(

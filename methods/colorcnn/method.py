@@ -72,7 +72,7 @@ class ColorCNN:
         "weight_decay": 5e-4,
         "restart_period": 20,
     }
-    told: ClassVar[tuple[str, ...]] = ("jitter", "batch_size")
+    departures_of: ClassVar[tuple[str, ...]] = ("jitter", "batch_size")
 
     scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "small": {

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from harness.contracts import Searched
+from harness.contracts import SearchResult
 from reports.drawing import round_ticks
 from reports.sweep_figures import spans_a_decade, with_room
 from reports.sweeps import FEWEST_FOR_A_LINE, identity, in_words, is_number
@@ -48,18 +48,18 @@ class Scale:
         return (position - low) / (high - low)
 
 
-def scales(searched: Searched) -> tuple[Scale, ...]:
+def scales(searched: SearchResult) -> tuple[Scale, ...]:
     """The axes of all searched parameters, in the order of the space."""
     return tuple(_scale(searched, parameter) for parameter in searched.space)
 
 
-def domain(searched: Searched, parameter: str) -> tuple[str, list[Any]]:
+def domain(searched: SearchResult, parameter: str) -> tuple[str, list[Any]]:
     """The kind of a parameter's domain, and its values: the two ends of a range, or all there are."""
     ((kind, values),) = searched.space[parameter].items()
     return kind, list(values)
 
 
-def _scale(searched: Searched, parameter: str) -> Scale:
+def _scale(searched: SearchResult, parameter: str) -> Scale:
     kind, values = domain(searched, parameter)
     tried = [trial.chosen.get(parameter) for trial in searched.trials]
     if kind in RANGES or (len(values) >= FEWEST_FOR_A_LINE and all(map(is_number, values))):

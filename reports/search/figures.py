@@ -10,7 +10,7 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from harness.contracts import Searched, Trial
+from harness.contracts import SearchResult, Trial
 from reports.drawing import HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, canvas, drawing, shortened, to_svg
 from reports.search.axes import Scale
 from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade
@@ -20,7 +20,7 @@ _BOX = (0.115, 0.17, 0.865, 0.79)
 _LETTERS_ACROSS = 60
 
 
-def over_parameter(searched: Searched, scale: Scale, name: str) -> str:
+def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
     """Accuracy of every trial over one parameter, as SVG. ``name`` is unique on the page."""
     with drawing(name):
         figure, axes = canvas(scale.words, _BOX)
@@ -40,7 +40,7 @@ def over_parameter(searched: Searched, scale: Scale, name: str) -> str:
         return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}")
 
 
-def over_plane(searched: Searched, across: Scale, up: Scale, name: str) -> str:
+def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> str:
     """Two numeric parameters, accuracy as color; hollow where there is none. ``name`` is unique on the page."""
     with drawing(name):
         figure = Figure(figsize=(WIDTH, HEIGHT))
@@ -78,7 +78,7 @@ def _name(axis: XAxis | YAxis, scale: Scale) -> None:
 
 def _scatter(
     axes: Axes,
-    searched: Searched,
+    searched: SearchResult,
     places: Sequence[tuple[float, float, Trial]],
     shades: tuple[float, float] | None = None,
 ) -> None:

@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING
 
-from harness.contracts import Searched, Trial
+from harness.contracts import SearchResult, Trial
 from reports.search.axes import domain
 from reports.sweeps import identity, is_number
 
@@ -17,7 +17,7 @@ FEWEST_TRIALS = 8
 _SEED = 0
 
 
-def importances(searched: Searched) -> tuple[tuple[str, float], ...]:
+def importances(searched: SearchResult) -> tuple[tuple[str, float], ...]:
     """Parameters with their shares of what single parameters explain, greatest first; shares add up to 1.
 
     Empty where there is nothing to tell: fewer than two parameters that were varied, fewer than ``FEWEST_TRIALS``
@@ -31,7 +31,7 @@ def importances(searched: Searched) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
-def judged(searched: Searched) -> list[Trial]:
+def judged(searched: SearchResult) -> list[Trial]:
     """The trials that importance rests on: those with an accuracy whose values all lie within the space."""
     return [
         trial
@@ -40,7 +40,7 @@ def judged(searched: Searched) -> list[Trial]:
     ]
 
 
-def _within(searched: Searched, name: str, trial: Trial) -> bool:
+def _within(searched: SearchResult, name: str, trial: Trial) -> bool:
     kind, values = domain(searched, name)
     value = trial.chosen.get(name)
     if kind in ("choice", "grid"):
@@ -48,7 +48,7 @@ def _within(searched: Searched, name: str, trial: Trial) -> bool:
     return is_number(value) and values[0] <= float(value or 0) <= values[1]
 
 
-def _fanova(searched: Searched, trials: list[Trial], varied: list[str]) -> dict[str, float]:
+def _fanova(searched: SearchResult, trials: list[Trial], varied: list[str]) -> dict[str, float]:
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
@@ -72,7 +72,7 @@ def _fanova(searched: Searched, trials: list[Trial], varied: list[str]) -> dict[
     return {name: float(part / total) for name, part in explained.items()} if total > 0 else {}
 
 
-def _value(searched: Searched, name: str, trial: Trial) -> str | float | int:
+def _value(searched: SearchResult, name: str, trial: Trial) -> str | float | int:
     kind, values = domain(searched, name)
     value = trial.chosen[name]
     if kind in ("choice", "grid"):
@@ -82,7 +82,7 @@ def _value(searched: Searched, name: str, trial: Trial) -> str | float | int:
     return int(value) if kind == "randint" else float(value)
 
 
-def _distribution(searched: Searched, name: str) -> BaseDistribution:
+def _distribution(searched: SearchResult, name: str) -> BaseDistribution:
     """What values were drawn from. Logarithms are taken here: optuna's fANOVA weighs log scales as plain ones."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 

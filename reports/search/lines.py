@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.contracts import VALIDATION_ACCURACY, Searched, Trial
+from harness.contracts import VALIDATION_ACCURACY, SearchResult, Trial
 from reports.drawing import FAINT, HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, around, canvas, drawing, shortened, to_svg
 from reports.search.axes import Scale
 from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade
@@ -28,7 +28,7 @@ def curve(trial: Trial) -> list[tuple[int, float]]:
     return [(epoch, value) for epoch, value in measured if value is not None and math.isfinite(value)]
 
 
-def learning_curves(searched: Searched, name: str) -> str:
+def learning_curves(searched: SearchResult, name: str) -> str:
     """Validation accuracy over epochs, as SVG; nothing where no trial tells. ``name`` is unique on the page."""
     curves = [(trial, points) for trial in searched.trials if (points := curve(trial))]
     if not curves:
@@ -70,7 +70,7 @@ def learning_curves(searched: Searched, name: str) -> str:
         return to_svg(figure, name, f"Learning curves, {searched.variant}")
 
 
-def parallel(searched: Searched, scales: Sequence[Scale], name: str) -> str:
+def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:
     """A line through parameters and accuracy of each trial that has one, as SVG. ``name`` is unique on the page."""
     measured = [(trial.accuracy, i) for i, trial in enumerate(searched.trials) if trial.accuracy is not None]
     if not measured:
@@ -95,7 +95,7 @@ def parallel(searched: Searched, scales: Sequence[Scale], name: str) -> str:
         return to_svg(figure, name, f"Parameters and accuracy of every trial, {searched.variant}")
 
 
-def _line(axes: Axes, searched: Searched, trial: Trial, heights: list[float], color: Any, thin: float) -> None:
+def _line(axes: Axes, searched: SearchResult, trial: Trial, heights: list[float], color: Any, thin: float) -> None:
     """One trial; the marked ones thick, with their ring's shape on every axis."""
     line = "solid" if trial.status == "finished" else _DASHED
     if trial.number not in marks(searched):

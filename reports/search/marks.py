@@ -12,7 +12,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.contracts import Searched
+from harness.contracts import SearchResult
 from reports.drawing import INK, WHOLE_PERCENTS, around, percents
 from reports.styles import Style
 
@@ -34,7 +34,7 @@ def dot_size(trials: int) -> float:
     return 34 if trials <= CROWDED else 15
 
 
-def marks(searched: Searched) -> dict[int, tuple[str, str]]:
+def marks(searched: SearchResult) -> dict[int, tuple[str, str]]:
     """The trials that are marked everywhere, by number: the ring's marker and the words beside it."""
     found = {0: (_PAPER_RING, "paper")}
     if searched.best is not None:
@@ -42,7 +42,7 @@ def marks(searched: Searched) -> dict[int, tuple[str, str]]:
     return found
 
 
-def ring(axes: Axes, searched: Searched, places: Sequence[tuple[float, float, int]], aside: bool = False) -> None:
+def ring(axes: Axes, searched: SearchResult, places: Sequence[tuple[float, float, int]], aside: bool = False) -> None:
     """Rings around the marked trials, with a word above the best and below the paper's, or at their right."""
     for x, y, number in places:
         if number not in marks(searched):
@@ -65,7 +65,7 @@ def ring(axes: Axes, searched: Searched, places: Sequence[tuple[float, float, in
         )
 
 
-def limits(searched: Searched) -> tuple[float, float]:
+def limits(searched: SearchResult) -> tuple[float, float]:
     """The axis of accuracies, one for all figures of a search."""
     return around([trial.accuracy for trial in searched.trials if trial.accuracy is not None] or [0.0, 1.0])
 
@@ -77,7 +77,7 @@ def colormap() -> Colormap:
     return LinearSegmentedColormap.from_list("accuracies", [shades(0.2 + 0.72 * i / 63) for i in range(64)])
 
 
-def color_range(searched: Searched) -> tuple[float, float]:
+def color_range(searched: SearchResult) -> tuple[float, float]:
     """The accuracies that the colors stand for."""
     found = [trial.accuracy for trial in searched.trials if trial.accuracy is not None]
     return (min(found), max(found)) if found and min(found) < max(found) else limits(searched)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from harness.contracts import Searched, Trial
+from harness.contracts import SearchResult, Trial
 from reports.points import Task
 from reports.search.axes import scales
 from reports.search.figures import over_parameter, over_plane
 from reports.search.importance import importances, judged
 from reports.search.lines import curve, learning_curves, parallel
 from reports.search.marks import STATUSES, marks
-from reports.search.story import outcome, title, told
+from reports.search.story import outcome, sentences, title
 from reports.styles import Style
 from reports.sweeps import in_words
 
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """told: sentences, each with a word for what it is about.
+    """sentences: sentences, each with a word for what it is about.
 
     statuses: those that occur, with their styles. judged: how many trials importance rests on. without: how many have
     no accuracy. errors: how often trials failed with which message.
@@ -53,7 +53,7 @@ class Search:
 
     id: str
     title: str
-    told: tuple[tuple[str, str], ...]
+    sentences: tuple[tuple[str, str], ...]
     outcome: str
     parameters: tuple[str, ...]
     statuses: Mapping[str, Style]
@@ -65,12 +65,12 @@ class Search:
     rows: tuple[Row, ...]
 
 
-def sections(searches: Sequence[Searched], tasks: Sequence[Task]) -> list[Search]:
+def sections(searches: Sequence[SearchResult], tasks: Sequence[Task]) -> list[Search]:
     """The searches of a run in their order."""
     return [_section(f"search{number}", _sound(searched), tasks) for number, searched in enumerate(searches)]
 
 
-def _sound(searched: Searched) -> Searched:
+def _sound(searched: SearchResult) -> SearchResult:
     """Without accuracies that are no numbers."""
     return replace(
         searched,
@@ -81,13 +81,13 @@ def _sound(searched: Searched) -> Searched:
     )
 
 
-def _section(id: str, searched: Searched, tasks: Sequence[Task]) -> Search:
+def _section(id: str, searched: SearchResult, tasks: Sequence[Task]) -> Search:
     lost = [trial for trial in searched.trials if trial.accuracy is None]
     met = {trial.status for trial in searched.trials}
     return Search(
         id=id,
         title=title(searched),
-        told=told(searched),
+        sentences=sentences(searched),
         outcome=outcome(searched, tasks),
         parameters=tuple(searched.space),
         statuses={status: style for status, style in STATUSES.items() if status in met},
@@ -100,13 +100,13 @@ def _section(id: str, searched: Searched, tasks: Sequence[Task]) -> Search:
     )
 
 
-def _errors(searched: Searched) -> tuple[tuple[str, int], ...]:
+def _errors(searched: SearchResult) -> tuple[tuple[str, int], ...]:
     """The messages of what failed with how often they came, the most frequent first."""
     met = Counter(trial.error or "no reason given" for trial in searched.trials if trial.status == "failed")
     return tuple(sorted(met.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _rows(searched: Searched) -> tuple[Row, ...]:
+def _rows(searched: SearchResult) -> tuple[Row, ...]:
     """The most accurate first, those without an accuracy last."""
     named = marks(searched)
 
@@ -123,7 +123,7 @@ def _rows(searched: Searched) -> tuple[Row, ...]:
     )
 
 
-def _figures(id: str, searched: Searched) -> list[Drawn]:
+def _figures(id: str, searched: SearchResult) -> list[Drawn]:
     """Every parameter, the planes of two, all together, and over epochs; nothing where no trial has an accuracy."""
     if all(trial.accuracy is None for trial in searched.trials):
         return []
@@ -151,7 +151,7 @@ _PLANE = "Color is accuracy; hollow: none was measured."
 _PARALLEL = "A line is a trial, its color its accuracy; dashed did not finish, thick are the best and the paper's."
 
 
-def _epochs(searched: Searched) -> str:
+def _epochs(searched: SearchResult) -> str:
     cycle = (
         f" Vertical lines end a cycle of the schedule, every {searched.cycle} epochs: only there a trial is stopped."
     )

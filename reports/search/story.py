@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.contracts import Searched, Trial, TrialStatus
+from harness.contracts import SearchResult, Trial, TrialStatus
 from reports.points import Comparison, Point, Task
 from reports.records import level_words, task_name
 from reports.search.axes import domain
@@ -26,16 +26,16 @@ _SCHEDULERS = {"asha": "ASHA stopping what lags behind", "none": "no trial stopp
 _HOUR = 3600
 
 
-def title(searched: Searched) -> str:
+def title(searched: SearchResult) -> str:
     """``colorcnn at 2 colors on digits × alexnet``."""
     task = task_name(searched.dataset, searched.classifier)
     return f"{searched.variant} at {level_words('colors', searched.level)} on {task}"
 
 
-def told(searched: Searched) -> tuple[tuple[str, str], ...]:
+def sentences(searched: SearchResult) -> tuple[tuple[str, str], ...]:
     """What was searched and how, what it cost, what came out of it, how far to trust that: (about what, sentence)."""
     sentences = (
-        ("Searched", _how(searched)),
+        ("SearchResult", _how(searched)),
         ("Trials", _trials(searched)),
         ("Cost", _cost(searched)),
         ("Best", _best(searched)),
@@ -49,18 +49,18 @@ def settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {in_words(value)}" for name, value in values.items())
 
 
-def trial_of(searched: Searched, wanted: int | None) -> Trial | None:
+def trial_of(searched: SearchResult, wanted: int | None) -> Trial | None:
     return next((trial for trial in searched.trials if trial.number == wanted), None)
 
 
-def _how(searched: Searched) -> str:
+def _how(searched: SearchResult) -> str:
     algorithm = _ALGORITHMS.get(searched.algorithm, searched.algorithm)
     scheduler = _SCHEDULERS.get(searched.scheduler, searched.scheduler)
     space = listing([_space(searched, parameter) for parameter in searched.space])
     return f"{space}; by {algorithm}, {scheduler}, seed {searched.seed}."
 
 
-def _space(searched: Searched, parameter: str) -> str:
+def _space(searched: SearchResult, parameter: str) -> str:
     kind, values = domain(searched, parameter)
     if kind in ("choice", "grid"):
         return f"{parameter} among {', '.join(map(in_words, values))}"
@@ -69,7 +69,7 @@ def _space(searched: Searched, parameter: str) -> str:
     return f"{parameter} from {low} to {high}{how}"
 
 
-def _trials(searched: Searched) -> str:
+def _trials(searched: SearchResult) -> str:
     if not searched.trials:
         return "No trial was begun."
     met = Counter(trial.status for trial in searched.trials)
@@ -81,7 +81,7 @@ def _trials(searched: Searched) -> str:
     )
 
 
-def _cost(searched: Searched) -> str:
+def _cost(searched: SearchResult) -> str:
     trainings = {trial.key or trial.number: trial for trial in searched.trials}.values()  # drawn twice, trained once
     seconds = sum(trial.seconds for trial in trainings)
     if not searched.trials or not math.isfinite(seconds):
@@ -103,7 +103,7 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
-def _best(searched: Searched) -> str:
+def _best(searched: SearchResult) -> str:
     best, paper = trial_of(searched, searched.best), trial_of(searched, 0)
     if best is None:
         return "No trial finished, so the search chose nothing." if searched.trials else ""
@@ -113,8 +113,8 @@ def _best(searched: Searched) -> str:
     said = f" ({settings(best.chosen)}) with {percent(accuracy)}{shared if equals else ''}"
     if best.number == 0:
         return f"Of those that finished the paper's setting, trial 0, is best{said}."
-    told_of = f"Of those that finished trial {best.number} is best{said}"
-    return f"{told_of}; the paper's setting, trial 0 ({settings(searched.start)}), {_fared(paper)}."
+    sentence = f"Of those that finished trial {best.number} is best{said}"
+    return f"{sentence}; the paper's setting, trial 0 ({settings(searched.start)}), {_fared(paper)}."
 
 
 def _fared(trial: Trial | None) -> str:
@@ -128,7 +128,7 @@ def _fared(trial: Trial | None) -> str:
     )
 
 
-def _caveat(searched: Searched) -> str:
+def _caveat(searched: SearchResult) -> str:
     measured = sum(trial.accuracy is not None for trial in searched.trials)
     if searched.best is None or measured < 2:
         return ""
@@ -138,7 +138,7 @@ def _caveat(searched: Searched) -> str:
     )
 
 
-def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
+def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
     """What became of the winner in the final comparison."""
     best = trial_of(searched, searched.best)
     if best is None:
@@ -163,8 +163,8 @@ def outcome(searched: Searched, tasks: Sequence[Task]) -> str:
     return f"{kept}, the paper's setting {percent(paper.accuracy)}; nothing was tested."
 
 
-def _is_of(searched: Searched, task: Task) -> bool:
-    """Whether the search was for this task, whose names may lack what told it from others that were searched."""
+def _is_of(searched: SearchResult, task: Task) -> bool:
+    """Whether the search was for this task, whose names may lack what sentences it from others that were searched."""
     pairs = (task.dataset, searched.dataset), (task.classifier, searched.classifier)
     return all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
 
@@ -181,7 +181,7 @@ def _roles(comparison: Comparison, paper: Point | None) -> str:
     return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start{own}."
 
 
-def _point(searched: Searched, values: Mapping[str, Any], task: Task | None) -> Point | None:
+def _point(searched: SearchResult, values: Mapping[str, Any], task: Task | None) -> Point | None:
     """The searched variant with these values; of several, the one whose name is the most like the search's."""
     words = searched.variant.split()
     found = [

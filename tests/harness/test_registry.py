@@ -124,7 +124,7 @@ def posts(error):
         (type("A", (), {"load": lambda self: None, "__annotations__": {"x": "Flot"}, "x": 1}),
          "here: the annotations of 'bad' can't be validated: .* not fully defined"),
         (type("A", (), posts(ValueError("x and y do not go together"))), "^here: x and y do not go together.$"),
-        (type("A", (), posts(KeyError("oops"))), "^here: 'bad' cannot be made with these parameters: KeyError: 'oops'"),
+        (type("A", (), posts(KeyError("oops"))), "^here: 'bad' can't be made with these parameters: KeyError: 'oops'"),
     ],
 )  # fmt: skip
 def test_a_plugin_that_cannot_be_made_is_a_sentence(cls, sentence):

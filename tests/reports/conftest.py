@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.contracts import Cell, Pictures, Results, Searched, Trial
+from harness.contracts import Cell, Pictures, Results, SearchResult, Trial
 
 SIDE = 16
 COLUMNS = [
@@ -146,12 +146,12 @@ def right() -> Callable[..., np.ndarray]:
     return flips
 
 
-def searched(trials: Iterable[Trial], **changes: Any) -> Searched:
+def searched(trials: Iterable[Trial], **changes: Any) -> SearchResult:
     """A search over gamma, xi and backbone; best is the first finished trial with the highest accuracy."""
     found = tuple(trials)
     finished = [trial for trial in found if trial.status == "finished" and trial.accuracy is not None]
     best = max(finished, key=lambda trial: (trial.accuracy or 0.0, -trial.number), default=None)
-    base = Searched(
+    base = SearchResult(
         dataset="toys",
         classifier="tinynet",
         variant="net",

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contracts import Cell, Failure, Results, Searched
+from harness.contracts import Cell, Failure, Results, SearchResult
 from reports import gallery_page, plugins
 from reports.page import render
 
@@ -190,7 +190,7 @@ def test_hostile_strings_stay_text(bench: Bench, searches: type[Searches]) -> No
     )
 
 
-def hostile_search(searches: type[Searches]) -> Searched:
+def hostile_search(searches: type[Searches]) -> SearchResult:
     trials = [
         searches.trial(number, 0.1 * number, {HOSTILE: value, "x": number, "y": number}, error=HOSTILE)
         for number, value in enumerate(["a", HOSTILE] * 5)
@@ -209,7 +209,7 @@ def hostile_search(searches: type[Searches]) -> Searched:
     )
 
 
-ODD: dict[str, Callable[[type[Searches]], list[Searched]]] = {
+ODD: dict[str, Callable[[type[Searches]], list[SearchResult]]] = {
     "many of every kind": lambda s: [s.of(s.drawn(30))],
     "one trial": lambda s: [s.of([s.trial(0, 0.5)])],
     "none": lambda s: [s.of([])],

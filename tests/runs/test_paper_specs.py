@@ -180,7 +180,7 @@ class Runs:
         """As ``fewcolors run``, but with the jobs in this process: Ray would start its workers for each run anew."""
         request = self.request(name, seeds)
         request.store.create()
-        pending = [request.plan.jobs[key] for key in request.survey.pending]
+        pending = [request.plan.jobs[key] for key in request.remaining.pending]
         for job in pending:
             run_job(job, Context(request.store, request.registry))
         self.jobs[name] = [f"{job.stage}: {job.name}" for job in pending]

@@ -373,12 +373,12 @@ def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
     (place / "experiment_state-x.json").write_text("{")
     text = "methods: [{name: threshold, search: {level: {grid: [128]}}}]\nsearch: {algorithm: grid}\n"
     ended = tune(bench, text, code=2)
-    assert "runs/tiny/searches/threshold-2-colors/tune: the search that lies there cannot be gone on with" in ended.err
+    assert "runs/tiny/searches/threshold-2-colors/tune: this folder holds a search whose state is damaged" in ended.err
     assert len(ended.err.splitlines()) == 1
     (place / "experiment_state-x.json").write_text("{}")
     (place / "basic-variant-state-x.json").write_text("{")
     ended = tune(bench, text, code=2)
-    assert "cannot be gone on with (UnpicklingError" in ended.err
+    assert "whose state is damaged (UnpicklingError" in ended.err
     assert len(ended.err.splitlines()) == 1
 
 

@@ -9,12 +9,12 @@ import pytest
 from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
-from harness.run.schedule import RETRIES, Lost, Outcome, Schedule, survey
+from harness.run.schedule import RETRIES, JobResult, LostTask, Schedule, find_remaining
 from harness.work.store import Store
 
 
 class FakePool:
-    """Runs what ``behave(job, attempt)`` says: None is success, a string an exception, a Lost a crash, "hang" hangs.
+    """Does as ``behave(job, attempt)`` says: None is success, a string an exception, a LostTask a crash, "hang" hangs.
 
     Each ``wait`` ends the oldest task, as a whole, and moves the clock on.
     """
@@ -55,7 +55,7 @@ class FakePool:
 
     def end(self, handle):
         if handle in self.cancelled:
-            return Lost("it was stopped")
+            return LostTask("it was stopped")
         outcomes = []
         for job in self.tasks[handle]:
             attempt = self.attempts.get(job.key, 0)
@@ -63,9 +63,9 @@ class FakePool:
             if behavior == "hang":
                 return None
             self.attempts[job.key] = attempt + 1
-            if isinstance(behavior, Lost):
+            if isinstance(behavior, LostTask):
                 return behavior
-            outcomes.append(Outcome(job.key, 1.0, "host", behavior or "", f"trace of {behavior}" if behavior else ""))
+            outcomes.append(JobResult(job.key, 1.0, "host", behavior or "", f"trace of {behavior}" if behavior else ""))
         return outcomes
 
     def has_started(self, task):
@@ -234,7 +234,7 @@ def test_when_the_first_job_fails_everything_else_is_blocked_and_the_walk_ends(p
 
 def test_a_lost_job_is_retried_twice_and_then_failed(plan, walk):
     lost = job_named(plan, "classifiers: net on dots, seed 0")
-    pool = FakePool(lambda job, attempt: Lost("its worker process died") if job.key == lost.key else None)
+    pool = FakePool(lambda job, attempt: LostTask("its worker process died") if job.key == lost.key else None)
     whole, events = walk(plan, pool)
     assert pool.attempts[lost.key] == 1 + RETRIES == 3
     assert whole.failed == {lost.key: "its worker process was lost 3 times: its worker process died"}
@@ -249,7 +249,7 @@ def test_a_lost_job_is_retried_twice_and_then_failed(plan, walk):
 @pytest.mark.parametrize("crashes", [1, 2])
 def test_a_job_that_is_lost_less_often_ends_well(plan, walk, crashes):
     lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
-    pool = FakePool(lambda job, attempt: Lost("gone") if job.key == lost.key and attempt < crashes else None)
+    pool = FakePool(lambda job, attempt: LostTask("gone") if job.key == lost.key and attempt < crashes else None)
     whole, events = walk(plan, pool)
     assert whole.failed == whole.blocked == {}
     assert len(said(events, "retried")) == crashes
@@ -258,7 +258,7 @@ def test_a_job_that_is_lost_less_often_ends_well(plan, walk, crashes):
 def test_a_batch_that_crashed_is_run_again_one_by_one(make_spec, walk):
     plan = make_plan(make_spec(methods=[{"name": "flat", "colors": [2, 3, 4, 5]}]))
     killer = job_named(plan, "applied: flat at 3 colors on dots")
-    pool = FakePool(lambda job, attempt: Lost("crash") if job.key == killer.key else None, cpus=1)
+    pool = FakePool(lambda job, attempt: LostTask("crash") if job.key == killer.key else None, cpus=1)
     whole, events = walk(plan, pool)
     applied = [names for names in pool.submitted if names[0].endswith("colors on dots")]
     assert sorted(map(len, applied)) == [1] * 6 + [4]
@@ -360,7 +360,7 @@ def names(plan, found):
 
 
 def test_with_an_empty_store_everything_is_pending_inputs_first(plan, store):
-    found = survey(plan, store)
+    found = find_remaining(plan, store)
     assert set(found.pending) == set(plan.jobs)
     assert found.damaged == {}
     for place, key in enumerate(found.pending):
@@ -370,10 +370,10 @@ def test_with_an_empty_store_everything_is_pending_inputs_first(plan, store):
 def test_a_stored_cell_needs_nothing_that_it_rests_on(plan, store):
     for cell in plan.cells:
         finish(store, plan.jobs[cell.key])
-    assert survey(plan, store).pending == ()
+    assert find_remaining(plan, store).pending == ()
     learned = next(cell for cell in plan.cells if cell.method == "learned")
     (store.path("cells", learned.key) / "result").unlink()
-    found = survey(plan, store)
+    found = find_remaining(plan, store)
     assert names(plan, found) == [
         "datasets: dots",
         "classifiers: net on dots, seed 0",
@@ -388,10 +388,10 @@ def test_what_is_damaged_is_pending_again_and_said(plan, store):
         finish(store, job)
     damaged = job_named(plan, "applied: flat at 2 colors on dots")
     (store.path("applied", damaged.key) / "result").write_text("changed")
-    assert survey(plan, store).pending == (), "nothing asks for it"
+    assert find_remaining(plan, store).pending == (), "nothing asks for it"
     cell = next(cell for cell in plan.cells if cell.method == "flat" and cell.level == 2 and cell.seed == 0)
     (store.path("cells", cell.key) / "result").write_text("changed too")
-    found = survey(plan, store)
+    found = find_remaining(plan, store)
     assert found.pending == (damaged.key, cell.key)
     assert sorted(found.damaged.values()) == sorted(
         f"{plan.jobs[key].name}: {stage}/{key[:12]} was damaged (result), it is computed again"
@@ -408,7 +408,7 @@ def test_a_failure_is_never_cached(plan, store, walk):
                 return "RuntimeError: for now"
             return finish(store, job)
 
-        found = survey(plan, store)
+        found = find_remaining(plan, store)
         pool = FakePool(behave)
         whole, _ = walk(plan, pool, pending=found.pending)
         return set(found.pending), whole
@@ -420,7 +420,7 @@ def test_a_failure_is_never_cached(plan, store, walk):
     pending, whole = attempt(fails=False)
     assert pending == rest
     assert whole.failed == whole.blocked == {}
-    assert survey(plan, store).pending == ()
+    assert find_remaining(plan, store).pending == ()
 
 
 def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ever(plan, walk, clock):

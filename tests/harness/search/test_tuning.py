@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.search.hooks import HOPELESS, PLACE, Budget, Place, Rungs, Told
+from harness.search.hooks import CURRENT, HOPELESS, Budget, Rungs, RunningSearch, TrialEvents
 from harness.search.progress import SearchProgress
 from harness.spec.schema import SearchSettings
 
@@ -17,9 +17,9 @@ from harness.spec.schema import SearchSettings
 def told(tmp_path):
     """Everything the listener of a search hears."""
     heard = []
-    token = PLACE.set(Place(tmp_path, lambda *what: heard.append(what)))
+    token = CURRENT.set(RunningSearch(tmp_path, lambda *what: heard.append(what)))
     yield heard
-    PLACE.reset(token)
+    CURRENT.reset(token)
 
 
 def drawn(number, over=True, **last):
@@ -51,24 +51,24 @@ def test_one_sound_trial_among_the_first_is_hope(sound):
 
 @pytest.mark.usefixtures("told")
 def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_or_not():
-    budget, callback = Budget(None), Told("grid")
+    budget, callback = Budget(None), TrialEvents("grid")
     for number in range(HOPELESS):
         assert not budget.stop_all()
         if number % 2:
             budget(str(number), {"validation_accuracy": 0.9})
         callback.on_trial_error(0, [], drawn(number))
     assert budget.stop_all()
-    token = PLACE.set(Place(PLACE.get().folder, lambda *_: None))
+    token = CURRENT.set(RunningSearch(CURRENT.get().folder, lambda *_: None))
     assert pickle.loads(pickle.dumps(budget)).stop_all(), "a search that goes on knows what was lost before"
-    PLACE.reset(token)
+    CURRENT.reset(token)
 
 
 @pytest.mark.usefixtures("told")
 def test_seconds_of_earlier_sessions_count_wherever_the_search_lies_now():
     budget = pickle.loads(pickle.dumps(Budget(100)))
-    PLACE.get().spent.write_text("99")
+    CURRENT.get().spent.write_text("99")
     assert not budget.stop_all()
-    PLACE.get().spent.write_text("101")
+    CURRENT.get().spent.write_text("101")
     assert pickle.loads(pickle.dumps(budget)).stop_all()
 
 
@@ -85,16 +85,21 @@ def test_a_search_that_goes_on_measures_its_trials_against_those_before():
 
     before = session()
     assert [judge(before, number, accuracy) for number, accuracy in enumerate((0.9, 0.8))] == ["CONTINUE", "STOP"]
-    assert PLACE.get().stops.read_text() == "00001\n"
+    assert CURRENT.get().stops.read_text() == "00001\n"
     goes_on = session()
     assert judge(goes_on, 2, 0.7) == "STOP", "of an empty rung it would be the best"
     assert judge(goes_on, 0, 0.1) == "CONTINUE", "it was judged here before"
     assert judge(goes_on, 3, 0.95) == "CONTINUE"
-    assert PLACE.get().stops.read_text() == "00001\n00002\n"
+    assert CURRENT.get().stops.read_text() == "00001\n00002\n"
 
 
 def test_what_ended_in_an_earlier_session_is_told_once_and_counts(told):
-    callback, first, second, third = Told("optuna"), drawn(1, finished=True), drawn(2), drawn(3, over=False, epoch=1)
+    callback, first, second, third = (
+        TrialEvents("optuna"),
+        drawn(1, finished=True),
+        drawn(2),
+        drawn(3, over=False, epoch=1),
+    )
     callback.on_trial_start(0, [first, second, third], third)
     callback.on_trial_complete(0, [first, second, third], third)
     assert [(what, number, ended) for what, number, _, ended in told] == [

@@ -11,7 +11,7 @@ from harness.contracts import BadInput
 from harness.plan import make_plan
 from harness.run.results import write_plan
 from harness.trained.exporting import export_name, load_exported
-from harness.trained.find import STATE, Which, find_trained, find_variant, narrowed, open_run, ready_method
+from harness.trained.find import STATE, Selection, find_trained, find_variant, narrowed, open_run, ready_method
 from harness.work.store import Store
 
 SEVERAL = {
@@ -46,7 +46,7 @@ def train(run, cell):
 
 def test_a_cell_leads_to_what_it_rests_on(written):
     run = written(**SEVERAL)
-    cell = find_trained(run, "learned gamma=2", 4, Which("dots n=6", "net epochs=2", 3))
+    cell = find_trained(run, "learned gamma=2", 4, Selection("dots n=6", "net epochs=2", 3))
     assert (cell.params["gamma"], cell.level, cell.dataset, cell.fitted_on) == (2.0, 4, "dots n=6", "net epochs=2")
     job = run.jobs[run.key("quantizers", cell.key)]
     assert job["name"] == "learned gamma=2 at 4 colors on dots n=6, net epochs=2, seed 3"
@@ -56,27 +56,32 @@ def test_a_cell_leads_to_what_it_rests_on(written):
 
 def test_the_lowest_seed_is_meant_unless_one_is_stated(written):
     run = written(methods=["learned"], seeds=[3, 1])
-    assert find_trained(run, "learned", 2, Which()).seed == 1
-    assert find_trained(run, "learned", 2, Which(seed=3)).seed == 3
+    assert find_trained(run, "learned", 2, Selection()).seed == 1
+    assert find_trained(run, "learned", 2, Selection(seed=3)).seed == 3
 
 
 def test_color_counts_trained_together_share_what_was_trained(written):
     run = written(methods=[{"name": "joint", "colors": [2, 8]}])
-    two, eight = (find_trained(run, "joint", colors, Which()) for colors in (2, 8))
+    two, eight = (find_trained(run, "joint", colors, Selection()) for colors in (2, 8))
     assert run.key("quantizers", two.key) == run.key("quantizers", eight.key)
 
 
 @pytest.mark.parametrize(
     ("variant", "colors", "which", "sentence"),
     [
-        ("lerned", 2, Which(), "has no such variant.* (it has: flat, learned, learned gamma=2, joint)."),
-        ("learned gamma=3", 2, Which(), "did you mean 'learned gamma=2'?"),
-        ("learned", 2, Which(), "for more than one dataset; choose with --dataset (dots, dots n=6)."),
-        ("learned", 2, Which("dots"), "for more than one classifier; choose with --classifier (net, net epochs=2)."),
-        ("learned", 2, Which("dits", "net"), "--dataset dits: not in .* (there: dots, dots n=6)."),
-        ("learned", 2, Which("dots", "nut"), "--classifier nut: not in .* (there: net, net epochs=2)."),
-        ("learned", 2, Which("dots", "net", 0), "--seed 0: not in .* (there: 3, 1)."),
-        ("joint", 4, Which("dots", "net"), "--colors 4: 'joint' was trained for 2, 8 colors in "),
+        ("lerned", 2, Selection(), "has no such variant.* (it has: flat, learned, learned gamma=2, joint)."),
+        ("learned gamma=3", 2, Selection(), "did you mean 'learned gamma=2'?"),
+        ("learned", 2, Selection(), "for more than one dataset; choose with --dataset (dots, dots n=6)."),
+        (
+            "learned",
+            2,
+            Selection("dots"),
+            "for more than one classifier; choose with --classifier (net, net epochs=2).",
+        ),
+        ("learned", 2, Selection("dits", "net"), "--dataset dits: not in .* (there: dots, dots n=6)."),
+        ("learned", 2, Selection("dots", "nut"), "--classifier nut: not in .* (there: net, net epochs=2)."),
+        ("learned", 2, Selection("dots", "net", 0), "--seed 0: not in .* (there: 3, 1)."),
+        ("joint", 4, Selection("dots", "net"), "--colors 4: 'joint' was trained for 2, 8 colors in "),
     ],
 )
 def test_what_cannot_be_meant_lists_what_can(written, variant, colors, which, sentence):
@@ -87,14 +92,14 @@ def test_what_cannot_be_meant_lists_what_can(written, variant, colors, which, se
 
 def test_a_classifier_is_looked_for_on_the_dataset_that_was_stated(written):
     run = written(**SEVERAL)
-    left = narrowed(run, run.cells, Which("dots", seed=1))
+    left = narrowed(run, run.cells, Selection("dots", seed=1))
     assert {(cell.dataset, cell.seed) for cell in left} == {("dots", 1)}
     assert {cell.classifier for cell in left} == {"net", "net epochs=2"}
 
 
 def test_a_trained_method_gets_its_state(written, registry, monkeypatch):
     run = written(methods=["learned"])
-    cell = find_trained(run, "learned", 2, Which())
+    cell = find_trained(run, "learned", 2, Selection())
     with pytest.raises(BadInput, match=r"'learned at 2 colors .*' \(quantizers\) is not in .*; it failed or has not"):
         ready_method(run, cell, "cpu")
     key = train(run, cell)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from harness.contracts import BadInput, Palettized
 from harness.trained import reducing
-from harness.trained.reducing import Errand, Reducer, errands, reduce_photos
+from harness.trained.reducing import FilePair, Reducer, pair_files, reduce_photos
 
 DRAW = np.random.default_rng(5)
 
@@ -68,22 +68,22 @@ def draw(path, height=6, width=9):
 
 def test_an_image_becomes_an_indexed_png_and_is_measured(tmp_path):
     pixels = draw(tmp_path / "a.png", 6, 9)
-    errand = Errand(tmp_path / "a.png", tmp_path / "out" / "b.png")
-    (outcome,) = reduce_photos(Reducer("halves", Halves(), 2), [errand])
-    with Image.open(errand.target) as image:
+    pair = FilePair(tmp_path / "a.png", tmp_path / "out" / "b.png")
+    (outcome,) = reduce_photos(Reducer("halves", Halves(), 2), [pair])
+    with Image.open(pair.target) as image:
         assert image.mode == "P"
         shown = np.asarray(image.convert("RGB"))
     assert np.array_equal(shown[..., 0], np.where(pixels.mean(axis=2) > 127, 200, 9))
     assert (outcome.size, outcome.colors, outcome.pixels, outcome.tiles, outcome.error) == ((6, 9), 2, 54, 1, "")
-    assert outcome.bytes_before == errand.source.stat().st_size
-    assert outcome.bytes_after == errand.target.stat().st_size
+    assert outcome.bytes_before == pair.source.stat().st_size
+    assert outcome.bytes_after == pair.target.stat().st_size
 
 
 def test_a_codec_writes_its_own_bytes(tmp_path):
     pixels = draw(tmp_path / "a.png")
     codec = Reducer("bitmap", Bmp(), 128)
     assert codec.suffix() == ".bmp"
-    (outcome,) = reduce_photos(codec, [Errand(tmp_path / "a.png", tmp_path / "a.bmp")])
+    (outcome,) = reduce_photos(codec, [FilePair(tmp_path / "a.png", tmp_path / "a.bmp")])
     shown = np.asarray(Image.open(tmp_path / "a.bmp"))
     assert np.array_equal(shown, pixels // 128 * 128)
     assert outcome.colors == len(np.unique(shown.reshape(-1, 3), axis=0))
@@ -112,10 +112,10 @@ def test_images_of_one_size_go_together_up_to_a_limit(tmp_path, monkeypatch):
         draw(tmp_path / f"{n}.png")
     draw(tmp_path / "5a.png", 9, 6)
     method = Halves()
-    todo = errands([tmp_path], tmp_path / "out", ".png", False)
+    todo = pair_files([tmp_path], tmp_path / "out", ".png", False)
     outcomes = list(reduce_photos(Reducer("halves", method, 2), todo))
     assert sorted(method.batches) == [(1, 6, 9), (1, 9, 6), (3, 6, 9), (3, 6, 9)]
-    assert {outcome.errand for outcome in outcomes} == set(todo)
+    assert {outcome.pair for outcome in outcomes} == set(todo)
 
 
 def test_images_of_many_sizes_are_not_all_held(tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_images_of_many_sizes_are_not_all_held(tmp_path, monkeypatch):
     for n in range(1, 9):
         draw(tmp_path / f"{n}.png", 5, n)
     method = Halves()
-    outcomes = list(reduce_photos(Reducer("halves", method, 2), errands([tmp_path], tmp_path / "o", ".png", False)))
+    outcomes = list(reduce_photos(Reducer("halves", method, 2), pair_files([tmp_path], tmp_path / "o", ".png", False)))
     assert len(outcomes) == len(method.batches) == 8
     assert method.batches[0] == (1, 5, 6), "5 x (1 + 2 + ... + 6) pixels are more than 100"
 
@@ -136,8 +136,8 @@ def test_what_fails_costs_only_itself(tmp_path):
     Image.fromarray(red).save(tmp_path / "b.png")
     (tmp_path / "e.png").write_text("no image")
     (tmp_path / "out" / "d.png").mkdir(parents=True)
-    todo = [Errand(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}.png") for name in "abcde"]
-    outcomes = {outcome.errand.source.stem: outcome for outcome in reduce_photos(Reducer("halves", Halves(), 2), todo)}
+    todo = [FilePair(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}.png") for name in "abcde"]
+    outcomes = {outcome.pair.source.stem: outcome for outcome in reduce_photos(Reducer("halves", Halves(), 2), todo)}
     assert {name: bool(outcome.error) for name, outcome in outcomes.items()} == {"a": 0, "b": 1, "c": 0, "d": 1, "e": 1}
     assert "b.png cannot be reduced by 'halves' (RuntimeError: a red corner)." in outcomes["b"].error
     assert "d.png cannot be written" in outcomes["d"].error
@@ -149,11 +149,11 @@ def test_tiles_are_announced(tmp_path):
     draw(tmp_path / "large.png", 20, 20)
     draw(tmp_path / "small.png", 5, 5)
     said = []
-    todo = errands([tmp_path], tmp_path / "out", ".png", False)
+    todo = pair_files([tmp_path], tmp_path / "out", ".png", False)
     outcomes = reduce_photos(
         Reducer("tiled", Tiled(), 2), todo, lambda photo, tiles: said.append((photo.path.name, tiles))
     )
-    assert {outcome.errand.source.name: outcome.tiles for outcome in outcomes} == {"large.png": 4, "small.png": 1}
+    assert {outcome.pair.source.name: outcome.tiles for outcome in outcomes} == {"large.png": 4, "small.png": 1}
     assert said == [("large.png", 4)]
 
 
@@ -164,7 +164,7 @@ def test_where_images_go(tmp_path, monkeypatch):
     Path("there").mkdir()
 
     def targets(inputs, out):
-        return [str(errand.target) for errand in errands([Path(path) for path in inputs], Path(out), ".png", False)]
+        return [str(pair.target) for pair in pair_files([Path(path) for path in inputs], Path(out), ".png", False)]
 
     assert targets(["a.jpg"], "x.png") == ["x.png"]
     assert targets(["a.jpg"], "new/x.PNG") == ["new/x.PNG"]
@@ -199,6 +199,6 @@ def test_wrong_ways_are_refused_before_anything_is_written(tmp_path, monkeypatch
     Path("empty").mkdir()
     before = sorted(Path().rglob("*"))
     with pytest.raises(BadInput) as refused:
-        errands([Path(path) for path in inputs], Path(out), ".png", overwrite)
+        pair_files([Path(path) for path in inputs], Path(out), ".png", overwrite)
     assert str(refused.value).startswith(sentence)
     assert sorted(Path().rglob("*")) == before

@@ -10,9 +10,9 @@ from harness.contracts import IMAGENET_NORMALIZATION, ContractError, Split
 from harness.learning import freeze, normalize
 from harness.work.explaining import (
     class_activation_maps,
+    explain_classifier,
     explain_method,
     read_pictures,
-    seen_by_classifier,
     write_pictures,
 )
 
@@ -78,7 +78,7 @@ def test_a_network_that_cannot_be_looked_into_has_no_maps(network, spoiled):
 
 def test_what_the_classifier_sees(network):
     test = Split.of(RNG.integers(0, 256, (9, 12, 20, 3), np.uint8), np.arange(9) % 3)
-    maps, p_true = seen_by_classifier(network, test, [4, 7], IMAGES[:2], IMAGENET_NORMALIZATION, "cpu")
+    maps, p_true = explain_classifier(network, test, [4, 7], IMAGES[:2], IMAGENET_NORMALIZATION, "cpu")
     assert set(maps) == {"cam", "cam-original"}
     labels = test.labels[[4, 7]]
     assert np.array_equal(maps["cam"], class_activation_maps(network, IMAGES[:2], labels, IMAGENET_NORMALIZATION))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from harness.contracts import Searched
+from harness.contracts import SearchResult
 from reports.search.axes import scales
 from reports.search.figures import over_parameter, over_plane
 from reports.search.lines import curve, learning_curves, parallel
@@ -37,7 +37,7 @@ def words(svg: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
-def over(searched: Searched, space: dict[str, Any], values: list[Any], searches: type[Searches]) -> Any:
+def over(searched: SearchResult, space: dict[str, Any], values: list[Any], searches: type[Searches]) -> Any:
     """The scale of a single parameter ``p`` with this domain and these values tried."""
     trials = [searches.trial(i, 0.5, {"p": value}) for i, value in enumerate(values)]
     (scale,) = scales(replace(searched, space={"p": space}, trials=tuple(trials)))
@@ -45,11 +45,11 @@ def over(searched: Searched, space: dict[str, Any], values: list[Any], searches:
 
 
 @pytest.fixture
-def drawn(searches: type[Searches]) -> Searched:
+def drawn(searches: type[Searches]) -> SearchResult:
     return searches.of(searches.drawn(40))
 
 
-def test_every_trial_is_a_mark_at_its_value_and_accuracy(drawn: Searched) -> None:
+def test_every_trial_is_a_mark_at_its_value_and_accuracy(drawn: SearchResult) -> None:
     for scale, measure in zip(scales(drawn)[:2], (math.log10, float), strict=True):
         found = dots(over_parameter(drawn, scale, "f"))
         xs, ys, values, accuracies = [], [], [], []
@@ -68,7 +68,7 @@ def test_every_trial_is_a_mark_at_its_value_and_accuracy(drawn: Searched) -> Non
             assert np.abs(np.asarray(meant) * slope + start - seen).max() < 0.06, "tenths of a point"
 
 
-def test_what_has_no_accuracy_lies_at_the_foot(drawn: Searched) -> None:
+def test_what_has_no_accuracy_lies_at_the_foot(drawn: SearchResult) -> None:
     figure = over_parameter(drawn, scales(drawn)[0], "f")
     places = [place for status in dots(figure).values() for place in status]
     without = sum(trial.accuracy is None for trial in drawn.trials)
@@ -76,7 +76,7 @@ def test_what_has_no_accuracy_lies_at_the_foot(drawn: Searched) -> None:
     assert without == sum(y == foot for _, y in places) == 4
 
 
-def test_statuses_differ_by_marker_and_two_trials_are_ringed(drawn: Searched) -> None:
+def test_statuses_differ_by_marker_and_two_trials_are_ringed(drawn: SearchResult) -> None:
     assert len({style.marker for style in STATUSES.values()}) == len({s.slot for s in STATUSES.values()}) == 4
     gamma, xi, _ = scales(drawn)
     for figure in (over_parameter(drawn, gamma, "f"), over_plane(drawn, gamma, xi, "f"), learning_curves(drawn, "f")):
@@ -87,7 +87,7 @@ def test_statuses_differ_by_marker_and_two_trials_are_ringed(drawn: Searched) ->
     assert "best" not in words(over_parameter(replace(drawn, best=None), gamma, "f"))
 
 
-def test_colors_of_the_plane_are_accuracies(drawn: Searched) -> None:
+def test_colors_of_the_plane_are_accuracies(drawn: SearchResult) -> None:
     gamma, xi, _ = scales(drawn)
     figure = over_plane(drawn, gamma, xi, "f")
     filled = Counter(re.findall(r'style="fill: (#\w{6}|none); stroke: var\(--ink\); stroke-width: 0.5"', figure))
@@ -123,7 +123,7 @@ def test_colors_of_the_plane_are_accuracies(drawn: Searched) -> None:
     ],
 )
 def test_which_axis_suits(
-    space: dict[str, Any], is_numeric: bool, is_log: bool, searches: type[Searches], drawn: Searched
+    space: dict[str, Any], is_numeric: bool, is_log: bool, searches: type[Searches], drawn: SearchResult
 ) -> None:
     ((_, values),) = space.items()
     scale = over(drawn, space, values, searches)
@@ -148,7 +148,7 @@ def test_which_axis_suits(
     ],
 )
 def test_what_has_no_place_on_the_axis_stands_apart(
-    space: dict[str, Any], start: Any, name: str, searches: type[Searches], drawn: Searched
+    space: dict[str, Any], start: Any, name: str, searches: type[Searches], drawn: SearchResult
 ) -> None:
     scale = over(drawn, space, [start, 2.0, 3.0], searches)
     assert scale.apart is not None
@@ -160,14 +160,14 @@ def test_what_has_no_place_on_the_axis_stands_apart(
     assert "//" in words(over_parameter(one, scales(one)[0], "f"))
 
 
-def test_a_start_outside_its_range_is_still_on_the_axis(searches: type[Searches], drawn: Searched) -> None:
+def test_a_start_outside_its_range_is_still_on_the_axis(searches: type[Searches], drawn: SearchResult) -> None:
     scale = over(drawn, {"loguniform": [10.0, 100.0]}, [1.0, 20.0], searches)
     assert scale.apart is None
     assert scale.positions == pytest.approx((0, math.log10(20)))
     assert scale.ends[0] < 0
 
 
-def test_trials_of_one_choice_share_a_strip_and_lie_apart(searches: type[Searches], drawn: Searched) -> None:
+def test_trials_of_one_choice_share_a_strip_and_lie_apart(searches: type[Searches], drawn: SearchResult) -> None:
     tried = ["unet", "dncnn", "unet", "new", *["unet"] * 40]
     scale = over(drawn, {"choice": ["unet", "dncnn"]}, tried, searches)
     assert [name for _, name in scale.ticks] == ["unet", "dncnn", "new"], "what the space lacks comes last"
@@ -190,7 +190,7 @@ def test_a_curve_has_a_point_wherever_accuracy_was_measured(searches: type[Searc
     assert "Over epochs" not in [figure.title for figure in sections([silent], [])[0].figures]
 
 
-def test_curves_end_where_trials_did(drawn: Searched) -> None:
+def test_curves_end_where_trials_did(drawn: SearchResult) -> None:
     found = dots(learning_curves(drawn, "f"))
     for status, places in found.items():
         own = [t for t in drawn.trials if t.status == status and t.history]
@@ -202,12 +202,12 @@ def test_curves_end_where_trials_did(drawn: Searched) -> None:
 
 
 @pytest.mark.parametrize(("cycle", "lines"), [(1, 0), (2, 2), (3, 1), (4, 1), (5, 0)])
-def test_light_lines_end_the_cycles(drawn: Searched, cycle: int, lines: int) -> None:
+def test_light_lines_end_the_cycles(drawn: SearchResult, cycle: int, lines: int) -> None:
     figure = learning_curves(replace(drawn, cycle=cycle), "f")
     assert figure.count("stroke: var(--line); stroke-width: 1.2") == lines
 
 
-def test_parallel_lines_pass_through_all_that_was_chosen(drawn: Searched) -> None:
+def test_parallel_lines_pass_through_all_that_was_chosen(drawn: SearchResult) -> None:
     axes = scales(drawn)
     figure = parallel(drawn, axes, "f")
     found = re.findall(r'd="M ([\d. \n]+)" style="fill: none;[^"]*stroke: #', figure)

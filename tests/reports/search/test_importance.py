@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 import pytest
 
-from harness.contracts import Searched
+from harness.contracts import SearchResult
 from reports.search.importance import importances, judged
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ TWO = {"gamma": {"loguniform": [0.01, 100.0]}, "xi": {"uniform": [0.0, 2.0]}}
 
 def grid(
     searches: type[Searches], space: Mapping[str, Any], values: Sequence[Sequence[Any]], accuracy: Callable[..., float]
-) -> Searched:
+) -> SearchResult:
     trials = [
         searches.trial(number, accuracy(*point), dict(zip(space, point, strict=True)))
         for number, point in enumerate(itertools.product(*values))
@@ -33,7 +33,7 @@ def grid(
     return searches.of(trials, space=space, start=dict(trials[0].chosen))
 
 
-def main_effects(searched: Searched) -> dict[str, float]:
+def main_effects(searched: SearchResult) -> dict[str, float]:
     """Variance of the mean accuracy at each value of one parameter, as a share of what all of them explain."""
     explained = {}
     for name in searched.space:

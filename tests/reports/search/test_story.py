@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.contracts import Cell, Searched
+from harness.contracts import Cell, SearchResult
 from reports.points import Task
 from reports.records import Records
 from reports.search.section import sections
-from reports.search.story import outcome, title, told
+from reports.search.story import outcome, sentences, title
 from reports.significance import significance_table
 from reports.summary import summarize
 from reports.tables import cells_table
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tests.reports.conftest import Bench, Searches
 
 
-def said(searched: Searched) -> dict[str, str]:
-    return {about: sentence.replace("\u202f", " ") for about, sentence in told(searched)}
+def said(searched: SearchResult) -> dict[str, str]:
+    return {about: sentence.replace("\u202f", " ") for about, sentence in sentences(searched)}
 
 
 def tasks(bench: Bench, cells: list[Cell], baseline: str | None = "net") -> list[Task]:
@@ -41,14 +41,14 @@ def variant(bench: Bench, share: float | None, name: str, level: int = 8, **chan
 
 
 @pytest.fixture
-def drawn(searches: type[Searches]) -> Searched:
+def drawn(searches: type[Searches]) -> SearchResult:
     return searches.of(searches.drawn(21))
 
 
-def test_all_that_was_done_is_counted(drawn: Searched) -> None:
+def test_all_that_was_done_is_counted(drawn: SearchResult) -> None:
     assert title(drawn) == "net at 8 colors on toys × tinynet"
     found = said(drawn)
-    assert found["Searched"] == (
+    assert found["SearchResult"] == (
         "gamma from 0.01 to 100 on a log scale, xi from 0 to 2 and backbone among unet, dncnn; by TPE (Optuna), ASHA "
         "stopping what lags behind, seed 0."
     )
@@ -195,7 +195,7 @@ def test_two_searches_of_one_method_find_their_own_winners(bench: Bench, searche
     assert "is not this search's start. At 8" in wide
 
 
-def test_the_table_has_every_trial_the_most_accurate_first(drawn: Searched) -> None:
+def test_the_table_has_every_trial_the_most_accurate_first(drawn: SearchResult) -> None:
     (section,) = sections([drawn], [])
     assert sorted(row.trial.number for row in section.rows) == list(range(21))
     accuracies = [row.trial.accuracy for row in section.rows]
