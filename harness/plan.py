@@ -133,7 +133,7 @@ class PlanBuilder:
         self.spec = spec
         self.jobs: dict[str, Job] = {}
         self.cells: list[PlannedCell] = []
-        self._fingerprints: dict[int, str] = {}
+        self._fingerprints: dict[int, str | None] = {}
 
     def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
         return self._job(
@@ -251,12 +251,9 @@ class PlanBuilder:
 
     def _fingerprint(self, choice: Choice) -> str | None:
         """What the plugin says of the files it reads; BadInput by its own ``check`` where they can't be read."""
-        fingerprint = getattr(choice.instance, "fingerprint", None)
-        if fingerprint is None:
-            return None
         if id(choice) not in self._fingerprints:
             try:
-                self._fingerprints[id(choice)] = str(fingerprint())
+                self._fingerprints[id(choice)] = choice.instance.fingerprint()
             except BadInput as error:
                 raise BadInput(f"{choice.where}: {error}") from None
             except OSError as error:
@@ -267,11 +264,8 @@ class PlanBuilder:
 
 def check_inputs(choice: Choice) -> None:
     """Lets a plugin look at the files it will read. Raises BadInput that names the entry in the spec."""
-    check = getattr(choice.instance, "check", None)
-    if check is None:
-        return
     try:
-        check()
+        choice.instance.check()
     except BadInput as error:
         raise BadInput(f"{choice.where}: {error}") from None
 

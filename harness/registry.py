@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import pydantic
 
 from harness.complaints import describe, did_you_mean, one_line, shown
-from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, Needs
+from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
 from harness.sources import source_digest
 
 Kind = Literal["method", "dataset", "classifier", "report"]
@@ -37,7 +37,7 @@ class Mark:
     default_levels: tuple[int, ...] | None = None
 
 
-def _decorator(mark: Mark, required: tuple[str, ...]) -> Callable[[T], T]:
+def _decorator(mark: Mark, required: tuple[str, ...], hooks: type[PluginHooks] = PluginHooks) -> Callable[[T], T]:
     def decorate(cls: T) -> T:
         learned = ("state", "load") if mark.kind == "method" and hasattr(cls, "fit") else ()
         methods = {name: getattr(cls, name, None) for name in (*required, *learned)}
@@ -45,15 +45,26 @@ def _decorator(mark: Mark, required: tuple[str, ...]) -> Callable[[T], T]:
         if missing:
             raise TypeError(f"{mark.kind} {mark.name!r} lacks {' and '.join(f'{name}()' for name in missing)}")
         dataclass(kw_only=True, eq=False)(cls)
+        _add_hooks(cls, mark, hooks)
         setattr(cls, _MARK, mark)
         return cls
 
     return decorate
 
 
+def _add_hooks(cls: type, mark: Mark, hooks: type[PluginHooks]) -> None:
+    """Gives a plugin class the optional methods that it lacks. Raises TypeError where another thing has their name."""
+    parameters = {f.name for f in dataclasses.fields(cls)}
+    for name in (name for name in dir(hooks) if not name.startswith("_")):
+        if name in parameters or not callable(getattr(cls, name, callable)):
+            raise TypeError(f"{mark.kind} {mark.name!r}: {name} is the name of an optional method, call it otherwise")
+        if not hasattr(cls, name):
+            setattr(cls, name, getattr(hooks, name))
+
+
 def quantizer(name: str, *, summary: str = "") -> Callable[[T], T]:
     """Marks a class with ``palettize(images, colors) -> Palettized``; its level is the number of colors, 2 to 256."""
-    return _decorator(Mark("method", name, summary, "colors", (MIN_COLORS, MAX_COLORS)), ("palettize",))
+    return _decorator(Mark("method", name, summary, "colors", (MIN_COLORS, MAX_COLORS)), ("palettize",), MethodHooks)
 
 
 def codec(
@@ -65,8 +76,10 @@ def codec(
 ) -> Callable[[T], T]:
     """Marks a class with ``encode`` and ``decode``; quality: the allowed range, None for a codec without level."""
     if quality is None:
-        return _decorator(Mark("method", name, summary), ("encode", "decode"))
-    return _decorator(Mark("method", name, summary, "quality", quality, default_qualities), ("encode", "decode"))
+        mark = Mark("method", name, summary)
+    else:
+        mark = Mark("method", name, summary, "quality", quality, default_qualities)
+    return _decorator(mark, ("encode", "decode"), MethodHooks)
 
 
 def dataset(name: str, *, summary: str = "") -> Callable[[T], T]:
@@ -138,6 +151,17 @@ class Plugin:
         """Parameters that only say where the files are whose content ``fingerprint()`` names."""
         names: tuple[str, ...] = self._class_data("fingerprinted", ())
         return names
+
+    @property
+    def departures_of(self) -> tuple[str, ...]:
+        """Parameters whose departures from the paper its own ``departures`` states."""
+        names: tuple[str, ...] = self._class_data("departures_of", ())
+        return names
+
+    @property
+    def writes_onnx(self) -> bool:
+        """Whether a method can be exported as ONNX."""
+        return self.mark.kind == "method" and self.cls.onnx_module is not MethodHooks.onnx_module  # type: ignore[attr-defined]
 
     @property
     def learns(self) -> bool:

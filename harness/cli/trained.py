@@ -88,8 +88,7 @@ def _untrained_reducer(
         )
     level = _level(plugin, colors, quality)
     instance = plugin.make(dict(read_param(text) for text in param), "--param")
-    if hasattr(instance, "check"):
-        instance.check()
+    instance.check()
     return Reducer(name, instance, level)
 
 
@@ -212,7 +211,7 @@ def export(
         raise BadInput(f"--method {method}: {known.name!r} learns nothing, there is nothing to export.")
     cell = find_trained(opened, method, colors, Selection(dataset, classifier, seed))
     if onnx:
-        if not hasattr(known.cls, "onnx_module"):
+        if not known.writes_onnx:
             raise BadInput(f"--onnx: {known.name!r} has no onnx_module(colors), it cannot be written as ONNX.")
         check_packages()
     name = export_name(cell)

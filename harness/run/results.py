@@ -52,16 +52,14 @@ def _recipe(
 ) -> dict[str, Any]:
     """Parameters and where they are not the paper's; of those left at None, and of those that the plugin names in
     ``departures_of``, its ``departures`` knows."""
-    params, paper, explained = choice.params, choice.plugin.paper, getattr(choice.instance, "departures_of", ())
+    params, paper, explained = choice.params, choice.plugin.paper, choice.plugin.departures_of
     differs = [
         f"{name} is {params[name]}, the paper " + ("has none" if value is None else f"has {value}")
         for name, value in paper.items()
         if name not in explained and params[name] is not None and params[name] != value
     ]
-    ask = getattr(choice.instance, "departures", None)
-    if ask is not None:
-        for dataset, classifiers in tasks:
-            differs += ask(dataset.name, tuple(classifier.name for classifier in classifiers))
+    for dataset, classifiers in tasks:
+        differs += choice.instance.departures(dataset.name, tuple(classifier.name for classifier in classifiers))
     if precision != "fp32":
         differs.append(f"precision is {precision}, the paper has fp32")
     if choice.train_images is not None:

@@ -46,9 +46,8 @@ class PlannedSearch:
 
 
 def cycle_of(method: Any) -> int:
-    """After how many epochs, and multiples, trainings of this method can be compared: what it says, else 1."""
-    cycle = getattr(method, "cycle", None)
-    return 1 if cycle is None else max(1, int(cycle()))
+    """After how many epochs, and multiples, trainings of this method can be compared."""
+    return max(1, int(method.cycle()))
 
 
 def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]]:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from harness import encoding
 from harness.complaints import one_line
 from harness.contracts import BadInput, Images, Level
 from harness.trained.photos import Photo, make_folder, photos_below, read_photo
-from harness.work.applying import decode_all, encode_all, palettize_all
+from harness.work.applying import is_quantizer, reduce_images
 from harness.writing import write_whole
 
 BATCH_PIXELS = 2**20
@@ -69,24 +68,17 @@ class Reducer:
         except BadInput:
             raise
         except Exception:  # noqa: BLE001 - a stranger's codec need not like the probe, nor Pillow its files
-            return ".png" if hasattr(self.method, "palettize") else f".{self.name}"
+            return ".png" if is_quantizer(self.method) else f".{self.name}"
         return _SUFFIXES.get(kind, f".{kind.lower()}")
 
     def tiles(self, height: int, width: int) -> int:
         """In how many pieces the method works on an image of this size."""
-        ask = getattr(self.method, "tiles", None)
-        return 1 if ask is None else int(ask(height, width))
+        return int(self.method.tiles(height, width))
 
     def files(self, images: Images) -> list[tuple[bytes, int]]:
         """Each image as a file, with its number of colors: an indexed PNG, or what a codec makes of it."""
-        if hasattr(self.method, "palettize"):
-            assert self.level is not None
-            whole = palettize_all(self.method, images, self.level)
-            used = whole.indices.reshape(len(images), -1).max(axis=1).astype(int) + 1
-            return list(zip(encoding.encode_all(whole), used.tolist(), strict=True))
-        coded = encode_all(self.method, images, self.level)
-        used = encoding.count_colors(decode_all(self.method, coded, images.shape))
-        return list(zip(coded, used.tolist(), strict=True))
+        reduced = reduce_images(self.method, images, self.level)
+        return list(zip(reduced.files, reduced.colors().tolist(), strict=True))
 
 
 def pair_files(inputs: Sequence[Path], out: Path, suffix: str, overwrite: bool) -> list[FilePair]:

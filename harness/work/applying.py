@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness import encoding
-from harness.contracts import ContractError, Images, Level, Palettized, check_palettized
+from harness.contracts import ContractError, Images, Level, Palettized, Quantizer, check_palettized
 
 CHUNK = 512
 """Images a method is handed at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """Images after a method, decoded, with what they were decoded from: indices and palettes, or a codec's files."""
+
+    decoded: Images
+    indexed: Palettized | None = None
+    coded: Sequence[bytes] = ()
+
+    @cached_property
+    def files(self) -> Sequence[bytes]:
+        """Each image as a file: an indexed PNG, or what a codec made of it."""
+        return self.coded if self.indexed is None else encoding.encode_all(self.indexed)
+
+    def colors(self) -> NDArray[np.int64]:
+        """How many distinct colors each image shows: ``int64 [N]``."""
+        return encoding.count_colors(self.decoded) if self.indexed is None else self.indexed.colors()
+
+
+def is_quantizer(method: Any) -> bool:
+    """Whether a method is a quantizer; else it is a codec."""
+    return isinstance(method, Quantizer)
+
+
+def reduce_images(method: Any, images: Images, level: Level) -> Reduced:
+    """Images ``uint8 [N, H, W, 3]`` through a quantizer or a codec in chunks. Raises ContractError."""
+    if is_quantizer(method):
+        assert level is not None
+        indexed = palettize_all(method, images, level)
+        return Reduced(indexed.render(), indexed=indexed)
+    files = encode_all(method, images, level)
+    return Reduced(decode_all(method, files, images.shape), coded=files)
 
 
 def apply_method(method: Any, images: Images, level: Level, folder: Path) -> None:
@@ -21,19 +58,15 @@ def apply_method(method: Any, images: Images, level: Level, folder: Path) -> Non
     A quantizer leaves ``indices.npy`` and ``palettes.npy``, a codec ``coded.npy`` (all files in a row) and
     ``ends.npy``. Columns: colors, file_bytes, payload_bytes, entropy_bits, paper_bytes, psnr, for whole images.
     """
-    if hasattr(method, "palettize"):
-        assert level is not None
-        whole = palettize_all(method, images, level)
-        np.save(folder / "indices.npy", whole.indices)
-        np.save(folder / "palettes.npy", whole.palettes)
-        decoded, measures = whole.render(), _measure_indexed(whole)
+    reduced = reduce_images(method, images, level)
+    if reduced.indexed is not None:
+        np.save(folder / "indices.npy", reduced.indexed.indices)
+        np.save(folder / "palettes.npy", reduced.indexed.palettes)
     else:
-        files = encode_all(method, images, level)
-        np.save(folder / "coded.npy", np.frombuffer(b"".join(files), np.uint8))
-        np.save(folder / "ends.npy", np.cumsum([len(file) for file in files]))
-        decoded = decode_all(method, files, images.shape)
-        measures = _measure_coded(files, decoded)
-    measures["psnr"] = encoding.psnr(images, decoded)
+        np.save(folder / "coded.npy", np.frombuffer(b"".join(reduced.files), np.uint8))
+        np.save(folder / "ends.npy", np.cumsum([len(file) for file in reduced.files]))
+    measures = _measure(reduced)
+    measures["psnr"] = encoding.psnr(images, reduced.decoded)
     measures.to_parquet(folder / "measures.parquet", index=False)
 
 
@@ -71,27 +104,21 @@ def decode_all(codec: Any, files: list[bytes], shape: tuple[int, ...]) -> Images
     return np.concatenate(parts)
 
 
-def _measure_indexed(whole: Palettized) -> pd.DataFrame:
-    files = encoding.encode_all(whole)
+def _measure(reduced: Reduced) -> pd.DataFrame:
+    sizes = [len(file) for file in reduced.files]
+    payload: Any = pd.array([None] * len(sizes), dtype="Int64")
+    entropy: Any = np.nan
+    paper = sizes
+    if reduced.indexed is not None:
+        payload = [encoding.png_payload(file) for file in reduced.files]
+        entropy = encoding.entropy_bits(reduced.indexed)
+        paper = encoding.in_threads(lambda image: len(encoding.plain_png(image)), reduced.decoded)
     return pd.DataFrame(
         {
-            "colors": whole.colors(),
-            "file_bytes": [len(file) for file in files],
-            "payload_bytes": [encoding.png_payload(file) for file in files],
-            "entropy_bits": encoding.entropy_bits(whole),
-            "paper_bytes": encoding.in_threads(lambda image: len(encoding.plain_png(image)), whole.render()),
-        }
-    )
-
-
-def _measure_coded(files: list[bytes], decoded: Images) -> pd.DataFrame:
-    sizes = [len(file) for file in files]
-    return pd.DataFrame(
-        {
-            "colors": encoding.count_colors(decoded),
+            "colors": reduced.colors(),
             "file_bytes": sizes,
-            "payload_bytes": pd.array([None] * len(files), dtype="Int64"),
-            "entropy_bits": np.nan,
-            "paper_bytes": sizes,
+            "payload_bytes": payload,
+            "entropy_bits": entropy,
+            "paper_bytes": paper,
         }
     )

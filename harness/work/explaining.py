@@ -22,12 +22,10 @@ _TAKEN = ("original", CAM, CAM_ORIGINAL)
 
 
 def explain_method(method: Any, images: Images, level: Level) -> dict[str, NDArray[np.uint8]]:
-    """What a quantizer's ``explain`` shows of images ``uint8 [N, H, W, 3]``; nothing where it has none.
+    """What a method's ``explain`` shows of images ``uint8 [N, H, W, 3]``.
 
     By name, ``uint8 [N, H, W]`` (gray) or ``[N, H, W, 3]``. Raises ContractError for anything else.
     """
-    if not hasattr(method, "explain"):
-        return {}
     shown = method.explain(np.array(images), level)
     if not isinstance(shown, Mapping):
         raise ContractError(f"explain returned {type(shown).__name__}, it must return a mapping from names to pictures")

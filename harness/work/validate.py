@@ -23,12 +23,13 @@ from harness.contracts import (
     Images,
     Lesson,
     Level,
+    MethodHooks,
     Palettized,
     Split,
 )
 from harness.registry import Plugin
 from harness.sources import Source
-from harness.work.applying import decode_all, encode_all, palettize_all
+from harness.work.applying import palettize_all, reduce_images
 from harness.work.explaining import explain_method
 
 QUANTIZER_LEVELS = (2, 5, 16)
@@ -96,10 +97,7 @@ def _check_level(
     instance: Any, images: Mapping[str, Images], level: Level, name: str, tolerated: float
 ) -> Iterator[Check]:
     def reduce(batch: Images) -> Images:
-        if hasattr(instance, "palettize"):
-            assert level is not None
-            return palettize_all(instance, batch, level).render()
-        return decode_all(instance, encode_all(instance, batch, level), batch.shape)
+        return reduce_images(instance, batch, level).decoded
 
     for kind, batch in images.items():
         outcome = _attempt(f"{name}: {kind}", partial(_described, reduce, batch))
@@ -117,7 +115,7 @@ def _check_level(
     yield Check(
         f"{name}: batch invariance", changed <= tolerated, f"{changed:.2%} of pixels differ when images come one by one"
     )
-    if hasattr(instance, "explain"):
+    if type(instance).explain is not MethodHooks.explain:
         yield _attempt(f"{name}: explain", lambda: ", ".join(explain_method(instance, batch, level)) or "no pictures")
     yield Check(f"{name}: time", True, f"{milliseconds:.2f} ms per 32 x 32 image")
 

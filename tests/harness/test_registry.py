@@ -237,3 +237,29 @@ def test_a_base_class_that_only_promises_a_method_does_not_pass_for_it():
 
     with pytest.raises(TypeError, match=r"classifier 'promised' lacks build\(\)"):
         classifier("promised")(type("Promised", (Recipe,), {}))
+
+
+def test_what_a_plugin_lacks_it_is_given():
+    @codec("bare")
+    class Bare:
+        def encode(self, images, quality): ...
+        def decode(self, files): ...
+
+    bare = Bare()
+    assert (bare.check(), bare.fingerprint(), bare.departures("d", ("c",))) == (None, None, ())
+    assert (bare.cycle(), bare.tiles(9, 9), bare.explain(None, 3), bare.onnx_module(3)) == (1, 1, {}, None)
+
+    @dataset("own")
+    class Own:
+        def load(self): ...
+        def fingerprint(self):
+            return "mine"
+
+    assert Own().fingerprint() == "mine"
+    assert not hasattr(Own(), "tiles")
+
+
+@pytest.mark.parametrize("wrong", [{"__annotations__": {"tiles": int}, "tiles": 3}, {"check": "a string"}])
+def test_the_name_of_an_optional_method_is_taken(wrong):
+    with pytest.raises(TypeError, match=r"method 'bad': (tiles|check) is the name of an optional method"):
+        quantizer("bad")(type("Bad", (), {"palettize": lambda *_: None, **wrong}))

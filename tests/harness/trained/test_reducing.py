@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.contracts import BadInput, Palettized
+from harness.contracts import BadInput, MethodHooks, Palettized
 from harness.trained import reducing
 from harness.trained.reducing import FilePair, Reducer, pair_files, reduce_photos
 
 DRAW = np.random.default_rng(5)
 
 
-class Halves:
+class Halves(MethodHooks):
     """Dark and bright; notes the batches it is handed. A red corner is beyond it."""
 
     def __init__(self):
@@ -33,7 +33,7 @@ class Tiled(Halves):
         return -(-height * width // 100)
 
 
-class Bmp:
+class Bmp(MethodHooks):
     def encode(self, images, quality):
         files = []
         for image in images:

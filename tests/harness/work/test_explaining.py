@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.contracts import IMAGENET_NORMALIZATION, ContractError, Split
+from harness.contracts import IMAGENET_NORMALIZATION, ContractError, MethodHooks, Split
 from harness.learning import freeze, normalize
 from harness.work.explaining import (
     class_activation_maps,
@@ -116,7 +116,7 @@ class Shows:
 
 def test_a_method_shows_what_it_does():
     gray = IMAGES[..., 0]
-    assert explain_method(object(), IMAGES, 2) == {}
+    assert explain_method(MethodHooks(), IMAGES, 2) == {}
     assert set(explain_method(Shows({"edges": gray, "in-color": IMAGES}), IMAGES, 2)) == {"edges", "in-color"}
 
 

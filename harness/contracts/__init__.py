@@ -1,0 +1,81 @@
+"""What plugins and engine agree on; loads neither torch nor Ray.
+
+images: what travels. plugins: what the classes of plugins have and are handed. results: what a run leaves for reports.
+searches: what a search leaves.
+"""
+
+from harness.contracts.images import (
+    MAX_COLORS,
+    MIN_COLORS,
+    BadInput,
+    ContractError,
+    Images,
+    Level,
+    LevelKind,
+    Palettized,
+    Precision,
+    check_palettized,
+)
+from harness.contracts.plugins import (
+    CIFAR10_NORMALIZATION,
+    IMAGENET_NORMALIZATION,
+    VALIDATION_ACCURACY,
+    Augmentation,
+    Classifier,
+    Codec,
+    Dataset,
+    DatasetArrays,
+    EpochCallback,
+    LearnedQuantizer,
+    Lesson,
+    MethodHooks,
+    Needs,
+    Normalization,
+    PluginHooks,
+    Quantizer,
+    Split,
+    check_share,
+)
+from harness.contracts.results import Cell, CellStatus, Failure, Pictures, PlannedCell, Report, Results
+from harness.contracts.searches import SearchResult, Trial, TrialStatus
+
+__all__ = [
+    "CIFAR10_NORMALIZATION",
+    "IMAGENET_NORMALIZATION",
+    "MAX_COLORS",
+    "MIN_COLORS",
+    "VALIDATION_ACCURACY",
+    "Augmentation",
+    "BadInput",
+    "Cell",
+    "CellStatus",
+    "Classifier",
+    "Codec",
+    "ContractError",
+    "Dataset",
+    "DatasetArrays",
+    "EpochCallback",
+    "Failure",
+    "Images",
+    "LearnedQuantizer",
+    "Lesson",
+    "Level",
+    "LevelKind",
+    "MethodHooks",
+    "Needs",
+    "Normalization",
+    "Palettized",
+    "Pictures",
+    "PlannedCell",
+    "PluginHooks",
+    "Precision",
+    "Quantizer",
+    "Report",
+    "Results",
+    "SearchResult",
+    "Split",
+    "Trial",
+    "TrialStatus",
+    "check_palettized",
+    "check_share",
+]

@@ -1,0 +1,248 @@
+"""What plugins and the engine agree on: datasets, lessons, needs, and what the classes of plugins have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts.images import ContractError, Images, Palettized, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with labels.
+
+    images: ``uint8 [N, H, W, 3]``; labels: ``int64 [N]``; groups: ``int64 [N]``, equal where images share a source and
+    are not independent (by default each image is its own group).
+    """
+
+    images: Images
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, images: Images, labels: NDArray[Any], groups: NDArray[Any] | None = None) -> Split:
+        own = np.arange(len(images)) if groups is None else groups
+        return cls(images, np.asarray(labels, np.int64), np.asarray(own, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Split:
+        return Split(self.images[rows], self.labels[rows], self.groups[rows])
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Per channel mean and standard deviation of images scaled to 0..1: ``(x - mean) / std``."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+CIFAR10_NORMALIZATION = Normalization((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+IMAGENET_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What may be done to a training image: a horizontal flip, a random crop after zero padding of so many pixels."""
+
+    flip: bool = False
+    crop_padding: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetArrays:
+    """What a dataset plugin's ``load`` returns.
+
+    classes: the class names in label order. batch_size: that of trainings which state none.
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    normalization: Normalization = IMAGENET_NORMALIZATION
+    augmentation: Augmentation = Augmentation()
+    batch_size: int = 128
+
+    def check(self) -> DatasetArrays:
+        """Returns itself; raises ContractError where shapes, dtypes or labels are off."""
+        if len(self.classes) < 2:
+            raise ContractError(f"the dataset has {len(self.classes)} class(es), at least two are needed")
+        for name, split in (("train", self.train), ("test", self.test)):
+            shape = split.images.shape
+            if split.images.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not len(split):
+                raise ContractError(
+                    f"{name} images are {split.images.dtype} {list(shape)}, not uint8 [N >= 1, H, W, 3]"
+                )
+            if not len(split.labels) == len(split.groups) == len(split):
+                raise ContractError(
+                    f"{name} has {len(split)} images, {len(split.labels)} labels and {len(split.groups)} groups"
+                )
+            if split.labels.min() < 0 or split.labels.max() >= len(self.classes):
+                raise ContractError(f"{name} labels leave the range 0..{len(self.classes) - 1}")
+        if self.train.images.shape[1:] != self.test.images.shape[1:]:
+            raise ContractError(f"train images are {self.train.images.shape[1:]}, test {self.test.images.shape[1:]}")
+        return self
+
+
+VALIDATION_ACCURACY = "validation_accuracy"
+"""The metric, among those of a training's epoch, by which trials are compared and stopped early; 0 to 1."""
+
+EpochCallback = Callable[[int, int, Mapping[str, float]], "bool | None"]
+"""Called after each epoch with (epochs done, epochs in all, metrics); a true answer ends the training."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """All that a classifier or a learned quantizer is trained with.
+
+    dataset: the dataset plugin's name. validation: may be empty. classifiers: frozen networks in eval mode that give
+    logits for normalized ``float [B, 3, H, W]`` (none when a classifier itself is trained); classifier_names: their
+    plugins' names. colors: the color counts to learn (one, unless the method sets ``joint_colors``). seed: of this
+    training. batch_size: the dataset's, for a training that states none. checkpoints: a folder to resume from, or None.
+    """
+
+    dataset: str
+    train: Split
+    validation: Split
+    classes: tuple[str, ...]
+    normalization: Normalization
+    augmentation: Augmentation
+    seed: int
+    classifiers: tuple[torch.nn.Module, ...] = ()
+    classifier_names: tuple[str, ...] = ()
+    colors: tuple[int, ...] = ()
+    batch_size: int = 128
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    on_epoch: EpochCallback | None = None
+    checkpoints: Path | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one job of a plugin occupies, as class data ``needs = Needs(...)``.
+
+    cpus: also the number of threads. gpus: the share of a GPU it takes where there are GPUs, or "required" (a whole
+    one, and nothing runs without it). memory: bytes. seconds: after so long the job is stopped and failed. None: as
+    usual for this kind of job.
+    """
+
+    cpus: float | None = None
+    gpus: float | Literal["required"] | None = None
+    memory: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if isinstance(amount, int | float):
+                check_share(name, amount)
+
+
+def check_share(name: str, amount: float) -> None:
+    """Raises ValueError where Ray can't give out so many CPUs or GPUs: steps of 0.01 below one, whole ones above."""
+    if amount > 1 and amount != int(amount):
+        raise ValueError(f"more than one of {name} must be a whole number")
+    if amount < 0 or 0 < amount < 0.01:
+        raise ValueError(f"{name} must be 0.01 or more")
+
+
+class PluginHooks:
+    """What any plugin may have besides; its decorator gives it those that it lacks, as they stand here."""
+
+    def check(self) -> None:
+        """Looks, before anything runs, at whatever the plugin will need, and raises BadInput where it is not there."""
+
+    def fingerprint(self) -> str | None:
+        """Names the content of everything the plugin reads besides its parameters, such as files; it goes into keys."""
+        return None
+
+    def departures(self, dataset: str, classifiers: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
+        """Where its parameters depart from the published recipe on this task, as sentences.
+
+        For parameters whose published value depends on the task; those the class data ``departures_of`` names are
+        left to it, all others are compared with the class data ``paper``.
+        """
+        return ()
+
+
+class MethodHooks(PluginHooks):
+    """What a quantizer or codec may have besides, with what holds where it does not."""
+
+    def cycle(self) -> int:
+        """After so many epochs, and multiples, its training has come to rest; a search stops trials there only."""
+        return 1
+
+    def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
+        """In how many pieces it works on an image of this size."""
+        return 1
+
+    def explain(self, images: Images, level: Any) -> Mapping[str, NDArray[np.uint8]]:  # noqa: ARG002
+        """Pictures of what it does with each image, by name: ``uint8 [N, H, W]`` (gray) or ``[N, H, W, 3]``."""
+        return {}
+
+    def onnx_module(self, colors: int) -> torch.nn.Module | None:  # noqa: ARG002
+        """Its test-time pass as a network: pixels ``uint8 [N, H, W, 3]`` -> indices ``uint8 [N, H, W]``, palettes
+        ``uint8 [N, C, 3]``; None where it cannot be written as one."""
+        return None
+
+
+@runtime_checkable
+class Quantizer(Protocol):
+    """Reduces images to at most ``colors`` colors each, whatever batch they come in."""
+
+    def palettize(self, images: Images, colors: int) -> Palettized: ...
+
+
+@runtime_checkable
+class LearnedQuantizer(Quantizer, Protocol):
+    """A quantizer that is trained first: ``fit``, then ``state`` is stored; ``load`` brings it back for ``palettize``.
+
+    state: named tensors or arrays, stored as safetensors; whatever ``palettize`` needs beyond the parameters.
+    ``joint_colors = True`` as class data: one training serves all color counts of the lesson. A method that puts
+    ``VALIDATION_ACCURACY`` among its epochs' metrics can be stopped early by a search, whose lessons have a validation
+    split.
+    """
+
+    joint_colors: ClassVar[bool]
+
+    def fit(self, lesson: Lesson) -> None: ...
+    def state(self) -> Mapping[str, Any]: ...
+    def load(self, state: Mapping[str, Any], device: str) -> None: ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Turns each image into a file and back. ``quality`` is None where the codec has no level."""
+
+    def encode(self, images: Images, quality: int | None) -> list[bytes]: ...
+    def decode(self, files: list[bytes]) -> Images: ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Gives arrays."""
+
+    def load(self) -> DatasetArrays: ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """``build`` makes the untrained network (logits for normalized ``float [B, 3, H, W]``); ``fit`` trains a new one.
+
+    A network that also has ``features`` (``[B, F, h, w]``) and ``head`` (the final linear layer) can be looked into
+    with class activation maps.
+    """
+
+    def build(self, classes: int) -> torch.nn.Module: ...
+    def fit(self, lesson: Lesson) -> torch.nn.Module: ...
