@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,13 +42,23 @@ def is_quantizer(method: Any) -> bool:
     return isinstance(method, Quantizer)
 
 
-def reduce_images(method: Any, images: Images, level: Level) -> Reduced:
-    """Images ``uint8 [N, H, W, 3]`` through a quantizer or a codec in chunks. Raises ContractError."""
+def reduce_images(method: Any, images: Images, level: Level, *, copy: bool = True) -> Reduced:
+    """All images through a quantizer or a codec in chunks.
+
+    Args:
+        method: A quantizer or a codec.
+        images: ``uint8 [N, H, W, 3]``.
+        level: The number of colors, a codec's quality, or None.
+        copy: Hand the method copies of its own, in one piece of memory, instead of views of ``images``.
+
+    Raises:
+        ContractError: What the method returns is not what its contract allows.
+    """
     if is_quantizer(method):
         assert level is not None
-        indexed = palettize_all(method, images, level)
+        indexed = palettize_all(method, images, level, copy=copy)
         return Reduced(indexed.render(), indexed=indexed)
-    files = encode_all(method, images, level)
+    files = encode_all(method, images, level, copy=copy)
     return Reduced(decode_all(method, files, images.shape), coded=files)
 
 
@@ -70,20 +80,25 @@ def apply_method(method: Any, images: Images, level: Level, folder: Path) -> Non
     measures.to_parquet(folder / "measures.parquet", index=False)
 
 
-def palettize_all(method: Any, images: Images, colors: int) -> Palettized:
-    """All images through a quantizer in chunks, checked and compacted."""
-    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    parts = [check_palettized(method.palettize(np.array(chunk), colors), chunk, colors) for chunk in chunks]
+def _chunks(images: Images, copy: bool) -> Iterator[Images]:
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK]
+        yield np.array(chunk) if copy else chunk
+
+
+def palettize_all(method: Any, images: Images, colors: int, *, copy: bool = True) -> Palettized:
+    """All images through a quantizer in chunks, checked and compacted; arguments as for ``reduce_images``."""
+    chunks = _chunks(images, copy)
+    parts = [check_palettized(method.palettize(chunk, colors), chunk, colors) for chunk in chunks]
     widest = max(part.palettes.shape[1] for part in parts)
     palettes = [np.pad(part.palettes, ((0, 0), (0, widest - part.palettes.shape[1]), (0, 0))) for part in parts]
     return Palettized(np.concatenate([part.indices for part in parts]), np.concatenate(palettes))
 
 
-def encode_all(codec: Any, images: Images, quality: Level) -> list[bytes]:
-    """All images through a codec's ``encode`` in chunks, checked."""
+def encode_all(codec: Any, images: Images, quality: Level, *, copy: bool = True) -> list[bytes]:
+    """All images through a codec's ``encode`` in chunks, checked; arguments as for ``reduce_images``."""
     files: list[bytes] = []
-    for start in range(0, len(images), CHUNK):
-        chunk = np.array(images[start : start + CHUNK])
+    for chunk in _chunks(images, copy):
         coded = codec.encode(chunk, quality)
         if not isinstance(coded, list) or len(coded) != len(chunk) or not all(isinstance(f, bytes) for f in coded):
             raise ContractError(f"encode must return a list of {len(chunk)} bytes objects for {len(chunk)} images")

@@ -16,24 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.contracts import (
-    IMAGENET_NORMALIZATION,
-    Augmentation,
-    BadInput,
-    Images,
-    Lesson,
-    Level,
-    MethodHooks,
-    Palettized,
-    Split,
-)
+from harness.contracts import BadInput, Images, Level, MethodHooks
 from harness.registry import Plugin
 from harness.sources import Source
-from harness.work.applying import palettize_all, reduce_images
+from harness.work.applying import reduce_images
 from harness.work.explaining import explain_method
+from harness.work.lessons import fit_twice
 
-QUANTIZER_LEVELS = (2, 5, 16)
-CLASSES = 4
+QUANTIZER_LEVELS = (2, 5, 16, 256)
 ROUNDING = 0.001
 """Share of pixels that a learned method may give another color in another batch: sums are rounded differently."""
 
@@ -50,78 +40,136 @@ class Check:
 def check_method(
     plugin: Plugin, params: Mapping[str, Any], levels: Sequence[int], sources: Sequence[Source]
 ) -> Iterator[Check]:
-    """Checks of shapes, dtypes, color bound, determinism, batch invariance, pickling, and the time an image takes.
+    """Holds a method against every promise of its contract.
 
-    A learned method is fitted first, on a few images against a small network with random weights.
+    Shapes, dtypes and the number of colors on batches that mix flat, two-colored and rich images of several sizes;
+    the same result again, image by image, from read-only and from non-contiguous arrays, and with its input left as it
+    was; pickling; pictures and pieces where it states them; the time an image takes. A learned method is fitted first,
+    on a few images against a small network with random weights: twice with the same result, leaving the lesson as it
+    was, and its state must bring it back.
+
+    Args:
+        plugin: The method.
+        params: Its parameters; the others have their defaults.
+        levels: At which levels; none: 2, 5, 16 and 256 colors, or a codec's own with both ends of its range.
+        sources: What another process needs to import the method.
+
+    Yields:
+        Each check as it is done. A level at which one fails is not checked further.
+
+    Raises:
+        BadInput: A parameter or a level is not one of the method's.
     """
     instance = plugin.make(params, "--param")
     yield _pickles(plugin, params, sources)
-    mark = plugin.mark
-    low, high = mark.levels or (0, -1)
-    for asked in levels:
-        if not low <= asked <= high:
-            takes = f"takes {low} to {high}" if mark.levels else "has no level"
-            raise BadInput(f"--level {asked}: {plugin.name!r} {takes}.")
-    default: tuple[Level, ...] = QUANTIZER_LEVELS if mark.level_kind == "colors" else mark.default_levels or (None,)
-    images = sample_images()
-    for level in tuple(levels) or default:
-        name = "no level" if level is None else f"{level} {mark.level_kind}"
+    asked = _levels(plugin, levels)
+    lesson_levels = asked if plugin.joint_colors else ()
+    for level in asked:
+        name = "no level" if level is None else f"{level} {plugin.mark.level_kind}"
         if plugin.learns:
             instance = plugin.make(params, "--param")
-            fitted = plugin.make(params, "--param")
-            fitting = _attempt(f"{name}: fit", partial(_fit, instance, fitted, level))
+            make = partial(plugin.make, params, "--param")
+            colors = [c for c in lesson_levels or (level,) if c is not None]
+            fitting = _attempt(f"{name}: fit", partial(fit_twice, make, instance, colors, again=level == asked[0]))
             yield fitting
             if not fitting.ok:
                 continue
-        yield from _check_level(instance, images, level, name, ROUNDING if plugin.learns else 0.0)
+        for check in _check_level(instance, level, name, ROUNDING if plugin.learns else 0.0):
+            yield check
+            if not check.ok:
+                break
 
 
-def sample_images() -> dict[str, Images]:
-    """Batches that have tripped quantizers: noise, gradients, a flat image, two colors, a size that is not square."""
+def _levels(plugin: Plugin, asked: Sequence[int]) -> tuple[Level, ...]:
+    mark = plugin.mark
+    low, high = mark.levels or (0, -1)
+    for level in asked:
+        if not low <= level <= high:
+            takes = f"takes {low} to {high}" if mark.levels else "has no level"
+            raise BadInput(f"--level {level}: {plugin.name!r} {takes}.")
+    if asked:
+        return tuple(asked)
+    if mark.levels is None:
+        return (None,)
+    return QUANTIZER_LEVELS if mark.level_kind == "colors" else tuple(sorted({low, *(mark.default_levels or ()), high}))
+
+
+def sample_batches() -> dict[str, Images]:
+    """Batches that have tripped methods: in each are flat, two-colored, smooth and noisy images of one size."""
     rng = np.random.default_rng(0)
-    ramp = np.linspace(0, 255, 32).astype(np.uint8)
-    gradients = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), axis=-1)
-    two = np.where(rng.random((32, 32, 1)) < 0.5, np.uint8(0), np.uint8(255)).repeat(3, axis=2)
-    smooth = np.cumsum(rng.normal(0, 4, (8, 32, 32, 3)), axis=2) + rng.uniform(60, 190, (8, 1, 1, 3))
-    return {
-        "smooth images": np.clip(smooth, 0, 255).astype(np.uint8),
-        "noise": rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
-        "gradients": np.ascontiguousarray(gradients[None]),
-        "a flat image": np.full((1, 32, 32, 3), 77, np.uint8),
-        "two colors": two[None],
-        "24 x 40 pixels": rng.integers(0, 256, (2, 24, 40, 3), np.uint8),
-    }
+    sizes = {"32 x 32 pixels": (32, 32), "1 x 1 pixel": (1, 1), "17 x 31 pixels": (17, 31), "40 x 24 pixels": (40, 24)}
+    return {name: _mixed(rng, *size) for name, size in sizes.items()}
 
 
-def _check_level(
-    instance: Any, images: Mapping[str, Images], level: Level, name: str, tolerated: float
-) -> Iterator[Check]:
+def _mixed(rng: np.random.Generator, height: int, width: int) -> Images:
+    rows, columns = np.linspace(0, 255, height), np.linspace(0, 255, width)
+    ramps = np.stack(np.broadcast_arrays(rows[:, None], columns[None], rows[::-1, None]), axis=-1)
+    smooth = np.cumsum(rng.normal(0, 4, (3, height, width, 3)), axis=2) + rng.uniform(60, 190, (3, 1, 1, 3))
+    images = [
+        np.zeros((height, width, 3)),
+        np.where(rng.random((height, width, 1)) < 0.5, 0, 255).repeat(3, axis=2),
+        ramps,
+        np.full((height, width, 3), (255, 254, 0)),
+        rng.integers(0, 256, (height, width, 3)),
+        *smooth,
+    ]
+    return np.stack(images).clip(0, 255).astype(np.uint8)
+
+
+def _check_level(method: Any, level: Level, name: str, tolerated: float) -> Iterator[Check]:
     def reduce(batch: Images) -> Images:
-        return reduce_images(instance, batch, level).decoded
+        return reduce_images(method, batch, level).decoded
 
-    for kind, batch in images.items():
-        outcome = _attempt(f"{name}: {kind}", partial(_described, reduce, batch))
-        yield outcome
-        if not outcome.ok:
-            return
-    batch = images["smooth images"]
+    batches = sample_batches()
+    for size, batch in batches.items():
+        yield _attempt(f"{name}: mixed images of {size}", partial(_described, reduce, batch))
+    batch = batches["32 x 32 pixels"]
     started = time.perf_counter()
     once = reduce(batch)
     milliseconds = (time.perf_counter() - started) / len(batch) * 1000
-    changed = _differing(once, reduce(batch))
-    yield Check(f"{name}: determinism", changed == 0, f"{changed:.2%} of pixels differ the second time")
-    alone = np.concatenate([reduce(batch[i : i + 1]) for i in range(len(batch))])
-    changed = _differing(once, alone)
-    yield Check(
-        f"{name}: batch invariance", changed <= tolerated, f"{changed:.2%} of pixels differ when images come one by one"
-    )
-    if type(instance).explain is not MethodHooks.explain:
-        yield _attempt(f"{name}: explain", lambda: ", ".join(explain_method(instance, batch, level)) or "no pictures")
+    for what, found, allowed, otherwise in (
+        ("determinism", reduce(batch), 0.0, "the second time"),
+        ("batch invariance", np.concatenate([reduce(b) for b in np.split(batch, len(batch))]), tolerated, "one by one"),
+    ):
+        changed = _differing(once, found)
+        yield Check(f"{name}: {what}", changed <= allowed, f"{changed:.2%} of pixels differ {otherwise}")
+    for what, given in _arrays_of(batch).items():
+        yield _attempt(f"{name}: {what}", partial(_takes, method, level, given, batch, tolerated))
+    tiles = _attempt(f"{name}: tiles", partial(_tiles, method))
+    if not tiles.ok:
+        yield tiles
+    if type(method).explain is not MethodHooks.explain:
+        yield _attempt(f"{name}: explain", lambda: ", ".join(explain_method(method, batch, level)) or "no pictures")
     yield Check(f"{name}: time", True, f"{milliseconds:.2f} ms per 32 x 32 image")
 
 
 def _described(reduce: Callable[[Images], Images], batch: Images) -> str:
     return f"uint8 {list(reduce(batch).shape)}"
+
+
+def _arrays_of(batch: Images) -> dict[str, Images]:
+    """The same images in arrays that a method may be handed: not writable, and not in one piece of memory."""
+    read_only = batch.copy()
+    read_only.flags.writeable = False
+    return {"read-only images": read_only, "non-contiguous images": np.repeat(batch, 2, axis=2)[:, :, ::2]}
+
+
+def _takes(method: Any, level: Level, given: Images, batch: Images, tolerated: float) -> str:
+    """Hands the method these very arrays, without the copy that the engine makes."""
+    found = reduce_images(method, given, level, copy=False).decoded
+    changed = _differing(found, reduce_images(method, batch, level).decoded)
+    if changed > tolerated:
+        raise ValueError(f"{changed:.2%} of pixels differ from those of the same images in a plain array")
+    if not np.array_equal(given, batch):
+        raise ValueError("the method writes into the images it is handed; it must work on a copy")
+    return "taken, and left as they were"
+
+
+def _tiles(method: Any) -> str:
+    pieces = method.tiles(3000, 4000)
+    if not isinstance(pieces, int) or pieces < 1:
+        raise ValueError(f"tiles(3000, 4000) returned {pieces!r}, it must return a whole number of pieces, 1 or more")
+    return f"{pieces}"
 
 
 def _differing(one: Images, other: Images) -> float:
@@ -134,56 +182,6 @@ def _attempt(what: str, action: Callable[[], str]) -> Check:
     except Exception as error:  # noqa: BLE001 - that is what is being looked for
         place = traceback.extract_tb(error.__traceback__)[-1]
         return Check(what, False, f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
-
-
-def _fit(instance: Any, fitted: Any, colors: Level) -> str:
-    """Fits ``fitted`` and loads its state into ``instance``, as another process would."""
-    import torch
-
-    from harness.learning import freeze, seeded
-
-    assert colors is not None
-    with seeded("validate"):
-        network = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3, 2, 1),
-            torch.nn.ReLU(),
-            torch.nn.AdaptiveAvgPool2d(1),
-            torch.nn.Flatten(),
-            torch.nn.Linear(8, CLASSES),
-        )
-    before = [tensor.clone() for tensor in network.state_dict().values()]
-    images = np.random.default_rng(1).integers(0, 256, (16, 32, 32, 3), np.uint8)
-    split = Split.of(images, np.arange(len(images)) % CLASSES)
-    lesson = Lesson(
-        dataset="validate",
-        train=split,
-        validation=split.take(slice(0, 0)),
-        classes=tuple(map(str, range(CLASSES))),
-        normalization=IMAGENET_NORMALIZATION,
-        augmentation=Augmentation(),
-        seed=0,
-        classifiers=(freeze(network),),
-        classifier_names=("validate",),
-        colors=(colors,),
-    )
-    started = time.perf_counter()
-    fitted.fit(lesson)
-    seconds = time.perf_counter() - started
-    if any(not torch.equal(old, new) for old, new in zip(before, network.state_dict().values(), strict=True)):
-        raise RuntimeError("fit changed the frozen classifier")
-    state = {key: torch.as_tensor(value).clone() for key, value in fitted.state().items()}
-    probe = images[:4]
-    instance.load(state, "cpu")
-    if _differing(_quantized(fitted, probe, colors), _quantized(instance, probe, colors)):
-        raise RuntimeError("after load(state()) palettize gives other images")
-    return (
-        f"{len(state)} tensors in {seconds:.1f} s on {len(images)} images, the classifier untouched, state comes back"
-    )
-
-
-def _quantized(instance: Any, images: Images, colors: int) -> Images:
-    palettized: Palettized = palettize_all(instance, images, colors)
-    return palettized.render()
 
 
 _UNPICKLE = """

@@ -129,77 +129,12 @@ def test_list_shows_parameters_defaults_summary_and_origin(workplace: Workplace)
     assert "built in" in shown
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["my-quantizer", "--plugin", EXAMPLES / "my_quantizer.py", "--param", "darkest=20"],
-        ["median-cut", "--level", "4"],
-        ["jpeg", "--level", "30"],
-        ["original"],
-        ["colorcnn", "--param", "width=4", "--param", "epochs=1", "--level", "3"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_validate_passes_what_keeps_the_contract(workplace: Workplace, arguments: list[str]) -> None:
-    shown = workplace.fewcolors("validate", *arguments).out
+def test_validate_says_what_it_found_and_its_exit_code_tells(workplace: Workplace) -> None:
+    shown = workplace.fewcolors("validate", "my-quantizer", "--plugin", EXAMPLES / "my_quantizer.py").out
     assert "keeps the contract" in shown
-    assert "pickling" in shown
-    assert "batch invariance" in shown
     assert "ms per 32 x 32 image" in shown
-
-
-def test_validate_finds_a_state_that_is_not_whole(workplace: Workplace) -> None:
+    broken = (EXAMPLES / "my_quantizer.py").read_text().replace(".astype(np.uint8)", "")
     plugin = workplace.folder / "mine.py"
-    plugin.write_text(
-        "import numpy as np\n"
-        "from harness.contracts import Palettized\n"
-        "from harness.registry import quantizer\n"
-        "@quantizer('forgetful')\n"
-        "class Forgetful:\n"
-        "    def fit(self, lesson): self.light = 200\n"
-        "    def state(self): return {}\n"
-        "    def load(self, state, device): pass\n"
-        "    def palettize(self, images, colors):\n"
-        "        palettes = np.full((len(images), 2, 3), getattr(self, 'light', 0), np.uint8)\n"
-        "        return Palettized((images[..., 0] > 128).astype(np.uint8), palettes)\n"
-    )
-    shown = workplace.fewcolors("validate", "forgetful", "--plugin", plugin, "--level", "2", code=1).out
-    assert "after load(state()) palettize gives other images" in shown
-
-
-@pytest.mark.parametrize(
-    ("body", "what", "why"),
-    [
-        ("return images", "smooth images", "palettize returned ndarray"),
-        ("return Palettized(indices.astype(int), palettes)", "smooth images", "indices are int64"),
-        ("return Palettized(indices[:, :3], palettes)", "smooth images", "indices are uint8 [8, 3, 32]"),
-        (
-            "return Palettized(indices, np.random.default_rng().integers(0, 256, palettes.shape, np.uint8))",
-            "determinism",
-            "of pixels differ the second time",
-        ),
-        (
-            "return Palettized(indices, palettes // np.uint8(len(images)))",
-            "batch invariance",
-            "of pixels differ when images come one by one",
-        ),
-        ("self.open = lambda: 1; raise KeyError('inside')", "smooth images", "KeyError: 'inside' (mine.py, line"),
-    ],
-)
-def test_validate_prints_what_is_wrong(workplace: Workplace, body: str, what: str, why: str) -> None:
-    plugin = workplace.folder / "mine.py"
-    plugin.write_text(
-        "import numpy as np\n"
-        "from harness.contracts import Palettized\n"
-        "from harness.registry import quantizer\n"
-        "@quantizer('mine')\n"
-        "class Mine:\n"
-        "    def palettize(self, images, colors):\n"
-        "        indices = (images[..., 0] > 128).astype(np.uint8)\n"
-        "        palettes = np.tile(np.array([[10], [200]], np.uint8), (len(images), 1, 3))\n"
-        f"        {body}\n"
-    )
-    shown = workplace.fewcolors("validate", "mine", "--plugin", plugin, "--level", "2", code=1).out
-    wrong = next(line for line in shown.splitlines() if line.startswith("WRONG"))
-    assert what in wrong
-    assert why in wrong
+    plugin.write_text(broken)
+    shown = workplace.fewcolors("validate", "my-quantizer", "--plugin", plugin, "--level", "2", code=1).out
+    assert "WRONG 2 colors: mixed images of 32 x 32 pixels: ContractError: indices are int64" in shown
