@@ -33,8 +33,15 @@ class ContractError(RuntimeError):
 class Palettized:
     """A batch of indexed images, what every quantizer returns.
 
-    indices: ``uint8 [N, H, W]``, each below C.
-    palettes: ``uint8 [N, C, 3]``, sRGB, C at most 256. Entries may be unused or repeat a color.
+    Attributes:
+        indices: ``uint8 [N, H, W]``, each below C.
+        palettes: ``uint8 [N, C, 3]``, sRGB, C at most 256. Entries may be unused or repeat a color.
+
+    Example:
+        >>> import numpy as np
+        >>> two = Palettized(np.array([[[0, 1]]], np.uint8), np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8))
+        >>> two.render().shape, two.colors().tolist()
+        ((1, 1, 2, 3), [2])
     """
 
     indices: NDArray[np.uint8]
@@ -77,7 +84,19 @@ class Palettized:
 
 
 def check_palettized(result: object, images: Images, colors: int) -> Palettized:
-    """Hold what a quantizer returned against the contract; returns it compacted, raises ContractError."""
+    """Holds what a quantizer returned against its contract.
+
+    Args:
+        result: What ``palettize`` returned.
+        images: What it was handed, ``uint8 [N, H, W, 3]``.
+        colors: How many colors it was asked for.
+
+    Returns:
+        The result, compacted.
+
+    Raises:
+        ContractError: It is no ``Palettized``, has another shape or dtype, or an image has more colors.
+    """
     if not isinstance(result, Palettized):
         raise ContractError(f"palettize returned {type(result).__name__}, it must return a Palettized")
     for name, array, shape in (

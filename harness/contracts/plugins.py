@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class Split:
     """Images with labels.
 
-    images: ``uint8 [N, H, W, 3]``; labels: ``int64 [N]``; groups: ``int64 [N]``, equal where images share a source and
-    are not independent (by default each image is its own group).
+    Attributes:
+        images: ``uint8 [N, H, W, 3]``, sRGB.
+        labels: ``int64 [N]``, from 0.
+        groups: ``int64 [N]``, equal where images share a source and are not independent.
     """
 
     images: Images
@@ -30,6 +32,7 @@ class Split:
 
     @classmethod
     def of(cls, images: Images, labels: NDArray[Any], groups: NDArray[Any] | None = None) -> Split:
+        """A split of any integer labels; without ``groups`` each image is its own."""
         own = np.arange(len(images)) if groups is None else groups
         return cls(images, np.asarray(labels, np.int64), np.asarray(own, np.int64))
 
@@ -37,6 +40,7 @@ class Split:
         return len(self.images)
 
     def take(self, rows: NDArray[np.int64] | slice) -> Split:
+        """The images of these rows, with their labels and groups."""
         return Split(self.images[rows], self.labels[rows], self.groups[rows])
 
 
@@ -54,7 +58,12 @@ IMAGENET_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.2
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to a training image: a horizontal flip, a random crop after zero padding of so many pixels."""
+    """What may be done to a training image.
+
+    Attributes:
+        flip: It may be mirrored from left to right.
+        crop_padding: It may be padded with zeros by so many pixels on each side and cropped at random to its size.
+    """
 
     flip: bool = False
     crop_padding: int = 0
@@ -64,7 +73,13 @@ class Augmentation:
 class DatasetArrays:
     """What a dataset plugin's ``load`` returns.
 
-    classes: the class names in label order. batch_size: that of trainings which state none.
+    Attributes:
+        train: The training images.
+        test: The test images, of the same size.
+        classes: The class names in the order of their labels.
+        normalization: What networks are shown: (x - mean) / std of images scaled to 0..1.
+        augmentation: What may be done to training images (digits are not mirrored).
+        batch_size: Images a batch in trainings that state no size of their own.
     """
 
     train: Split
@@ -75,7 +90,11 @@ class DatasetArrays:
     batch_size: int = 128
 
     def check(self) -> DatasetArrays:
-        """Returns itself; raises ContractError where shapes, dtypes or labels are off."""
+        """Returns itself.
+
+        Raises:
+            ContractError: Shapes, dtypes or labels are not what they must be.
+        """
         if len(self.classes) < 2:
             raise ContractError(f"the dataset has {len(self.classes)} class(es), at least two are needed")
         for name, split in (("train", self.train), ("test", self.test)):
@@ -104,12 +123,26 @@ EpochCallback = Callable[[int, int, Mapping[str, float]], "bool | None"]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """All that a classifier or a learned quantizer is trained with.
+    """All that a classifier or a learned quantizer is trained with. Nothing in it may be changed.
 
-    dataset: the dataset plugin's name. validation: may be empty. classifiers: frozen networks in eval mode that give
-    logits for normalized ``float [B, 3, H, W]`` (none when a classifier itself is trained); classifier_names: their
-    plugins' names. colors: the color counts to learn (one, unless the method sets ``joint_colors``). seed: of this
-    training. batch_size: the dataset's, for a training that states none. checkpoints: a folder to resume from, or None.
+    Attributes:
+        dataset: The dataset plugin's name.
+        train: The images to learn from, not yet augmented.
+        validation: Images to measure on while learning; empty outside of a search.
+        classes: The class names in the order of their labels.
+        normalization: What the classifiers are shown: (x - mean) / std of images scaled to 0..1.
+        augmentation: What may be done to training images.
+        seed: All randomness of the training is drawn from it.
+        classifiers: Frozen networks in eval mode: normalized ``float32 [B, 3, H, W]`` -> logits ``[B, classes]``; none
+            when a classifier itself is trained.
+        classifier_names: Their plugins' names.
+        colors: The color counts to learn: one, unless the method states ``joint_colors = True``.
+        batch_size: The dataset's, for a training that states none.
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32``, or ``bf16``: compute in ``torch.autocast`` to bfloat16.
+        on_epoch: To be called after each epoch with the epochs done, the epochs in all and the epoch's metrics; a true
+            answer asks the training to end. None: nobody listens.
+        checkpoints: A folder in which to keep what the training resumes from, or None.
     """
 
     dataset: str
@@ -131,11 +164,13 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job of a plugin occupies, as class data ``needs = Needs(...)``.
+    """What one job of a plugin occupies, as class data ``needs = Needs(...)``; None: as usual for this kind of job.
 
-    cpus: also the number of threads. gpus: the share of a GPU it takes where there are GPUs, or "required" (a whole
-    one, and nothing runs without it). memory: bytes. seconds: after so long the job is stopped and failed. None: as
-    usual for this kind of job.
+    Attributes:
+        cpus: CPU cores; also the number of threads.
+        gpus: The share of a GPU it takes where there are GPUs, or ``"required"``: a whole one, nothing runs without it.
+        memory: Bytes.
+        seconds: After so long the job is stopped and has failed.
     """
 
     cpus: float | None = None
@@ -184,7 +219,7 @@ class MethodHooks(PluginHooks):
         return 1
 
     def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
-        """In how many pieces it works on an image of this size."""
+        """In how many pieces it works on an image of this size, in pixels."""
         return 1
 
     def explain(self, images: Images, level: Any) -> Mapping[str, NDArray[np.uint8]]:  # noqa: ARG002
@@ -199,50 +234,64 @@ class MethodHooks(PluginHooks):
 
 @runtime_checkable
 class Quantizer(Protocol):
-    """Reduces images to at most ``colors`` colors each, whatever batch they come in."""
+    """Reduces images to few colors, each by itself, whatever batch it comes in."""
 
-    def palettize(self, images: Images, colors: int) -> Palettized: ...
+    def palettize(self, images: Images, colors: int) -> Palettized:
+        """Gives each image of ``uint8 [N, H, W, 3]`` at most ``colors`` colors, 2 to 256."""
 
 
 @runtime_checkable
 class LearnedQuantizer(Quantizer, Protocol):
     """A quantizer that is trained first: ``fit``, then ``state`` is stored; ``load`` brings it back for ``palettize``.
 
-    state: named tensors or arrays, stored as safetensors; whatever ``palettize`` needs beyond the parameters.
-    ``joint_colors = True`` as class data: one training serves all color counts of the lesson. A method that puts
-    ``VALIDATION_ACCURACY`` among its epochs' metrics can be stopped early by a search, whose lessons have a validation
-    split.
+    A method that puts ``VALIDATION_ACCURACY`` among its epochs' metrics can be stopped early by a search, whose lessons
+    have validation images.
+
+    Attributes:
+        joint_colors: Class data; true: one training serves all color counts of the lesson.
     """
 
     joint_colors: ClassVar[bool]
 
-    def fit(self, lesson: Lesson) -> None: ...
-    def state(self) -> Mapping[str, Any]: ...
-    def load(self, state: Mapping[str, Any], device: str) -> None: ...
+    def fit(self, lesson: Lesson) -> None:
+        """Learns from the lesson; the same lesson always teaches the same."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Named tensors or arrays: whatever ``palettize`` needs beyond the parameters. Stored as safetensors."""
+
+    def load(self, state: Mapping[str, Any], device: str) -> None:
+        """Takes over what another's ``state`` gave, as tensors on the CPU, to work on ``device``."""
 
 
 @runtime_checkable
 class Codec(Protocol):
-    """Turns each image into a file and back. ``quality`` is None where the codec has no level."""
+    """Turns each image into a file and back."""
 
-    def encode(self, images: Images, quality: int | None) -> list[bytes]: ...
-    def decode(self, files: list[bytes]) -> Images: ...
+    def encode(self, images: Images, quality: int | None) -> list[bytes]:
+        """One file for each image of ``uint8 [N, H, W, 3]``; quality is None where the codec has no level."""
+
+    def decode(self, files: list[bytes]) -> Images:
+        """The images again, ``uint8 [N, H, W, 3]``."""
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Gives arrays."""
+    """Gives images with labels."""
 
-    def load(self) -> DatasetArrays: ...
+    def load(self) -> DatasetArrays:
+        """All of them, the same every time."""
 
 
 @runtime_checkable
 class Classifier(Protocol):
-    """``build`` makes the untrained network (logits for normalized ``float [B, 3, H, W]``); ``fit`` trains a new one.
+    """Makes and trains networks: normalized ``float32 [B, 3, H, W]`` -> logits ``[B, classes]``.
 
     A network that also has ``features`` (``[B, F, h, w]``) and ``head`` (the final linear layer) can be looked into
-    with class activation maps.
+    with class activation maps (Zhou et al. 2016).
     """
 
-    def build(self, classes: int) -> torch.nn.Module: ...
-    def fit(self, lesson: Lesson) -> torch.nn.Module: ...
+    def build(self, classes: int) -> torch.nn.Module:
+        """The untrained network."""
+
+    def fit(self, lesson: Lesson) -> torch.nn.Module:
+        """A new network, trained on the lesson's images."""

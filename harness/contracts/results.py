@@ -17,8 +17,18 @@ CellStatus = Literal["ok", "failed", "blocked"]
 class PlannedCell:
     """A cell's place in the tables, task x variant x level x seed, and the key of its artifact.
 
-    dataset, classifier, variant: short names as in tables; method: the plugin's name; params: all parameters, defaults
-    written out. fitted_on: the classifier a quantizer was trained against, or empty.
+    Attributes:
+        dataset: Its short name, as in tables.
+        classifier: Likewise.
+        method: The plugin's name.
+        variant: The method's short name: with those parameters that tell it from its siblings.
+        params: All of the method's parameters, defaults written out.
+        level_kind: What the level is: ``colors``, ``quality``, or ``none``.
+        level: The level, None where there is none.
+        seed: Of everything that was trained.
+        fitted_on: The classifier that a quantizer was trained against, or empty.
+        precision: Of the trainings.
+        key: Of the cell's artifact in the store.
     """
 
     dataset: str
@@ -38,10 +48,13 @@ class PlannedCell:
 class Pictures:
     """One test image in one cell, as PNG files of the image's size.
 
-    maps: what there is to see besides, by name. ``cam`` and ``cam-original``, 8-bit gray: the class activation map of
-    the true class (Zhou et al. 2016) on the decoded and on the original image, 0..255 from the map's least to its
-    greatest value. The others are the method's own (``explain``). original_p_true: the probability of the true class on
-    the original image.
+    Attributes:
+        original: The image.
+        decoded: What a decoder shows after the method.
+        maps: What there is to see besides, by name. ``cam`` and ``cam-original``, 8-bit gray: the class activation map
+            of the true class (Zhou et al. 2016) on the decoded and on the original image, 0..255 from the map's least
+            to its greatest value. The others are the method's own (``explain``).
+        original_p_true: The probability of the true class on the original image.
     """
 
     original: Path
@@ -54,8 +67,13 @@ class Pictures:
 class Cell(PlannedCell):
     """One cell of a run, as reports see it.
 
-    records: its ``records.parquet`` (None unless ok). gallery: pictures of a few test images, by their number. notes:
-    what the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
+    Attributes:
+        split: Which images were judged: ``test``.
+        status: ``ok``; ``failed``: the method or its judging did; ``blocked``: what it rests on is missing.
+        error: Why, in one line.
+        records: Its ``records.parquet``, one row an image; None unless ok.
+        gallery: Pictures of a few test images, by their number.
+        notes: What the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
     """
 
     split: str
@@ -68,7 +86,14 @@ class Cell(PlannedCell):
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed: what it was, its one-line message, the whole traceback, and how many cells it cost."""
+    """A job that failed.
+
+    Attributes:
+        job: Its stage and name.
+        message: Why, in one line.
+        traceback: The whole traceback.
+        cells: How many cells it cost.
+    """
 
     job: str
     message: str
@@ -80,10 +105,16 @@ class Failure:
 class Results:
     """All of a run that a report may use.
 
-    spec: as run, defaults written out. classes: class names per dataset short name. recipes: one entry a dataset and a
-    trained thing (``what``, ``name``, ``params``, ``differs``: where it is not the paper's, as sentences; ``credit`` of
-    a dataset). environment: library versions, device, host facts. searches: those that chose parameters of this run's
-    variants.
+    Attributes:
+        name: Of the run.
+        spec: As run, defaults written out.
+        cells: All of them, in the spec's order, whatever their status.
+        failures: The jobs that failed.
+        classes: Class names by a dataset's short name.
+        recipes: One entry a dataset and a trained thing: ``what``, ``name``, ``params``, ``differs`` (where it is not
+            the paper's, as sentences), and ``credit`` of a dataset.
+        environment: ``devices`` and ``versions`` of libraries that the cells were computed with.
+        searches: Those that chose parameters of this run's variants.
     """
 
     name: str
@@ -98,6 +129,7 @@ class Results:
 
 @runtime_checkable
 class Report(Protocol):
-    """Writes files into ``folder``; returns the one to open first."""
+    """Makes something to read of a run."""
 
-    def write(self, results: Results, folder: Path) -> Path: ...
+    def write(self, results: Results, folder: Path) -> Path:
+        """Writes files into ``folder`` and returns the one to open first."""

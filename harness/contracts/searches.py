@@ -13,10 +13,18 @@ TrialStatus = Literal["finished", "stopped", "failed", "unfinished"]
 class Trial:
     """One training of a search. Trial 0 is the paper's setting.
 
-    chosen: the values of the parameters that are searched. status: ``finished`` its whole training, ``stopped`` early
-    by the scheduler, ``failed`` (``error`` says how), or ``unfinished`` when the search's budget ended. accuracy: on
-    the validation split, of images decoded to 8 bits; of the last epoch measured, None where none was. epochs: done,
-    of ``of``. seconds: of training. history: each epoch's metrics.
+    Attributes:
+        number: In the order in which trials were chosen.
+        chosen: The values of the parameters that are searched.
+        status: ``finished`` its whole training, ``stopped`` early by the scheduler, ``failed``, or ``unfinished`` when
+            the search's budget ended.
+        accuracy: 0 to 1, on the validation images, decoded to 8 bits; of the last epoch measured, None: of none.
+        epochs: Done.
+        of: Epochs of a whole training.
+        seconds: Of training.
+        error: How it failed, in one line.
+        key: Of its artifact in the store.
+        history: Each epoch's metrics.
     """
 
     number: int
@@ -35,11 +43,26 @@ class Trial:
 class SearchResult:
     """One search: a method at one color count on one task, on training images held out from classifier and quantizer.
 
-    dataset, classifier, variant: short names as in tables; space: parameter -> kind of domain -> its values. start: the
-    searched parameters in the paper's setting. train, validation: how many images. best: the number of the finished
-    trial with the highest accuracy (the first of equals), None where none finished. cpus, gpus: what one trial
-    occupies. cycle: after how many epochs, and multiples, a trial may be stopped. classifier_accuracy: the
-    classifier's on the originals of the validation split; classifier_seconds: what its training took.
+    Attributes:
+        dataset: Its short name, as in tables.
+        classifier: Likewise.
+        variant: Likewise.
+        level: The number of colors.
+        space: Parameter -> kind of domain -> its values.
+        start: The searched parameters in the paper's setting.
+        algorithm: What chose the trials.
+        scheduler: What stopped them early.
+        seed: Of the search, and of every training in it.
+        train: Images that trials were trained on.
+        validation: Images that they were measured on.
+        classifier_accuracy: The classifier's on the validation images as they are, 0 to 1.
+        cpus: What one trial occupied.
+        gpus: Likewise.
+        cycle: After how many epochs, and multiples, a trial could be stopped.
+        device: With its model.
+        trials: All that were begun.
+        best: The number of the finished trial with the highest accuracy, the first of equals; None: none finished.
+        classifier_seconds: What the classifier's training took.
     """
 
     dataset: str
