@@ -9,7 +9,7 @@ from harness.contracts import Augmentation, BadInput, DatasetArrays
 from harness.registry import dataset
 from tasks.listings import TINY_IMAGENET
 from tasks.published import PublishedSet, check_files, fetch, published, splits
-from tasks.tiny_imagenet_files import NAME, Folder, Found, Tree, Zipped, decode, find_remaining
+from tasks.tiny_imagenet_files import NAME, Folder, Found, Tree, Zipped, decode, list_images
 
 
 @dataset("tiny-imagenet-200", summary="tiny ImageNet: 100,000 + 10,000 images, 64x64, 200 classes")
@@ -49,7 +49,7 @@ class TinyImageNet(PublishedSet):
         fetch(self.expected, self.folder, self.download)
         with zipfile.ZipFile(self._archive) as archive:
             tree = Zipped(archive)
-            return self._decode(tree, find_remaining(tree, self.expected))
+            return self._decode(tree, list_images(tree, self.expected))
 
     @property
     def _archive(self) -> Path:
@@ -61,7 +61,7 @@ class TinyImageNet(PublishedSet):
         if self._archive.exists() or not tree.root.is_dir():
             return None
         try:
-            return tree, find_remaining(tree, self.expected)
+            return tree, list_images(tree, self.expected)
         except BadInput:
             if self.download:
                 return None

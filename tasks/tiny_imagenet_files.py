@@ -97,7 +97,7 @@ class Found:
         return hashlib.sha256(b"\0".join([listing.encode(), *texts])).hexdigest()
 
 
-def find_remaining(tree: Tree, expected: Expected) -> Found:
+def list_images(tree: Tree, expected: Expected) -> Found:
     """Finds every image and its label without decoding any; BadInput names what is missing or too much."""
     sizes, per_class = tree.sizes(), expected.train // expected.classes
     wnids = sorted({*_text(tree, CLASSES, expected).split()})

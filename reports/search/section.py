@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """sentences: sentences, each with a word for what it is about.
+    """sentences: what there is to say, each with a word for what it is about.
 
     statuses: those that occur, with their styles. judged: how many trials importance rests on. without: how many have
     no accuracy. errors: how often trials failed with which message.

@@ -35,7 +35,7 @@ def title(searched: SearchResult) -> str:
 def sentences(searched: SearchResult) -> tuple[tuple[str, str], ...]:
     """What was searched and how, what it cost, what came out of it, how far to trust that: (about what, sentence)."""
     sentences = (
-        ("SearchResult", _how(searched)),
+        ("Searched", _how(searched)),
         ("Trials", _trials(searched)),
         ("Cost", _cost(searched)),
         ("Best", _best(searched)),
@@ -164,7 +164,7 @@ def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
 
 
 def _is_of(searched: SearchResult, task: Task) -> bool:
-    """Whether the search was for this task, whose names may lack what sentences it from others that were searched."""
+    """Whether the search was for this task, whose names may lack a parameter that tells it from others searched."""
     pairs = (task.dataset, searched.dataset), (task.classifier, searched.classifier)
     return all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
 

@@ -48,7 +48,7 @@ def drawn(searches: type[Searches]) -> SearchResult:
 def test_all_that_was_done_is_counted(drawn: SearchResult) -> None:
     assert title(drawn) == "net at 8 colors on toys × tinynet"
     found = said(drawn)
-    assert found["SearchResult"] == (
+    assert found["Searched"] == (
         "gamma from 0.01 to 100 on a log scale, xi from 0 to 2 and backbone among unet, dncnn; by TPE (Optuna), ASHA "
         "stopping what lags behind, seed 0."
     )
