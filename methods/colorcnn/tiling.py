@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from harness.contracts import Images, Palettized
 from harness.learning import normalize
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
-from methods.colorcnn.unet import UNet
+from methods.colorcnn.unet import Enlarge, UNet
 
 WHOLE_PIXELS = 2**20
 """Images of at most so many pixels go through the network in one piece."""
@@ -105,34 +106,28 @@ def _index_map(network: ColorCNN, pixels: Images, rows: Span, columns: Span) -> 
     seen = torch.from_numpy(np.array(pixels[None])).to(network.mean.device)
     x = normalize(seen, network.normalization)
     backbone = network.backbone
-    features = unet_features(backbone, x, rows, columns) if isinstance(backbone, UNet) else backbone(x)
+    features = backbone(x, enlargement(rows, columns)) if isinstance(backbone, UNet) else backbone(x)
     asked = features[:, :, rows.asked_of_seen, columns.asked_of_seen]
     strips = asked.split(max(1, _HEAD_PIXELS // asked.shape[3]), dim=2)
     found = [equations.index_map(network.head(strip).float().softmax(dim=1)) for strip in strips]
     return torch.cat(found, dim=1)[0].byte().cpu().numpy()
 
 
-def unet_features(unet: UNet, x: Tensor, rows: Span, columns: Span) -> Tensor:
-    """``UNet.forward`` on a part of an image: maps are enlarged as they are where the whole image is seen.
+def enlargement(rows: Span, columns: Span) -> Enlarge:
+    """How a U-Net enlarges a tile's maps as they are enlarged where it is given the whole image.
 
     With aligned corners the weights of bilinear enlargement depend on how long the image is and where in it a map lies.
     """
-    skips = [unet.top(x)]
-    for convolve in unet.down:
-        skips.append(convolve(F.max_pool2d(skips[-1], 2, ceil_mode=True)))
-    features = skips.pop()
-    for level, convolve in zip((3, 2, 1, 0), unet.up, strict=True):
-        skip = skips.pop()
+
+    def enlarge(maps: Tensor, size: Sequence[int], level: int) -> Tensor:
         vertical, horizontal = (
-            _coordinates(span, level, skip.shape[side], features.shape[side])
-            for side, span in ((2, rows), (3, columns))
+            _coordinates(span, level, length, below)
+            for span, length, below in zip((rows, columns), size, maps.shape[2:], strict=True)
         )
-        grid = torch.stack(torch.meshgrid(horizontal, vertical, indexing="xy"), dim=-1)[None].to(x.device)
-        risen = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=True)
-        joined = torch.cat((skip, risen), dim=1)
-        del skip, risen
-        features = convolve(joined)
-    return features
+        grid = torch.stack(torch.meshgrid(horizontal, vertical, indexing="xy"), dim=-1)[None].to(maps.device)
+        return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+    return enlarge
 
 
 def _coordinates(span: Span, level: int, length: int, length_below: int) -> Tensor:

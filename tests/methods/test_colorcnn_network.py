@@ -48,6 +48,43 @@ def test_dncnn_has_17_layers_of_64_channels():
     assert count(backbone) == weights + 2 * 64 + 15 * 2 * 64
 
 
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def double_convolution(name):
+    """State names of convolution 0, normalization 1, ReLU 2, convolution 3, normalization 4, ReLU 5."""
+    return [f"{name}.{n}" for c in (0, 3) for n in (f"{c}.weight", *(f"{c + 1}.{part}" for part in NORM))]
+
+
+STATE_NAMES = {
+    "unet": [
+        name
+        for stack in ("top", *(f"down.{n}" for n in range(4)), *(f"up.{n}" for n in range(4)))
+        for name in double_convolution(stack)
+    ],
+    "dncnn": [
+        "0.weight",
+        "0.bias",
+        *(f"{n}.{part}" for c in range(2, 47, 3) for n, parts in ((c, ["weight"]), (c + 1, NORM)) for part in parts),
+        "47.weight",
+        "47.bias",
+    ],
+}
+
+
+@pytest.mark.parametrize("backbone", ["unet", "dncnn"])
+def test_names_in_the_state_stay_so_that_stored_quantizers_load(backbone):
+    names = [f"backbone.{name}" for name in STATE_NAMES[backbone]]
+    assert list(network(backbone).state_dict()) == [
+        "mean",
+        "std",
+        *names,
+        "head.0.weight",
+        "head.0.bias",
+        "head.2.weight",
+    ]
+
+
 @pytest.mark.parametrize("width", [4, 64])
 def test_the_head_follows_the_width_and_has_no_last_bias(width):
     head = ColorCNN("unet", width, 6, IMAGENET_NORMALIZATION).head
