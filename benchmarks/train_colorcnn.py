@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from harness.contracts import CIFAR10_NORMALIZATION, Augmentation, Lesson, Split
 from harness.environment import set_torch_up
-from harness.learning import SGD, Batches, descend, freeze, seeded
+from harness.learning import Batches, descend, freeze, seeded
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
 from methods.colorcnn.training import Recipe, frozen_classifiers, objective
@@ -121,8 +121,13 @@ class Ours:
         self.lesson = setting.lesson(precision)
         self.network = setting.network().to(memory_format=torch.channels_last).train()
         self.loss = objective(self.network, frozen_classifiers(self.lesson), setting.device, RECIPE)
-        self.optimizer = SGD(self.network, RECIPE.weight_decay)
-        self.optimizer.param_groups[0].update(lr=setting.rate, momentum=RECIPE.momentum)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=setting.rate,
+            momentum=RECIPE.momentum,
+            weight_decay=RECIPE.weight_decay,
+            fused=True,
+        )
         self.batches = endless_batches(self.lesson)
 
     def step(self) -> float:

@@ -136,53 +136,6 @@ def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
-class SGD(torch.optim.SGD):
-    """SGD on all of a network's parameters; its learning rate and momentum are set for each step.
-
-    torch's fused step to the bit. That clones each gradient where weights lie in channels-last memory; here it sees
-    weights, gradients and momenta as the contiguous tensors that they are in the order of their memory.
-    """
-
-    def __init__(self, network: nn.Module, weight_decay: float) -> None:
-        self._learned = {
-            name: (parameter, _in_memory_order(parameter.detach(), parameter))
-            for name, parameter in network.named_parameters()
-        }
-        super().__init__([seen for _, seen in self._learned.values()], 0.0, weight_decay=weight_decay, fused=True)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: ARG002 - torch's signature
-        """Frees the gradients."""
-        for parameter, seen in self._learned.values():
-            parameter.grad = seen.grad = None
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        for parameter, seen in self._learned.values():
-            gradient = parameter.grad
-            seen.grad = None if gradient is None else _in_memory_order(gradient, parameter)
-        super().step(closure)
-
-    def momenta(self) -> dict[str, Tensor]:
-        """In their parameters' shapes, by their names; of those that have been given a gradient."""
-        found = {}
-        for name, (parameter, seen) in self._learned.items():
-            if "momentum_buffer" in self.state[seen]:
-                found[name] = torch.empty_like(parameter)
-                _in_memory_order(found[name], parameter).copy_(self.state[seen]["momentum_buffer"])
-        return found
-
-    def resume(self, momenta: Mapping[str, Tensor]) -> None:
-        """Goes on with another's ``momenta``."""
-        for name, momentum in momenta.items():
-            parameter, seen = self._learned[name]
-            self.state[seen]["momentum_buffer"] = _in_memory_order(momentum.to(seen), parameter).contiguous()
-
-
-def _in_memory_order(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """``[N, h, w, K]`` of a convolution's ``[N, K, h, w]`` where the parameter is in channels-last memory."""
-    channels_last = parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
-    return tensor.permute(0, 2, 3, 1) if channels_last else tensor
-
-
 def descend(
     optimizer: torch.optim.Optimizer,
     loss: Callable[[Tensor, Tensor], Tensor],
@@ -218,7 +171,7 @@ def train(
     network.to(lesson.device).to(memory_format=torch.channels_last)
     data = Batches(lesson.train, lesson, batch_size)
     at = schedule(len(data))
-    optimizer = SGD(network, weight_decay)
+    optimizer = torch.optim.SGD(network.parameters(), weight_decay=weight_decay, fused=True)
     for epoch in range(_resume(network, optimizer, lesson.checkpoints), epochs):
         network.train()
         summed = torch.zeros((), device=lesson.device)
@@ -238,12 +191,14 @@ def train(
     network.eval()
 
 
-def _save_checkpoint(network: nn.Module, optimizer: SGD, folder: Path | None, epochs_done: int) -> None:
+def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None, epochs_done: int) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"momentum.{name}": momentum for name, momentum in optimizer.momenta().items()}
+    for name, parameter in network.named_parameters():
+        if "momentum_buffer" in optimizer.state.get(parameter, {}):
+            tensors[f"momentum.{name}"] = optimizer.state[parameter]["momentum_buffer"]
     tensors = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     partial = folder / f"{CHECKPOINT}.{uuid.uuid4().hex}"
     save_file(tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors)})
@@ -258,7 +213,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _resume(network: nn.Module, optimizer: SGD, folder: Path | None) -> int:
+def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None) -> int:
     """Loads the checkpoint, where there is a sound one; returns how many epochs are done."""
     if folder is None or not (folder / CHECKPOINT).is_file():
         return 0
@@ -268,8 +223,11 @@ def _resume(network: nn.Module, optimizer: SGD, folder: Path | None) -> int:
         warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
         return 0
     network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
-    known = {name: f"momentum.{name}" for name, _ in network.named_parameters()}
-    optimizer.resume({name: tensors[key] for name, key in known.items() if key in tensors})
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            # In the parameter's memory format: torch's fused step on a CPU goes through both in memory's order.
+            momentum = torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = momentum
     return done
 
 
