@@ -99,31 +99,6 @@ def test_any_side_gives_a_probability_map_of_that_size(backbone, height, width):
     torch.testing.assert_close(m.sum(dim=1), torch.ones(2, height, width))
 
 
-@pytest.mark.parametrize("backbone", ["unet", "dncnn"])
-def test_training_keeps_neither_the_hidden_layer_nor_anything_else_of_its_size(backbone):
-    made = network(backbone, colors=3).train().requires_grad_()
-    x = torch.randn(8, 3, 16, 16).to(memory_format=torch.channels_last)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
-        m = made(x)
-    hidden = made.head[0].out_channels
-    assert kept
-    assert not [shape for shape in kept if len(shape) == 4 and shape[1] == hidden and shape[2:] == x.shape[2:]]
-    assert m.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_gradients_are_those_of_the_plain_network():
-    made = network(colors=3).double().train().requires_grad_()
-    x = torch.randn(11, 3, 16, 16, dtype=torch.float64)
-    weights = torch.randn(11, 3, 16, 16, dtype=torch.float64)
-    made(x).float().mul(weights).sum().backward()
-    found = [parameter.grad.clone() for parameter in made.parameters()]
-    made.zero_grad()
-    made.head(made.backbone(x)).softmax(dim=1).mul(weights).sum().backward()
-    for parameter, gradient in zip(made.parameters(), found, strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("side", [32, 33])
 def test_the_test_time_pass_is_equations_3_4_5_in_8_bits(side):
     images, made = photographs(3, side), network()
