@@ -234,7 +234,7 @@ def test_steps_follow_the_schedule_and_sgd():
         torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-7)
 
 
-def test_the_metrics_of_an_epoch_are_told():
+def test_the_callback_is_given_the_metrics_of_an_epoch():
     told = []
     net = network()
     losses = []
