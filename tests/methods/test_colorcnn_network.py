@@ -99,6 +99,54 @@ def test_any_side_gives_a_probability_map_of_that_size(backbone, height, width):
     torch.testing.assert_close(m.sum(dim=1), torch.ones(2, height, width))
 
 
+def halved(maps):
+    """The largest of each 2x2 pixels, of fewer at an odd side's end."""
+    height, width = ((side + 1) // 2 for side in maps.shape[1:])
+    tiles = [
+        [maps[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(1, 2)) for j in range(width)] for i in range(height)
+    ]
+    return np.array(tiles).transpose(2, 0, 1)
+
+
+def enlarged(maps, height, width):
+    """Linear interpolation down each column, then along each row; first and last pixels stay where they are."""
+    for axis, length in ((1, height), (2, width)):
+        places = np.linspace(0, maps.shape[axis] - 1, length)
+        maps = np.apply_along_axis(lambda line, at=places: np.interp(at, np.arange(len(line)), line), axis, maps)
+    return maps
+
+
+def convolved_twice(state, name, maps):
+    """3x3 convolution, normalization by stored statistics and ReLU, twice."""
+    for layer in (0, 3):
+        weight = state[f"{name}.{layer}.weight"]
+        scale, shift, mean, variance = (state[f"{name}.{layer + 1}.{part}"][:, None, None] for part in NORM[:4])
+        height, width = maps.shape[1:]
+        padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
+        maps = sum(
+            np.einsum("nk,khw->nhw", weight[:, :, i, j], padded[:, i : i + height, j : j + width])
+            for i in range(3)
+            for j in range(3)
+        )
+        maps = np.maximum(0, (maps - mean) / np.sqrt(variance + 1e-5) * scale + shift)
+    return maps
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (19, 6), (1, 33)])
+def test_the_unet_halves_enlarges_and_joins_maps_of_any_side(height, width):
+    backbone = network(width=2).backbone
+    x = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    state = {name: tensor.double().numpy() for name, tensor in backbone.state_dict().items()}
+    levels = [convolved_twice(state, "top", x[0].double().numpy())]
+    for n in range(4):
+        levels.append(convolved_twice(state, f"down.{n}", halved(levels[-1])))
+    maps = levels.pop()
+    for n in range(4):
+        skip = levels.pop()
+        maps = convolved_twice(state, f"up.{n}", np.concatenate((skip, enlarged(maps, *skip.shape[1:]))))
+    np.testing.assert_allclose(backbone(x)[0].numpy(), maps, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("side", [32, 33])
 def test_the_test_time_pass_is_equations_3_4_5_in_8_bits(side):
     images, made = photographs(3, side), network()
