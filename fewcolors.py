@@ -78,8 +78,9 @@ def plan(
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
     methods: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    colors: Sequence[int] = (),
+    seeds: int | Sequence[int] = (),
+    colors: int | Sequence[int] = (),
+    baseline: str | None = None,
     scale: str | None = None,
 ) -> RunPlan:
     """Looks at what a spec asks for and what of it is stored already; runs nothing.
@@ -93,6 +94,7 @@ def plan(
         methods: Besides the spec's, likewise.
         seeds: Instead of the spec's.
         colors: Instead of the spec's, where a method has none of its own.
+        baseline: Instead of the spec's, a variant by its name in tables.
         scale: ``"small"`` for narrower networks, fewer images and fewer epochs.
 
     Returns:
@@ -103,7 +105,7 @@ def plan(
     """
     from harness.interactive.planned import plan_spec
 
-    return plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, scale)
+    return plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, baseline, scale)
 
 
 def run(
@@ -115,8 +117,9 @@ def run(
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
     methods: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    colors: Sequence[int] = (),
+    seeds: int | Sequence[int] = (),
+    colors: int | Sequence[int] = (),
+    baseline: str | None = None,
     scale: str | None = None,
     address: str | None = None,
     cpus: int | None = None,
@@ -147,7 +150,7 @@ def run(
     from harness.interactive.planned import plan_spec
     from harness.interactive.running import run_plan
 
-    planned = plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, scale)
+    planned = plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, baseline, scale)
     folder = Path("runs") / planned.name if out is None else Path(out)
     run_plan(planned, folder, address, cpus, gpus, progress)
     return load_run(folder, None, _tables(), registry=planned.request.registry)

@@ -25,9 +25,10 @@ from typing import Any
 from harness.complaints import shown
 from harness.contracts import BadInput
 from harness.registry import mark_of
-from harness.sources import PACKAGES, Source, read_source
+from harness.sources import Source, read_source
 
 _FILE_INSTEAD = "save the class as a file and pass its path, such as plugins=['my_plugin.py']"
+_OURS = ("fewcolors", "harness", "methods", "tasks", "reports")
 _LITERALS = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
 Definition = type | types.FunctionType
 
@@ -177,7 +178,7 @@ def _check_is_elsewhere(module: str, wanted_by: type) -> None:
     """Raises BadInput for a module beside the notebook: neither workers nor keys would know what stands in it."""
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(top), "__file__", None)
-    if file is None or top in (*PACKAGES, "fewcolors"):
+    if file is None or top in _OURS:
         return
     home = Path(file).parent.parent if Path(file).name == "__init__.py" else Path(file).parent
     if home.resolve() == Path.cwd():

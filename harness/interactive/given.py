@@ -35,9 +35,13 @@ def python_words() -> Iterator[None]:
         raise BadInput(re.sub(r"--(?=[a-z])", "", str(error))) from error.__cause__
 
 
-def read_given_spec(spec: SpecLike, instead: Mapping[str, Sequence[Any]], methods: Sequence[str]) -> dict[str, Any]:
-    """A spec's content, with other lists where such are given, and further methods. Raises BadInput."""
-    return override(_content(spec), instead, further_methods=methods)
+def read_given_spec(
+    spec: SpecLike, instead: Mapping[str, object], methods: Sequence[str], baseline: str | None
+) -> dict[str, Any]:
+    """A spec's content, with other lists and baseline where such are given, and further methods. Raises BadInput."""
+    lists = {key: _several(items) for key, items in instead.items()}
+    changed = override(_content(spec), lists, further_methods=_several(methods))
+    return changed if baseline is None else changed | {"baseline": baseline}
 
 
 def _content(spec: object) -> dict[str, Any]:
@@ -58,6 +62,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | range):
         return [_plain(item) for item in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _several(items: object) -> list[Any]:
+    """One name or number is a list of one."""
+    plain = _plain(items)
+    return plain if isinstance(plain, list) else [plain]
 
 
 def read_plugins(plugins: PluginLike | Sequence[PluginLike]) -> tuple[Source, ...]:

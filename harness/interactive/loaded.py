@@ -186,17 +186,15 @@ class Run:
         for name, value in zip(CHOICE, wanted, strict=True):
             there = list(dict.fromkeys(getattr(cell, name) for cell in cells))
             if value is not None and value not in there:
-                listed = ", ".join(map(str, there))
-                raise BadInput(
-                    f"{name}={shown(value)}: {self.name} has no such cell{did_you_mean(value, map(str, there))} "
-                    f"(there: {listed})."
-                )
+                guess = did_you_mean(value, there) if isinstance(value, str) else ""
+                raise BadInput(f"{name}={shown(value)}: {self.name} has no such cell{guess} (there: {_listed(there)}).")
             cells = [cell for cell in cells if value is None or getattr(cell, name) == value]
         for name in CHOICE[:-1]:
             there = list(dict.fromkeys(getattr(cell, name) for cell in cells))
             if len(there) > 1:
-                listed = ", ".join(map(str, there))
-                raise BadInput(f"{name}: {len(cells)} cells of {self.name} fit, choose with {name}= ({listed}).")
+                raise BadInput(
+                    f"{name}: {len(cells)} cells of {self.name} fit, choose with {name}= ({_listed(there)})."
+                )
         cell = min(cells, key=lambda cell: cell.seed)
         if cell.status != "ok":
             raise BadInput(f"{cell.variant} on {cell.dataset}, {cell.classifier}: {cell.status} ({cell.error}).")
@@ -207,7 +205,13 @@ class Run:
 
     def _repr_html_(self) -> str:
         shown_cells = self.cells[[*_SHOWN, *_SHOWN_TOO]].round(4)
-        return f"<p>{escape(repr(self))}</p>{shown_cells.to_html(index=False, na_rep='', max_rows=40)}"
+        link = f'<a href="{escape(self.report.as_posix())}" target="_blank">report</a>'
+        said = escape(repr(self).removesuffix(f"report {self.report}"))
+        return f"<p>{said}{link}</p>{shown_cells.to_html(index=False, na_rep='', max_rows=40)}"
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _records(cell: Cell) -> pd.DataFrame:

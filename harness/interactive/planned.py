@@ -88,12 +88,13 @@ def plan_spec(
     datasets: Sequence[str],
     classifiers: Sequence[str],
     methods: Sequence[str],
-    seeds: Sequence[int],
-    colors: Sequence[int],
+    seeds: int | Sequence[int],
+    colors: int | Sequence[int],
+    baseline: str | None,
     scale: str | None,
 ) -> RunPlan:
     """Reads and checks a spec, and looks up what is stored. Raises BadInput."""
     with python_words():
         instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
-        content = read_given_spec(spec, instead, methods)
+        content = read_given_spec(spec, instead, methods, baseline)
         return RunPlan(prepare_content(content, store_folder(store), read_plugins(plugins), scale))

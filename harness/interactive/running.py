@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def run_plan(
     plan: RunPlan, folder: Path, address: str | None, cpus: int | None, gpus: int | None, progress: bool
 ) -> FinishedRun:
     """Does what is to do and writes the reports. Raises BadInput; KeyboardInterrupt once everything is stopped."""
-    console = Console(quiet=not progress)
+    console = Console(file=sys.stdout, quiet=not progress)
     if not _under_way.acquire(blocking=False):
         raise BadInput("this process is at work on another run already, wait for its end.")
     try:

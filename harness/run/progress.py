@@ -35,7 +35,7 @@ class LiveTable(ABC):
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=4, transient=True, redirect_stdout=False
         )
-        self._notebook = NotebookOutput() if console.is_jupyter else None
+        self._notebook = NotebookOutput() if console.is_jupyter and not console.quiet else None
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
