@@ -119,7 +119,9 @@ def _function_of(thing: Definition) -> types.FunctionType:
         )
         if own and linecache.getlines(function.__code__.co_filename):  # type: ignore[attr-defined]
             return function  # type: ignore[return-value]
-    raise BadInput(f"plugins: the source text of {thing.__qualname__} is not at hand; {_FILE_INSTEAD}.")
+    raise BadInput(
+        f"plugins: the source text of {thing.__qualname__} is not at hand (a %% magic hides it); {_FILE_INSTEAD}."
+    )
 
 
 def _undecorated(value: object) -> object:
