@@ -62,6 +62,12 @@ def _add_hooks(cls: type, mark: Mark, hooks: type[PluginHooks]) -> None:
             setattr(cls, name, getattr(hooks, name))
 
 
+def mark_of(cls: type) -> Mark | None:
+    """What its decorator left on a class; None where it has none of its own."""
+    mark: Mark | None = vars(cls).get(_MARK)
+    return mark
+
+
 def quantizer(name: str, *, summary: str = "") -> Callable[[T], T]:
     """Marks a class with ``palettize(images, colors) -> Palettized``; its level is the number of colors, 2 to 256."""
     return _decorator(Mark("method", name, summary, "colors", (MIN_COLORS, MAX_COLORS)), ("palettize",), MethodHooks)

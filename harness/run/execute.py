@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +74,18 @@ def prepare(
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
     content = override(read_spec(path), instead, further_methods=methods)
-    sources = tuple(read_source(plugin) for plugin in plugins)
+    return prepare_content(content, store, [read_source(plugin) for plugin in plugins], scale)
+
+
+def prepare_content(
+    content: Mapping[str, Any], store: Path, sources: Sequence[Source] = (), scale: str | None = None
+) -> Request:
+    """The same for a spec's content. sources: plugins that are not installed."""
     registry = discover(sources)
     spec = resolve(content, registry, scale)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
-    return request_for(spec, Store(store), registry, sources)
+    return request_for(spec, Store(store), registry, tuple(sources))
 
 
 def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
