@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import yaml
 
 from harness.contracts import BadInput
+from harness.spec.examples import spec_path
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,11 +33,10 @@ _Loader.add_implicit_resolver(
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """The content of a spec file, not yet validated. Raises BadInput."""
+    """The content of a spec file, or of the example of that name, not yet validated. Raises BadInput."""
+    path = spec_path(path)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such spec file.") from None
     except OSError as error:
         raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -62,9 +62,13 @@ def _kind(content: object) -> str:
 
 
 def override(
-    content: Mapping[str, Any], instead: Mapping[str, Sequence[Any]], *, further_methods: Sequence[str]
+    content: Mapping[str, Any],
+    instead: Mapping[str, Sequence[Any]],
+    *,
+    further_methods: Sequence[str],
+    baseline: str | None = None,
 ) -> dict[str, Any]:
-    """A spec's content with other lists where such are given, and with further methods.
+    """A spec's content with other lists and another baseline where such are given, and with further methods.
 
     Plugins are named as in tables: ``image-folder root=photos side=32``. Raises BadInput.
     """
@@ -75,6 +79,8 @@ def override(
     present = content.get("methods") or []
     if further_methods and isinstance(present, list):
         changed["methods"] = [*present, *(_entry(method, "methods") for method in further_methods)]
+    if baseline is not None:
+        changed["baseline"] = baseline
     return changed
 
 

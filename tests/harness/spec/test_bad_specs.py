@@ -220,7 +220,7 @@ def test_bad_specs(change, expected, folder, registry, tmp_path, monkeypatch):
 
 
 FILES = [
-    (None, "{}: there is no such spec file."),
+    (None, "{}: there is no such spec file, nor an example of that name; fewcolors examples lists them."),
     (b"", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
     (b"# nothing\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
     (b"- digits-on-photos\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is a list."),
@@ -260,7 +260,7 @@ def test_the_spec_they_are_made_of_is_good(registry, tmp_path):
     [
         (["plan", "bad.yaml"], GOOD + "seeds: [-1]", r"seeds\[0\]: it should be greater than or equal to 0, got -1\."),
         (["run", "bad.yaml"], "colors: [2", r"bad\.yaml, line 1: not valid YAML: .*"),
-        (["plan", "gone.yaml"], "", r"gone\.yaml: there is no such spec file\."),
+        (["plan", "gone.yaml"], "", r"gone\.yaml: there is no such spec file, nor an .*"),
         (["plan", "bad.yaml", "--plugin", "gone.py"], GOOD, r"--plugin gone\.py: there is no such file\."),
         (["run", "bad.yaml", "--method", "mediancut"], GOOD, r"methods\[1\]: there is no method 'mediancut', did .*"),
         (["plan", "bad.yaml", "--dataset", "image-folder"], GOOD, r"datasets\[0\]\.params\.root: it is missing and .*"),
