@@ -70,10 +70,11 @@ def prepare(
     seeds: Sequence[int] = (),
     colors: Sequence[int] = (),
     scale: str | None = None,
+    baseline: str | None = None,
 ) -> Request:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
-    content = override(read_spec(path), instead, further_methods=methods)
+    content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
     spec = resolve(content, registry, scale)
