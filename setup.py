@@ -1,4 +1,4 @@
-"""The one thing pyproject.toml has no word for: the folder ``examples/`` is installed inside the package ``harness``."""
+"""What pyproject.toml has no word for: the folder ``examples/`` is installed inside the package ``harness``."""
 
 from setuptools import find_packages, setup
 

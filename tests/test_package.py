@@ -10,7 +10,6 @@ import tomllib
 import zipfile
 from email.message import Message
 from email.parser import Parser
-from pathlib import Path
 
 import pytest
 import yaml
@@ -27,7 +26,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel, really built, of what a fresh checkout holds; nothing is downloaded and nothing installed."""
     source, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheel")
     for folder in (*PACKAGES, "examples"):
-        shutil.copytree(REPOSITORY / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            REPOSITORY / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for file in REPOSITORY.iterdir():
         if file.is_file():
             shutil.copy(file, source)

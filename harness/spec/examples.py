@@ -70,7 +70,7 @@ def find_example(name: str) -> Example:
 
 
 def spec_path(path: Path) -> Path:
-    """The spec's file: ``path`` where that is one, else the example of that name. Raises BadInput where it is neither."""
+    """The spec's file: ``path`` where that is one, else the example of that name. Raises BadInput where it is none."""
     if os.path.lexists(path) and not path.is_dir():
         return path
     specs = {example.name: example.path for example in all_examples() if example.is_spec}

@@ -72,7 +72,7 @@ def test_an_example_is_copied_whole_and_never_over_another_file(tmp_path: Path) 
         find_example("my_tsak.py")
 
 
-def test_the_command_lists_and_copies(tmp_path: Path) -> None:
+def test_the_command_lists_and_copies() -> None:
     listed = CliRunner().invoke(app, ["examples"]).output
     assert [line.split()[0] for line in listed.splitlines()] == [example.name for example in all_examples()]
     copied = CliRunner().invoke(app, ["examples", "my_task.py", "--out", "new"])
