@@ -7,17 +7,16 @@ import functools
 import importlib
 import inspect
 import json
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pydantic
 
 from harness.complaints import describe, did_you_mean, one_line, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
+from harness.parameters import Parameter, parameters_of
 from harness.sources import source_digest
 
 Kind = Literal["method", "dataset", "classifier", "report"]
@@ -97,20 +96,6 @@ def report(name: str, *, summary: str = "") -> Callable[[T], T]:
     return _decorator(Mark("report", name, summary), ("write",))
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One field of a plugin class. value: its default, None where it is required."""
-
-    name: str
-    type: str
-    required: bool
-    value: Any
-
-    @property
-    def default(self) -> str:
-        return "required" if self.required else repr(self.value)
-
-
 @dataclass(frozen=True, eq=False)
 class Plugin:
     """A marked class and where it came from."""
@@ -183,11 +168,7 @@ class Plugin:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        hints = typing.get_type_hints(self.cls, include_extras=True)
-        return tuple(
-            Parameter(f.name, type_in_words(hints[f.name]), _is_required(f), None if _is_required(f) else _default(f))
-            for f in dataclasses.fields(self.cls)
-        )
+        return parameters_of(self.cls)
 
     @functools.cached_property
     def adapter(self) -> pydantic.TypeAdapter[Any]:
@@ -237,38 +218,6 @@ class Plugin:
         return {
             f.name: json.loads(json.dumps(getattr(instance, f.name), default=str)) for f in dataclasses.fields(self.cls)
         }
-
-
-def _is_required(f: dataclasses.Field[Any]) -> bool:
-    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-
-
-def _default(f: dataclasses.Field[Any]) -> Any:
-    return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
-
-
-_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-
-
-def type_in_words(annotation: Any) -> str:
-    """A parameter's type as a user reads it: ``int >= 1``, ``'unet' | 'dncnn'``, ``float > 0 | None``."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Literal:
-        return " | ".join(map(repr, arguments))
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(map(type_in_words, arguments))
-    if origin is Annotated:
-        field = pydantic.fields.FieldInfo.from_annotation(annotation)
-        bounds = [
-            f"{sign} {getattr(rule, name):g}"
-            for rule in field.metadata
-            for name, sign in _BOUNDS.items()
-            if hasattr(rule, name)
-        ]
-        return " ".join([type_in_words(arguments[0]), " and ".join(bounds)]).strip()
-    if annotation is type(None):
-        return "None"
-    return annotation.__name__ if inspect.isclass(annotation) and not arguments else str(annotation)
 
 
 class Registry:
