@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import pydantic
 
-from harness.complaints import describe, did_you_mean, one_line, shown
+from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
 from harness.parameters import Parameter, parameters_of
 from harness.sources import source_digest
@@ -181,27 +181,45 @@ class Plugin:
         return f"version {stated}" if stated is not None else source_digest(self.cls.__module__)
 
     def make(self, params: Mapping[str, Any], where: str) -> Any:
-        """An instance with these parameters, or BadInput naming ``where``."""
-        known = [f.name for f in dataclasses.fields(self.cls)]
-        for name in params:
-            if name not in known:
-                guess, has = did_you_mean(name, known), ", ".join(known) or "none"
-                raise BadInput(
-                    f"{where}: {self.mark.kind} {self.name!r} has no parameter {name!r}{guess} (has: {has})."
-                )
-            try:
-                json.dumps(params[name])
-            except TypeError:
-                raise BadInput(f"{where}.{name}: {shown(params[name])} is not a plain YAML value.") from None
+        """An instance with these parameters, or BadInput naming ``where`` and everything that is wrong."""
+        complaints = Complaints(where)
+        sound = {name: value for name, value in params.items() if self._is_sound(name, value, where, complaints)}
         try:
-            return self.adapter.validate_json(json.dumps(dict(params)), strict=True)
+            made = self.adapter.validate_json(json.dumps(sound), strict=True)
         except pydantic.ValidationError as error:
-            raise BadInput(f"{where}{describe(error, dict(params))}") from None
+            # What is missing, and how parameters go together, may follow from what is left out here.
+            errors = by_place(error, sound).items()
+            told = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
+            complaints.add(*(f"{where}{sentence_about(*each)}" for each in told))
         except pydantic.errors.PydanticUserError as error:
             reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
-            raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.") from None
+            complaints.add(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.")
         except Exception as error:
-            raise BadInput(f"{where}: {self.name!r} can't be made with these parameters: {one_line(error)}.") from error
+            if not len(complaints):
+                sentence = f"{where}: {self.name!r} can't be made with these parameters: {one_line(error)}."
+                raise BadInput(sentence) from error
+        complaints.raise_if_any()
+        return made
+
+    def _is_sound(self, name: str, value: object, where: str, complaints: Complaints) -> bool:
+        """Whether pydantic can be asked about a parameter; what is wrong otherwise is complained of."""
+        known = [f.name for f in dataclasses.fields(self.cls)]
+        if name not in known:
+            guess, has = did_you_mean(name, known), ", ".join(known) or "none"
+            colon = "; a colon needs a space after it" if ":" in str(name) else ""
+            complaints.add(
+                f"{where}: {self.mark.kind} {self.mark.name!r} has no parameter {name!r}{guess} (has: {has}){colon}."
+            )
+            return False
+        try:
+            json.dumps(value)
+        except TypeError:
+            complaints.add(f"{where}.{name}: {shown(value)} is not a plain YAML value.")
+            return False
+        if value == "None" and self.accepts(name, None):
+            complaints.add(f"{where}.{name}: 'None' is a text like any other in YAML; write null.")
+            return False
+        return True
 
     def accepts(self, parameter: str, value: object) -> bool:
         """Whether ``value`` as it stands is a value of this parameter."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness.complaints import Complaints
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
 from harness.plan import Job, Plan, check_inputs, make_plan
@@ -77,7 +78,7 @@ def prepare(
     content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
-    spec = resolve(content, registry, scale)
+    spec = resolve(content, registry, scale, str(path))
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
     return request_for(spec, Store(store), registry, sources)
@@ -88,9 +89,12 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
     plan = make_plan(spec)
     todo = find_remaining(plan, store)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    complaints = Complaints(spec.name)
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
-            check_inputs(choice)
+            with complaints.gathering():
+                check_inputs(choice)
+    complaints.raise_if_any()
     return Request(spec, plan, store, registry, sources, todo)
 
 

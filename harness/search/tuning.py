@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
+from harness.complaints import Complaints
 from harness.contracts import VALIDATION_ACCURACY, BadInput, SearchResult, Trial
 from harness.discovery import discover
 from harness.naming import folder_names
@@ -78,23 +79,26 @@ def prepare_search(
     content = override(read_spec(path), instead, further_methods=())
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
-    spec = resolve(content, registry, scale)
+    spec = resolve(content, registry, scale, str(path))
     if not spec.searched:
         raise BadInput(f"{path}: no method has a search, such as search: {{gamma: {{loguniform: [0.01, 100]}}}}.")
+    complaints = Complaints(str(path))
     if spec.baseline is not None:
-        raise BadInput("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
+        complaints.add("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
     for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
         if asked is not None and find_spec(package) is None:
-            raise BadInput(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
+            complaints.add(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
     for choice in spec.classifiers:
         for name in choice.plugin.fingerprinted:
             if choice.params.get(name) is not None:
-                raise BadInput(
+                complaints.add(
                     f"{choice.where}.params.{name}: a search trains its classifier itself, without the images that it "
                     "holds out; leave it out."
                 )
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
-        check_inputs(choice)
+        with complaints.gathering():
+            check_inputs(choice)
+    complaints.raise_if_any()
     before, searches = plan_searches(spec)
     return SearchRequest(spec, before, searches, Store(store), registry, sources)
 

@@ -16,7 +16,15 @@ from harness.spec.examples import spec_path
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice in one mapping is an error, and 1e-3 is a number as in YAML 1.2."""
+    """YAML in which a key that stands twice in one mapping is an error.
+
+    Numbers are those of YAML 1.2: 1e-3 is one, and 2:16 or 010 are not taken for 136 and 8.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base class has it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:int"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         merge = "tag:yaml.org,2002:merge"
@@ -29,6 +37,9 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^([-+]?(0|[1-9]\d*)|0x[0-9a-fA-F]+)$"), list("-+0123456789")
 )
 
 
@@ -45,6 +56,8 @@ def read_spec(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
+        if "'\\t'" in str(problem):
+            problem = "a tab stands here, lines are indented with spaces only"
         raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
