@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import reprlib
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -163,6 +165,25 @@ def shown(value: object) -> str:
 def one_line(error: BaseException) -> str:
     """An exception's type and message in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def with_place(error: BaseException, root: Path) -> str:
+    """An exception in one line with the file and the line where the code under ``root`` raised it.
+
+    Args:
+        error: As it was caught, with its traceback.
+        root: The file or the folder of the user's code; what that calls elsewhere is not where the mistake is.
+    """
+    if isinstance(error, SyntaxError) and error.filename and _lies_in(error.filename, root):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _lies_in(frame.filename, root)]
+    return one_line(error) + (f" ({own[-1].filename}, line {own[-1].lineno})" if own else "")
+
+
+def _lies_in(file: str, root: Path) -> bool:
+    path, root = Path(file).resolve(), root.resolve()
+    return path == root or root in path.parents
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
