@@ -38,3 +38,23 @@ def examples(
     for example in listed:
         line = f"{example.name:<{width}}  {example.summary}"
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="the screen")
+    ] = None,
+) -> None:
+    """Prints the JSON Schema of a spec, by which an editor completes, explains and checks it (docs/spec.md)."""
+    from harness.contracts import BadInput
+    from harness.spec.schema import json_schema
+    from harness.writing import write_whole
+
+    if out is None:
+        print(json_schema(), end="")
+        return
+    try:
+        write_whole(out, json_schema().encode())
+    except OSError as error:
+        raise BadInput(f"--out {out}: it cannot be written: {error.strerror}.") from None

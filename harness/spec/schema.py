@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
-from harness.contracts import Precision, check_share
+from harness.contracts import MAX_COLORS, MIN_COLORS, Precision, check_share
 from harness.spec import traps
 from harness.spec.space import DomainKind
 
@@ -35,6 +35,11 @@ class Model(pydantic.BaseModel):
 
 NumberList = Annotated[list[int], Field(min_length=1)]
 Levels = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=int | NumberList)]
+_Color = Annotated[
+    int, Field(ge=MIN_COLORS, le=MAX_COLORS)
+]  # what an editor is told; a spec is checked where it is read
+_Colors = _Color | Annotated[list[_Color], Field(min_length=1)]
+Colors = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=_Colors)]
 Params = Annotated[dict[str, Any], BeforeValidator(traps.params, json_schema_input_type=dict[str, Any])]
 _DOMAIN = {
     "type": "object",
@@ -82,7 +87,7 @@ class DatasetEntry(Entry):
 class MethodEntry(Entry):
     """A method, with levels of its own and what a search may try."""
 
-    colors: Levels | None = Field(default=None, description="Its color counts, instead of the spec's.")
+    colors: Colors | None = Field(default=None, description="Its color counts, instead of the spec's.")
     quality: Levels | None = Field(default=None, description="A codec's qualities, instead of its defaults.")
     search: Space | None = Field(
         default=None,
@@ -166,7 +171,7 @@ class SpecFile(Model):
     methods: Annotated[
         list[AMethod], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=_keys(MethodEntry)))
     ] = Field(description="Methods to compare.")
-    colors: Levels = Field(
+    colors: Colors = Field(
         default=list(DEFAULT_COLORS),
         description="Color counts, 2 to 256, of the quantizers that state none of their own.",
     )
