@@ -12,6 +12,7 @@ from types import ModuleType
 
 from harness.complaints import one_line, with_place
 from harness.contracts import BadInput
+from harness.hiding import check_here
 from harness.registry import Registry
 from harness.sources import Source, import_source
 
@@ -25,14 +26,8 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
     A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput.
     """
     registry = Registry()
-    home = Path(__file__).parent.parent
+    check_here()
     for package in BUILT_IN:
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None or Path(found.origin).parent.parent != home:
-            raise BadInput(
-                f"another module called {package!r} ({found.origin if found else None}) hides the one of fewcolors; "
-                "start from another folder or take it off the Python path."
-            )
         registry.add_module(importlib.import_module(package), "built in")
     for group in ENTRY_POINT_GROUPS:
         for point in importlib.metadata.entry_points(group=group):

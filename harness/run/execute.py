@@ -13,6 +13,7 @@ from rich.console import Console
 from harness.complaints import Complaints
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
+from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
 from harness.run.events import EventLog
@@ -74,6 +75,7 @@ def prepare(
     baseline: str | None = None,
 ) -> Request:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    check_workers(Path.cwd())
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
     content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
     sources = tuple(read_source(plugin) for plugin in plugins)

@@ -16,6 +16,7 @@ from rich.console import Console
 from harness.complaints import Complaints
 from harness.contracts import VALIDATION_ACCURACY, BadInput, SearchResult, Trial
 from harness.discovery import discover
+from harness.hiding import check_workers
 from harness.naming import folder_names
 from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
@@ -76,6 +77,7 @@ def prepare_search(
     scale: str | None = None,
 ) -> SearchRequest:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    check_workers(Path.cwd())
     content = override(read_spec(path), instead, further_methods=())
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)

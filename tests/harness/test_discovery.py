@@ -4,8 +4,6 @@ import importlib
 import importlib.machinery
 import importlib.metadata
 import re
-import subprocess
-import sys
 import types
 import warnings
 from pathlib import Path
@@ -156,31 +154,6 @@ def test_a_file_that_was_broken_is_read_anew_once_it_is_mended(tmp_path, install
         discover([read_source(str(path))], tmp_path)
     path.write_text(FILE.format(name="mine"))
     assert discover([read_source(str(path))], tmp_path).get("method", "mine", "test").origin == str(path)
-
-
-def test_another_module_called_as_ours_is_noticed(tmp_path):
-    (tmp_path / "tasks.py").write_text("")
-    code = "from harness.discovery import discover; discover()"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    last = ended.stderr.splitlines()[-1]
-    assert ended.returncode == 1
-    assert f"another module called 'tasks' ({tmp_path / 'tasks.py'}) hides the one of fewcolors; start from" in last
-
-
-def test_a_folder_called_as_ours_is_noticed(monkeypatch, install):
-    install()
-    shadow = types.ModuleType("reports")
-    shadow.__spec__ = importlib.machinery.ModuleSpec("reports", None)
-    monkeypatch.setitem(sys.modules, "reports", shadow)
-    with pytest.raises(BadInput, match=r"another module called 'reports' .* hides the one of fewcolors"):
-        discover()
 
 
 def test_what_is_installed_here_is_sound():
