@@ -273,6 +273,6 @@ class Registry:
             return self._plugins[kind, name]
         except KeyError:
             known = self.names(kind)
-            raise BadInput(
-                f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})."
-            ) from None
+            guess = did_you_mean(name, known)
+            own = "" if guess else "; one that is not installed is named with --plugin"
+            raise BadInput(f"{where}: there is no {kind} {name!r}{guess} (known: {', '.join(known)}){own}.") from None

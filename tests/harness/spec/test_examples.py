@@ -84,3 +84,10 @@ def test_the_command_lists_and_copies() -> None:
               "--method", "otsu", "--baseline", "octree"]
     )  # fmt: skip
     assert "12 cells" in planned.output
+
+
+def test_an_example_that_needs_a_plugin_says_so() -> None:
+    error = CliRunner().invoke(app, ["tune", "tune_my_quantizer"]).exception
+    assert isinstance(error, BadInput)
+    assert "there is no method 'learned-palette'" in str(error)
+    assert str(error).endswith("; one that is not installed is named with --plugin.")
