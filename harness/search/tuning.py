@@ -84,25 +84,30 @@ def prepare_search(
     spec = resolve(content, registry, scale, str(path))
     if not spec.searched:
         raise BadInput(f"{path}: no method has a search, such as search: {{gamma: {{loguniform: [0.01, 100]}}}}.")
-    complaints = Complaints(str(path))
+    _check_search(spec, str(path))
+    before, searches = plan_searches(spec)
+    return SearchRequest(spec, before, searches, Store(store), registry, sources)
+
+
+def _check_search(spec: Spec, called: str) -> None:
+    """Raises BadInput with everything in a spec that a search can't have, and what plugins miss."""
+    complaints = Complaints(called)
     if spec.baseline is not None:
         complaints.add("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
     for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
         if asked is not None and find_spec(package) is None:
             complaints.add(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
-    for choice in spec.classifiers:
-        for name in choice.plugin.fingerprinted:
-            if choice.params.get(name) is not None:
-                complaints.add(
-                    f"{choice.where}.params.{name}: a search trains its classifier itself, without the images that it "
-                    "holds out; leave it out."
-                )
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
+        trained = [name for name in choice.plugin.fingerprinted if choice.params.get(name) is not None]
+        if choice in spec.classifiers and trained:
+            complaints.add(
+                f"{choice.where}.params.{trained[0]}: a search trains its classifier itself, without the images that "
+                "it holds out; leave it out."
+            )
+            continue
         with complaints.gathering():
             check_inputs(choice)
     complaints.raise_if_any()
-    before, searches = plan_searches(spec)
-    return SearchRequest(spec, before, searches, Store(store), registry, sources)
 
 
 def execute_search(
