@@ -86,7 +86,7 @@ def plan(
     """Looks at what a spec asks for and what of it is stored already; runs nothing.
 
     Args:
-        spec: The path of a spec file, or its content as a mapping.
+        spec: The path of a spec file, the name of an example, or a spec's content as a mapping.
         store: Where artifacts are kept; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
         plugins: What is not installed: ``file.py``, ``package.module``, or classes with their decorators.
         datasets: Instead of the spec's, such as ``"stripes"`` or ``"image-folder root=photos side=32"``.

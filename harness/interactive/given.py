@@ -16,10 +16,11 @@ from harness.complaints import shown
 from harness.contracts import BadInput
 from harness.interactive.classes import source_of_class
 from harness.sources import Source, read_source
+from harness.spec.examples import plugin_argument
 from harness.spec.file import override, read_spec
 
 SpecLike = str | os.PathLike[str] | Mapping[str, Any]
-"""A spec: the path of its file, or its content."""
+"""A spec: the path of its file, the name of an example, or its content."""
 PluginLike = str | os.PathLike[str] | type
 """A plugin that is not installed: ``file.py``, ``package.module``, or a class with its decorator."""
 UNNAMED = "notebook"
@@ -40,8 +41,7 @@ def read_given_spec(
 ) -> dict[str, Any]:
     """A spec's content, with other lists and baseline where such are given, and further methods. Raises BadInput."""
     lists = {key: _several(items) for key, items in instead.items()}
-    changed = override(_content(spec), lists, further_methods=_several(methods))
-    return changed if baseline is None else changed | {"baseline": baseline}
+    return override(_content(spec), lists, further_methods=_several(methods), baseline=baseline)
 
 
 def _content(spec: object) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _source(plugin: object) -> Source:
     if inspect.isclass(plugin):
         return source_of_class(plugin)
     if isinstance(plugin, str | os.PathLike):
-        return read_source(os.fspath(plugin))
+        return read_source(plugin_argument(os.fspath(plugin)))
     raise BadInput(
         f"plugins: {shown(plugin)} is none; hand over a class with its decorator, the path of a .py file, "
         "or the name of a module."

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness.complaints import Complaints
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
+from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
 from harness.run.events import EventLog
@@ -70,19 +72,25 @@ def prepare(
     seeds: Sequence[int] = (),
     colors: Sequence[int] = (),
     scale: str | None = None,
+    baseline: str | None = None,
 ) -> Request:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
-    content = override(read_spec(path), instead, further_methods=methods)
-    return prepare_content(content, store, [read_source(plugin) for plugin in plugins], scale)
+    content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
+    return prepare_content(content, store, [read_source(plugin) for plugin in plugins], scale, str(path))
 
 
 def prepare_content(
-    content: Mapping[str, Any], store: Path, sources: Sequence[Source] = (), scale: str | None = None
+    content: Mapping[str, Any],
+    store: Path,
+    sources: Sequence[Source] = (),
+    scale: str | None = None,
+    called: str = "the spec",
 ) -> Request:
-    """The same for a spec's content. sources: plugins that are not installed."""
+    """The same for a spec's content. sources: plugins that are not installed; called: the spec, in sentences."""
+    check_workers(Path.cwd())
     registry = discover(sources)
-    spec = resolve(content, registry, scale)
+    spec = resolve(content, registry, scale, called)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
     return request_for(spec, Store(store), registry, tuple(sources))
@@ -93,9 +101,12 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
     plan = make_plan(spec)
     todo = find_remaining(plan, store)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    complaints = Complaints(spec.name)
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
-            check_inputs(choice)
+            with complaints.gathering():
+                check_inputs(choice)
+    complaints.raise_if_any()
     return Request(spec, plan, store, registry, sources, todo)
 
 

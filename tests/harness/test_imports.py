@@ -46,14 +46,27 @@ def command_line(*arguments):
 def test_help_loads_nothing_heavy_and_names_every_command(tmp_path):
     heavy, shown = loaded(command_line("--help"), tmp_path)
     assert heavy == set()
-    for command in ("list", "plan", "run", "report", "validate", "status"):
+    for command in ("list", "plan", "run", "report", "validate", "status", "examples", "schema"):
         assert command in shown
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["run", "-h"], ["quantize", "-h"]])
+def test_help_in_short(arguments, tmp_path):
+    heavy, shown = loaded(command_line(*arguments), tmp_path)
+    assert (heavy, "Usage" in shown) == (set(), True)
 
 
 def test_list_loads_neither_torch_nor_ray(tmp_path):
     heavy, shown = loaded(command_line("list"), tmp_path)
     assert not heavy & {"torch", "torchvision", "ray", "sklearn", "numba"}
     assert "colorcnn" in shown
+
+
+def test_completing_a_method_loads_neither_torch_nor_ray(tmp_path):
+    words = "os.environ.update(_FEWCOLORS_COMPLETE='complete_bash', COMP_WORDS='fewcolors list color', COMP_CWORD='2')"
+    heavy, shown = loaded(f"import os; {words}; {command_line()}", tmp_path)
+    assert not heavy & {"torch", "torchvision", "ray", "sklearn", "numba"}
+    assert shown.startswith("colorcnn\n")
 
 
 def test_plan_loads_neither_torch_nor_ray(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_a_package_on_the_path_reaches_workers_that_do_not_have_it(workplace: Wo
         PYTHONPATH=path,
     )
     assert {row["status"] for row in workplace.cells()} == {"ok"}
+
+
+def test_workers_look_first_where_the_command_is_started(workplace: Workplace) -> None:
+    code = (
+        "import ray; ray.init(log_to_driver=False); print(ray.get(ray.remote(lambda: __import__('sys').path).remote()))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=workplace.folder, env=workplace.environment(), capture_output=True, text=True
+    )
+    path = ast.literal_eval(ended.stdout)
+    ours = path.index(workplace.environment()["PYTHONPATH"])
+    assert str(workplace.folder) in path[:ours], "what harness.hiding assumes"
 
 
 @pytest.fixture(scope="module")
