@@ -16,8 +16,8 @@ import pydantic
 
 from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
+from harness.digests import code_of
 from harness.parameters import Parameter, parameters_of
-from harness.sources import source_digest
 
 Kind = Literal["method", "dataset", "classifier", "report"]
 _MARK = "__fewcolors__"
@@ -180,11 +180,29 @@ class Plugin:
     def adapter(self) -> pydantic.TypeAdapter[Any]:
         return pydantic.TypeAdapter(self.cls)
 
-    @functools.cached_property
-    def source_digest(self) -> str:
-        """The ``version`` the class states, or the hash of its module and of what that imports of ours."""
-        stated = self._class_data("version", None)
-        return f"version {stated}" if stated is not None else source_digest(self.cls.__module__)
+    @property
+    def version(self) -> object:
+        """What the class states as the version of its code, or None."""
+        return self._class_data("version", None)
+
+    def source_digest(self, called: tuple[str, ...]) -> str:
+        """Hash of all code that its methods ``called`` can reach; a stated ``version`` stands for its own."""
+        return code_of(self.cls, called).digest(self.version)
+
+    def unknown(self, called: tuple[str, ...]) -> str | None:
+        """What changes the numbers of these methods and is in no key, as a sentence; None where nothing is known of.
+
+        A plugin that states its version, or what it reads by ``fingerprint``, has said all of it.
+        """
+        found = code_of(self.cls, called).unknown
+        if not found or self.version is not None or self.cls.fingerprint is not PluginHooks.fingerprint:  # type: ignore[attr-defined]
+            return None
+        first, more = found[0], f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return (
+            f"{self.mark.kind} {self.name!r} {first.what} at {first.file}:{first.line}{more}. No key can hold that: "
+            "stored results are used again even if it has changed. Name its content in a method fingerprint(), or "
+            'state version = "1" in the class and raise it with every change.'
+        )
 
     def make(self, params: Mapping[str, Any], where: str) -> Any:
         """An instance with these parameters, or BadInput naming ``where`` and everything that is wrong."""
