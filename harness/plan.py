@@ -258,7 +258,7 @@ class PlanBuilder:
             fingerprint=self._fingerprint(choice),
             **more,
         )
-        _warn_of_unknown(choice.plugin, stage)
+        _warn_of_unknown(choice.plugin, stage, self._fingerprint(choice))
         return self.jobs.setdefault(job.key, job)
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
@@ -288,9 +288,9 @@ class PlanBuilder:
         return self._fingerprints[id(choice)]
 
 
-def _warn_of_unknown(plugin: Plugin, stage: Stage) -> None:
+def _warn_of_unknown(plugin: Plugin, stage: Stage, fingerprint: str | None) -> None:
     """Says, once for a plugin, what of it no key can hold."""
-    sentence = plugin.unknown(CALLED[stage]) if plugin not in _WARNED else None
+    sentence = plugin.unknown(CALLED[stage], fingerprint) if plugin not in _WARNED else None
     if sentence is not None:
         _WARNED.add(plugin)
         warnings.warn(sentence, stacklevel=1)

@@ -189,13 +189,13 @@ class Plugin:
         """Hash of all code that its methods ``called`` can reach; a stated ``version`` stands for its own."""
         return code_of(self.cls, called).digest(self.version)
 
-    def unknown(self, called: tuple[str, ...]) -> str | None:
+    def unknown(self, called: tuple[str, ...], fingerprint: str | None = None) -> str | None:
         """What changes the numbers of these methods and is in no key, as a sentence; None where nothing is known of.
 
-        A plugin that states its version, or what it reads by ``fingerprint``, has said all of it.
+        A plugin that states its version, or what it reads by a ``fingerprint``, has said all of it.
         """
         found = code_of(self.cls, called).unknown
-        if not found or self.version is not None or self.cls.fingerprint is not PluginHooks.fingerprint:  # type: ignore[attr-defined]
+        if not found or self.version is not None or fingerprint is not None:
             return None
         first, more = found[0], f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return (

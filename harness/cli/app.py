@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -146,7 +147,8 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of the cluster start
 
 
 def main() -> NoReturn:
-    """Runs the command line; a BadInput becomes its sentence and exit code 2."""
+    """Runs the command line; a BadInput becomes its sentence and exit code 2, a warning a line."""
+    warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:
         app()
     except BadInput as error:
@@ -167,6 +169,10 @@ def print_interrupted(screen: Console, kept: str) -> None:
     _ignore_further_interrupts()
     sentence = f"Interrupted. {kept} Go on with: fewcolors {shlex.join(sys.argv[1:])}"
     screen.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _print_warning(message: Warning | str, *_where: object) -> None:
+    print(f"fewcolors: warning: {message}", file=sys.stderr)
 
 
 def _ignore_further_interrupts() -> None:

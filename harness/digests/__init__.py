@@ -118,7 +118,10 @@ class _Reader:
         return Code(self._sources, frozenset(self._packages), tuple(self._unknown))
 
     def _follow(self, name: str, part: Part | None) -> Iterator[str]:
-        """Takes one module in and gives what else it brings."""
+        """Takes one module in and gives what else it brings; ``package.*`` brings what its ``__all__`` names."""
+        if name.endswith(".*"):
+            yield from _listed_in(name.removesuffix(".*"))
+            return
         if "." in name:
             yield name.rpartition(".")[0]  # importing a module runs its package
         if is_standard(name):
@@ -163,6 +166,15 @@ class _Reader:
 @functools.cache
 def _hash_and_imports(tree: ast.Module, package: str) -> tuple[str, frozenset[str]]:
     return hash_of(tree), frozenset(imports_of(tree, package))
+
+
+def _listed_in(name: str) -> Iterator[str]:
+    module = read_module(name)
+    tree = tree_of(module) if module is not None else None
+    for node in tree.body if tree is not None else []:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names = (each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant))
+            yield from (f"{name}.{each}" for each in names if isinstance(each, str))
 
 
 def _top(name: str) -> str:

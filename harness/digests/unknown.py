@@ -12,14 +12,18 @@ from harness.digests.syntax import dotted, imported_names, is_computed_import
 
 _FILES: Mapping[str, tuple[str, ...]] = {
     "": ("open",),
-    **dict.fromkeys(("io", "os", "codecs", "gzip", "bz2", "lzma", "tarfile", "PIL.Image"), ("open",)),
+    **dict.fromkeys(("io", "codecs", "gzip", "bz2", "lzma", "tarfile", "PIL.Image"), ("open",)),
+    **dict.fromkeys(("glob",), ("glob", "iglob")),
     **dict.fromkeys(("cv2", "imageio", "imageio.v2", "imageio.v3", "skimage.io", "matplotlib.pyplot"), ("imread",)),
     **dict.fromkeys(("safetensors.torch", "safetensors.numpy"), ("load_file",)),
     "h5py": ("File",),
+    "fileinput": ("FileInput", "input"),
     "importlib.resources": ("files", "open_binary", "open_text", "read_binary", "read_text"),
     "joblib": ("load",),
+    "linecache": ("getline", "getlines"),
     "numpy": ("load", "loadtxt", "genfromtxt", "fromfile", "memmap"),
-    "pandas": ("read_csv", "read_excel", "read_json", "read_parquet", "read_pickle"),
+    "os": ("listdir", "open", "scandir", "stat", "walk"),
+    "os.path": ("exists", "getmtime", "getsize", "isdir", "isfile"),
     "pkgutil": ("get_data",),
     "requests": ("get",),
     "safetensors": ("safe_open",),
@@ -32,8 +36,8 @@ _FILES: Mapping[str, tuple[str, ...]] = {
     "urllib.request": ("urlopen", "urlretrieve"),
     "zipfile": ("ZipFile",),
 }
-"""Functions by their module that read a file or an address; besides, all of torchvision.datasets does."""
-_FILE_METHODS = {"read_text", "read_bytes", "open"}
+"""Functions by their module that read a file, folder or address; torchvision.datasets and pandas.read_* besides."""
+_FILE_METHODS = {"glob", "iterdir", "open", "read_bytes", "read_text", "rglob"}
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ctypes": ("CDLL", "PyDLL"),
     "ctypes.cdll": ("LoadLibrary",),
@@ -44,14 +48,17 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
 _CODE: Mapping[str, tuple[str, ...]] = {
     "": ("exec",),
     "importlib.machinery": ("SourceFileLoader",),
+    "importlib.metadata": ("entry_points",),
     "importlib.util": ("spec_from_file_location",),
     "runpy": ("run_module", "run_path"),
 }
-_KNOWN = {
+_SCRATCH = (
     *("BytesIO", "StringIO", "TemporaryDirectory", "TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile"),
-    *("mkdtemp", "mkstemp", "checkpoints"),
-}
-"""What is read from these was put there by the plugin itself: memory, scratch files, its own checkpoints."""
+    *("mkdtemp", "mkstemp"),
+)
+_KNOWN = {*_SCRATCH, *(f".{name}" for name in _SCRATCH), ".checkpoints"}
+"""What is read from these was put there by the plugin itself: memory, scratch files, the checkpoints of its lesson.
+Attributes begin with a dot."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,9 @@ def unknown_in(module: Module, tree: ast.Module) -> Iterator[Unknown]:
     """All of it in a module, of which ``tree`` is what counts."""
     known = imported_names(tree, module.package)
     for part in _functions(tree):
-        own = _names_of_known(part)
+        own, written = _names_of_known(part), _environment_written(part)
         for node in ast.walk(part):
-            what = _unknown(node, known, own, module.package)
+            what = None if id(node) in written else _unknown(node, known, own, module.package)
             if what is not None:
                 yield Unknown(what, module.file, node.lineno)  # type: ignore[attr-defined]
     for name, line in _missing(tree):
@@ -79,7 +86,7 @@ def unknown_in(module: Module, tree: ast.Module) -> Iterator[Unknown]:
 def _functions(tree: ast.Module) -> Iterator[ast.AST]:
     """The statements of the module and of its classes; local names are looked up within one of them.
 
-    A class with a ``fingerprint`` speaks for what it reads itself.
+    A class with a ``fingerprint`` among what counts speaks for what it reads itself.
     """
     for node in tree.body:
         members = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -88,8 +95,10 @@ def _functions(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _unknown(node: ast.AST, known: Mapping[str, str], own: set[str], package: str) -> str | None:
-    if _reads_environment(node, known):
+    if isinstance(node, ast.Name | ast.Attribute) and dotted(node, known) in ("os.environ", "os.getenv"):
         return "reads an environment variable"
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and known.get("open", node.value.id) == "open":
+        return "reads a file"
     if not isinstance(node, ast.Call):
         return None
     if is_computed_import(node, known, package):
@@ -99,7 +108,8 @@ def _unknown(node: ast.AST, known: Mapping[str, str], own: set[str], package: st
         return "runs code from elsewhere"
     if name in _PROGRAMS.get(base, ()):
         return "uses a program or library outside Python"
-    if base == "torchvision.datasets" or _reads_file(node, name in _FILES.get(base, ()), own):
+    listed = name in _FILES.get(base, ()) or (base == "pandas" and name.startswith("read_"))
+    if base == "torchvision.datasets" or _reads_file(node, listed, own):
         return "reads a file"
     return None
 
@@ -111,7 +121,8 @@ def _reads_file(call: ast.Call, by_function: bool, own: set[str]) -> bool:
         return False
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     place = given[0] if by_function and given else call.func
-    return not _mentioned(place) & own and not any(map(_is_writing, given))
+    modes = [*call.args[by_function : by_function + 1], *(k.value for k in call.keywords if k.arg == "mode")]
+    return not _mentioned(place) & own and not any(map(_is_writing, modes))
 
 
 def _is_writing(argument: ast.expr) -> bool:
@@ -120,12 +131,10 @@ def _is_writing(argument: ast.expr) -> bool:
     return isinstance(mode, str) and re.fullmatch("[wax][bt]?", mode) is not None
 
 
-def _reads_environment(node: ast.AST, known: Mapping[str, str]) -> bool:
-    if isinstance(node, ast.Subscript):
-        return isinstance(node.ctx, ast.Load) and dotted(node.value, known) == "os.environ"
-    if isinstance(node, ast.Compare):
-        return any(dotted(each, known) == "os.environ" for each in node.comparators)
-    return isinstance(node, ast.Call) and dotted(node.func, known) in ("os.getenv", "os.environ.get")
+def _environment_written(part: ast.AST) -> set[int]:
+    """The nodes of ``os.environ`` in statements that only set or delete a variable."""
+    subscripts = (node for node in ast.walk(part) if isinstance(node, ast.Subscript))
+    return {id(node.value) for node in subscripts if not isinstance(node.ctx, ast.Load)}
 
 
 def _names_of_known(part: ast.AST) -> set[str]:
@@ -149,8 +158,9 @@ def _names_of_known(part: ast.AST) -> set[str]:
 
 
 def _mentioned(node: ast.AST) -> set[str]:
+    """Names, and attributes with a dot before them."""
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    return names | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    return names | {f".{each.attr}" for each in ast.walk(node) if isinstance(each, ast.Attribute)}
 
 
 def _missing(tree: ast.Module) -> Iterator[tuple[str, int]]:

@@ -12,8 +12,8 @@ from typing import Any
 from harness.contracts import BadInput, PlannedCell
 from harness.naming import plain_name
 from harness.registry import Registry
-from harness.trained.find import STATE, TrainedRun, load_state, ready_dataset
-from harness.work.artifacts import read_about
+from harness.trained.find import TrainedRun, load_state, ready_dataset
+from harness.work.artifacts import STATE, read_about
 from harness.writing import write_whole
 
 

@@ -13,13 +13,11 @@ from harness.environment import set_torch_up
 from harness.registry import Plugin, Registry
 from harness.run.results import read_plan, store_of
 from harness.spec.schema import Stage
-from harness.work.artifacts import load_classifier, load_dataset
+from harness.work.artifacts import STATE, load_classifier, load_dataset
 from harness.work.store import DamagedArtifact, Store
 
 if TYPE_CHECKING:
     import torch
-
-STATE = "state.safetensors"
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,29 @@ def test_nothing_below_the_public_face_imports_it(room):
             assert not any(name.partition(".")[0] == "fewcolors" for name in named), path
 
 
+ROOMS = {"harness", "methods", "tasks", "reports"}
+FACES = {"fewcolors.py", "fewcolors_command.py"}
+
+
+def imported_by(path):
+    """The modules that a file's import statements name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_nothing_is_outside_the_rules():
+    """A package beside the four rooms would be in no rule, and so would what ``harness/__init__`` imports."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    tops = {Path(name).parts[0] for name in listed.stdout.split()}
+    assert tops == ROOMS | FACES | {"setup.py", "tests", "benchmarks", "examples"}
+    assert list(imported_by(REPOSITORY / "harness" / "__init__.py")) == []
+    for name in FACES:
+        assert not {"ray", "torch"} & {module.partition(".")[0] for module in imported_by(REPOSITORY / name)}
+
+
 def linted(folder):
     """Whether the import rules of ``pyproject.toml`` hold in a folder, and what lint-imports says."""
     command = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"

@@ -182,6 +182,14 @@ STALE = {
         {"mine.py": plugin("from toy_lib import *", "entries(1)"), "lib/toy_lib.py": ONE},
         {"lib/toy_lib.py": TWO},
     ),
+    "an import of the modules that a package names in __all__": (
+        {
+            "mine.py": plugin("from toy_lib import *", "colors.entries(1)"),
+            "lib/toy_lib/__init__.py": "__all__ = ['colors']",
+            "lib/toy_lib/colors.py": ONE,
+        },
+        {"lib/toy_lib/colors.py": TWO},
+    ),
     "import_module": (
         {
             "mine.py": plugin("from importlib import import_module as load", "load('toy_lib').entries(1)"),
@@ -577,7 +585,16 @@ FILE, PROGRAM = "reads a file", "uses a program or library outside Python"
         ("from numpy import loadtxt as lt", "lt('palette.txt')", FILE),
         ("from PIL import Image", "Image.open('palette.png')", FILE),
         ("from pathlib import Path\nTEXT = Path(__file__).read_text()", "return TEXT", FILE),
+        ("import pandas as pd", "pd.read_table('palette.tsv')", FILE),
+        ("import os", "os.listdir('palettes')", FILE),
+        ("from pathlib import Path", "list(Path('palettes').glob('*'))", FILE),
+        ("", "o = open; o('palette.txt')", FILE),
+        ("", "open('a').read()", FILE),
+        ("", "checkpoints = 'p.npy'; np.load(checkpoints)", FILE),
+        ("import linecache", "linecache.getline('palette.txt', 1)", FILE),
         ("import os", "os.environ['DARK']", "reads an environment variable"),
+        ("import os", "dict(os.environ)", "reads an environment variable"),
+        ("import os", "for name, value in os.environ.items(): pass", "reads an environment variable"),
         ("from os import getenv", "getenv('DARK')", "reads an environment variable"),
         ("import importlib", "importlib.import_module(f'toy_{colors}')", "imports a module whose name is computed"),
         ("", "exec('x = 1')", "runs code from elsewhere"),
@@ -593,6 +610,9 @@ def test_what_cannot_be_known_is_said_once(desk, top, inside, what):
     line = int(sentence.partition("mine.py:")[2].partition(".")[0])
     assert plugin(top, inside).splitlines()[line - 1].strip() in (inside, top.splitlines()[-1] if top else "")
     assert "fingerprint()" in sentence
+    if "exec" not in inside:  # with it the class counts whole, fingerprint and all
+        desk.write({"mine.py": plugin(top, inside, "    def fingerprint(self): return None")})
+        assert len(said(desk)) == 1, "nothing has been said of it"
     for remedy in ("    version = '1'", "    def fingerprint(self): return ''"):
         desk.write({"mine.py": plugin(top, inside, remedy)})
         assert said(desk) == []

@@ -12,7 +12,8 @@ from harness.contracts import BadInput
 from harness.plan import make_plan
 from harness.run.results import write_plan
 from harness.trained.exporting import export_name
-from harness.trained.find import STATE, Selection, find_trained, find_variant, narrowed, open_run, ready_method
+from harness.trained.find import Selection, find_trained, find_variant, narrowed, open_run, ready_method
+from harness.work.artifacts import STATE
 from harness.work.store import Store
 
 SEVERAL = {
