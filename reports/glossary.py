@@ -36,10 +36,21 @@ CELLS = (
 TESTS = (
     ("variant_a, level_a, variant_b, level_b", "what is compared; b is the baseline"),
     ("seed", "the training seed; empty: across all seeds"),
-    ("test", "mcnemar-midp, group-bootstrap or crossed-bootstrap"),
+    ("test", "one training: mcnemar-midp (independent images) or cluster-t (sources); several: two-part-t"),
     ("family", "the comparisons that Holm's adjustment counts together"),
     ("n", "judged pairs: images, times seeds in a row across seeds"),
     ("discordant_a, discordant_b", "pairs that only a, or only b, got right"),
-    ("difference, lo, hi", "accuracy of a less that of b (a fraction) and its 95 % bootstrap interval"),
-    ("p, p_holm, stars", "two-sided p, p adjusted by Holm, and *** below 0.001, ** below 0.01, * below 0.05"),
+    ("difference, lo, hi", "accuracy of a less that of b (a fraction) and its 95 % interval"),
+    (
+        "p, p_holm, stars",
+        "two-sided p, p adjusted by Holm, and *** below 0.001, ** below 0.01, * below 0.05, from three trainings on",
+    ),
+    ("trainings, trained", "how many different trainings are compared, and what was trained anew in each"),
+    ("groups", "test images that are independent of each other, or sources of images that are not"),
+    (
+        "lo_simultaneous, hi_simultaneous, alike",
+        "95 % interval that holds for all rows of a family at one level together, and how many those are",
+    ),
+    ("margin, p_same, p_same_holm", "two-sided margin, and p of a difference beyond it: small where they are the same"),
+    ("verdict", "better, worse, same (within the margin), not separated, or too few sources"),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.contracts import Cell, CellStatus, Level, LevelKind
 from reports.records import task_name
+from reports.statistics import FEWEST_TRAININGS
 
 MEASURED = (
     "colors_per_image",
@@ -18,7 +19,6 @@ MEASURED = (
     "psnr",
 )
 """Columns of ``cells.csv`` that a point averages over its seeds."""
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Point:
     """One variant at one level of one task, over all of its seeds that finished.
 
     cell: the first of its cells; method, parameters and level are the same in all. lo, hi: 95 % interval of the
-    accuracy; for several seeds the crossed bootstrap's. recognized: even ``lo`` reaches the spec's share of the
-    original accuracy. measured: the columns ``MEASURED``.
+    accuracy, over seeds and images. recognized: the spec's share of the original's accuracy is reached, image by image
+    and with 95 % confidence. measured: the columns ``MEASURED``.
     """
 
     variant: str
@@ -62,7 +62,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row of ``significance.csv``; ``at_floor``: the bootstrap can give no smaller p."""
+    """A row of ``significance.csv``."""
 
     variant_a: str
     learned: bool
@@ -82,17 +82,21 @@ class Comparison:
     p: float
     p_holm: float
     stars: str
-    at_floor: bool
+    trainings: int
+    trained: str
+    groups: int
+    lo_simultaneous: float
+    hi_simultaneous: float
+    alike: int
+    margin: float
+    p_same_holm: float
+    verdict: str
     devices: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``tie`` (the test does not separate them) or ``not tested``."""
-        if math.isnan(self.p_holm):
-            return "not tested"
-        if self.p_holm >= SIGNIFICANT:
-            return "tie"
-        return "better" if self.difference > 0 else "worse"
+    def of_methods(self) -> bool:
+        """Whether enough was trained to speak of the methods, not only of the networks that were trained."""
+        return self.trainings >= FEWEST_TRAININGS
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The statistics of the comparison, as pure functions.
 
-S trainings are judged on the same N test images, which come from G groups. A group is a set of images that share a source
-and are therefore not independent; by default each image is its own. Values are ``[S, N]``: 0 and 1 where an accuracy is
-estimated, differences of such (or a weighted one) where two are compared, image by image.
+S trainings are judged on the same N test images, which come from G groups. A group is a set of images that share a
+source and are therefore not independent; by default each image is its own. Values are ``[S, N]``: 0 and 1 where an
+accuracy is estimated, differences of such where two are compared, image by image.
 
-Every estimate has a variance of two parts: how much trainings differ, with S - 1 degrees of freedom, and how much groups
-differ, with G - 1. Interval and p come from the same two parts, so that they never contradict each other.
+Every estimate has a variance of two parts: how much trainings differ, with S - 1 degrees of freedom, and how much
+groups differ, with G - 1. Interval and p come from the same two parts, so that they never contradict each other.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Estimate:
         return self.mean - half, self.mean + half
 
     def p(self, null: float = 0.0) -> float:
-        """Two-sided p of a mean of ``null``: the alpha at which the interval just reaches it. NaN as for ``interval``."""
+        """Two-sided p of a mean of ``null``: the alpha at which the interval just reaches it; NaN if there is none."""
         if not self._parts():
             return math.nan
         distance = abs(self.mean - null)
@@ -92,9 +92,9 @@ def _t(alpha: float, df: int) -> float:
 def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np.int64]) -> Estimate:
     """The mean of ``values [S, N]`` and its variance, apart for trainings and for groups.
 
-    A is the trainings' variance over S. With u_sg = (G / N) sum over i in g of (d_si - mean of s) and C the covariance of u
-    over groups, divided by G, the groups' part is B = 1'C1 / S^2 less what of it is already in A:
-    I = (tr C - 1'C1 / S) / (S (S - 1)). With one training only the groups' part is left: the cluster-robust variance.
+    The part of the trainings is A, their variance over S. With u_sg = (G / N) sum over i in g of (d_si - mean of s) and
+    C the covariance of u over groups, divided by G, the part of the groups is B = 1'C1 / S^2 less what of it is already
+    in A, I = (tr C - 1'C1 / S) / (S (S - 1)). Of one training that is the cluster-robust variance.
     It is at least what one image more to either side would make of it, so that images which all agree leave a doubt.
 
     Args:
@@ -145,11 +145,74 @@ def mcnemar_midp(only_a: int, only_b: int) -> float:
     return float(min(1.0, special.bdtr(k, n, 0.5) + below))
 
 
-def bonett_price(only_a: int, only_b: int, n: int, alpha: float = SIGNIFICANT) -> Interval:
-    """Interval of the difference of two paired shares, accuracy_a - accuracy_b (Bonett & Price 2012, adjusted Wald)."""
-    a, b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
-    half = float(-special.ndtri(alpha / 2)) * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
-    return max(-1.0, a - b - half), min(1.0, a - b + half)
+@dataclass(frozen=True)
+class Discordant:
+    """One training of each of two methods on n independent images: what only one of them got right.
+
+    The interval of the difference is Bonett and Price's adjusted Wald interval for paired shares (2012); p is McNemar's
+    mid-p. Where the two would contradict each other the more cautious one holds, for both.
+    """
+
+    only_a: int
+    only_b: int
+    n: int
+
+    @property
+    def mean(self) -> float:
+        """The difference of the two accuracies."""
+        return (self.only_a - self.only_b) / self.n
+
+    def interval(self, alpha: float = SIGNIFICANT) -> Interval:
+        """The interval of the difference at confidence 1 - alpha; it holds 0 just where p is alpha or more."""
+        center, error = self._adjusted()
+        half = float(-special.ndtri(alpha / 2)) * error
+        lo, hi = max(-1.0, center - half), min(1.0, center + half)
+        return (min(lo, 0.0), max(hi, 0.0)) if self.p() >= alpha else (lo, hi)
+
+    def p(self) -> float:
+        """Two-sided p of no difference."""
+        return max(mcnemar_midp(self.only_a, self.only_b), self._p_at(0.0))
+
+    def p_within(self, margin: float) -> float:
+        """As ``Estimate.p_within``."""
+        center, error = self._adjusted()
+        return float(special.ndtr(-(margin - abs(center)) / error))
+
+    def _p_at(self, null: float) -> float:
+        center, error = self._adjusted()
+        return float(2 * special.ndtr(-abs(center - null) / error))
+
+    def _adjusted(self) -> tuple[float, float]:
+        """The difference and its standard error with one image more to either side."""
+        a, b = (self.only_a + 1) / (self.n + 2), (self.only_b + 1) / (self.n + 2)
+        return a - b, math.sqrt((a + b - (a - b) ** 2) / (self.n + 2))
+
+
+def accuracy_interval(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> Interval:
+    """95 % interval of the mean of ``correct [S, N]``, 0 or 1.
+
+    One training on independent images: Wilson's. Else that of ``estimate``; where that of one training would leave
+    [0, 1], Wilson's for as many independent images as would have its variance. NaN below ``FEWEST_GROUPS`` groups.
+    """
+    n, sources = correct.shape[1], len(np.unique(groups))
+    if len(correct) == 1 and sources == n:
+        return wilson(int(correct.sum()), n)
+    if sources < FEWEST_GROUPS:
+        return NO_INTERVAL
+    found = estimate(correct, groups)
+    lo, hi = found.interval()
+    if len(correct) == 1 and (lo < 0 or hi > 1):
+        share = found.mean
+        like = min(float(sources), share * (1 - share) / found.of_groups) or float(sources)
+        return wilson(share * like, like)
+    return max(lo, 0.0), min(hi, 1.0)
+
+
+def leaves_range(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> bool:
+    """Whether an accuracy is so near 0 or 1, for so few groups, that a normal approximation fails."""
+    found = estimate(correct, groups)
+    reach = float(special.ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(found.of_groups)
+    return found.mean - reach < 0 or found.mean + reach > 1
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

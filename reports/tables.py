@@ -14,7 +14,7 @@ import pandas as pd
 from harness.contracts import Cell, Results
 from reports.records import Records
 from reports.significance import significance_table
-from reports.statistics import accuracy_interval, random_seed
+from reports.statistics import accuracy_interval
 
 CELL_COLUMNS = [
     "dataset",
@@ -88,7 +88,7 @@ def _numbers(cell: Cell, records: Records) -> dict[str, Any]:
         return {}
     frame = records.of(cell)
     correct = records.correct([cell])
-    lo, hi = accuracy_interval(correct, records.groups(cell), random_seed(cell.key))
+    lo, hi = accuracy_interval(correct, records.groups(cell))
     pixels = cell.notes.get("pixels", math.nan)
     return {
         "n": len(frame),

@@ -42,6 +42,8 @@ GALLERY_IMAGES = 8
 """How many fixed test images are kept as pictures."""
 EXPLAINED = "explained-"
 HISTORY = "history.json"
+PREDICTED = "predicted.npy"
+"""A classifier's class for each untouched test image."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     history.write(folder)
     network = stored_network(folder, classifier, len(data.classes), context.device)
     predicted = predict(network, data.test.images, data.normalization, context.device).argmax(axis=1)
+    np.save(folder / PREDICTED, predicted)
     return {
         "original_accuracy": float((predicted == data.test.labels).mean()),
         "devices": environment.devices(context.device),
@@ -203,7 +206,9 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", classifier)
     devices = environment.devices(device) | reduced["devices"] | trained["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
-    pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
+    untouched = {"original_predicted": np.load(store.path("classifiers", classifier) / PREDICTED)}
+    parts = [pd.DataFrame(records), measures, pd.DataFrame(untouched)]
+    pd.concat(parts, axis=1).to_parquet(folder / "records.parquet", index=False)
     numbers = _gallery_images(len(rows))
     seen, original_p_true = explain_classifier(
         network, data.test, numbers, decoded[numbers], data.normalization, device
