@@ -143,3 +143,37 @@ def test_a_log_axis_has_a_few_round_ticks(limits: tuple[float, float]) -> None:
     assert 2 <= len(ticks) <= 13
     assert all(limits[0] <= tick <= limits[1] for tick in ticks)
     assert all(float(f"{tick:.2g}") == pytest.approx(tick) for tick in ticks)
+
+
+def marked(svg: str) -> dict[int, tuple[float, float]]:
+    """Where the markers of a figure are, in points of its view box."""
+    groups = re.findall(r'<g id="f-point-(\d+)">(.*?)</g>\s*</g>', svg, re.DOTALL)
+    found = {}
+    for number, group in groups:
+        (place,) = re.findall(r'<use[^>]* x="([\d.]+)" y="([\d.]+)"', group)
+        found[int(number)] = (float(place[0]), float(place[1]))
+    return found
+
+
+def fitted(values: list[float], pixels: list[float]) -> np.ndarray:
+    """What a figure's axis says of each pixel, if its scale is linear in ``values``: residuals of a straight line."""
+    slope, start = np.polyfit(pixels, values, 1)
+    return np.abs(np.array(values) - (start + slope * np.array(pixels))) / abs(slope)
+
+
+@pytest.mark.parametrize("methods", [2, 12])
+def test_markers_stand_where_the_table_says(methods: int) -> None:
+    """Coordinates are read back from the SVG: to tenths of a point all lie on one straight scale."""
+    task = close_together(methods)
+    styles = assign(point.variant for point in task.points)
+    in_order = sorted(task.points, key=lambda p: (p.variant, p.level))
+    axes = {
+        figures.against_colors: [math.log(p.level) for p in in_order],
+        figures.against_bits: [math.log(p.mean("bpp_file")) for p in in_order],
+    }
+    for draw, values in axes.items():
+        places = marked(draw(task, styles, "f"))
+        assert sorted(places) == list(range(len(in_order)))
+        x, y = zip(*(places[i] for i in range(len(in_order))), strict=True)
+        assert fitted(values, list(x)).max() < 0.11
+        assert fitted([p.accuracy for p in in_order], list(y)).max() < 0.11
