@@ -7,9 +7,9 @@ width 64) through the same frozen classifier on batches of 64 images of 32x32: f
 Ours is timed from stored uint8 images on, augmentation included; the reference gets float batches ready made. Its step
 is timed twice: as its trainer computes it, with a variance of the colors whose weight in the loss is 0 by default, and
 ``lean``, without that variance (its networks and optimizer; the same loss, written down again here). Each runs in
-a process of its own, a step of each in turn, ours set up as a run's jobs are. Ratios are of median times. Memory is
-what a process grows by at its peak, beyond libraries, networks and images: as timed, and in a few steps more with
-a malloc that gives back at once what is freed (glibc's, by ``MALLOC_MMAP_THRESHOLD_``), which is what a step needs.
+a process of its own, a step of each in turn, ours set up as a run's jobs are. Ratios are of medians: of time by the
+clock, and of processor time, which says more on a machine shared with others, best with ``--threads 1``. Memory is
+what a process grows by at its peak, beyond libraries, networks and images.
 
 Losses of both are compared over 20 steps from the same weights, on the same batches, with the same jitter, at a lower
 rate than the paper's: at 0.01 rounding grows tenfold every four to six steps, and the reference code in fp32 is about
@@ -28,7 +28,6 @@ import importlib
 import io
 import itertools
 import multiprocessing
-import os
 import resource
 import statistics
 import sys
@@ -47,7 +46,7 @@ from torch import Tensor, nn
 
 from harness.contracts import CIFAR10_NORMALIZATION, Augmentation, Lesson, Split
 from harness.environment import set_torch_up
-from harness.learning import SGD, Batches, descend, freeze, seeded
+from harness.learning import Batches, descend, freeze, seeded
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
 from methods.colorcnn.training import Recipe, frozen_classifiers, objective
@@ -115,14 +114,19 @@ class Setting:
 
 
 class Ours:
-    """Our training, a step at a time: what ``teach`` repeats."""
+    """Our training, a step at a time: what ``training.fit`` repeats."""
 
     def __init__(self, setting: Setting, precision: str) -> None:
         self.lesson = setting.lesson(precision)
         self.network = setting.network().to(memory_format=torch.channels_last).train()
         self.loss = objective(self.network, frozen_classifiers(self.lesson), setting.device, RECIPE)
-        self.optimizer = SGD(self.network, RECIPE.weight_decay)
-        self.optimizer.param_groups[0].update(lr=setting.rate, momentum=RECIPE.momentum)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=setting.rate,
+            momentum=RECIPE.momentum,
+            weight_decay=RECIPE.weight_decay,
+            fused=True,
+        )
         self.batches = endless_batches(self.lesson)
 
     def step(self) -> float:
@@ -181,9 +185,9 @@ class Reference:
         images, labels = next(self.turn)
         self.network.train()
         self.optimizer.zero_grad()
-        seen, m, _ = self.network(images)
+        quantized, m, _ = self.network(images)
         r = np.log2(m.shape[1]) * (1 - m.flatten(2).amax(dim=2).mean())
-        loss = nn.functional.cross_entropy(self.classifier(seen), labels) + RECIPE.gamma * r
+        loss = nn.functional.cross_entropy(self.classifier(quantized), labels) + RECIPE.gamma * r
         loss.backward()
         self.optimizer.step()
         return loss.item()
@@ -230,22 +234,27 @@ def make_step(setting: Setting, title: str) -> Callable[[], float]:
     return reference.lean_step if title.endswith("lean") else reference.step
 
 
-def serve(
-    commands: Connection, setting: Setting, title: str, threads: int, reference: str | None, sparing: bool
-) -> None:
-    """Makes a step for each message and answers with its seconds, and the MB the process has grown by at its peak.
+@dataclass(frozen=True)
+class Cost:
+    """Of one step: seconds by the clock and on all processor cores together, and MB the process has grown by so far."""
 
-    sparing: whether malloc is left as it was started.
-    """
+    seconds: float
+    busy: float
+    grown: float
+
+
+def serve(commands: Connection, setting: Setting, title: str, threads: int, reference: str | None) -> None:
+    """Makes a step for each message and answers with its Cost."""
     prepare(threads, reference)
-    if title.startswith("ours") and not sparing:
+    if title.startswith("ours"):
         set_torch_up(threads)
     step = make_step(setting, title)
     before = peak_memory(setting.device)
     while commands.recv():
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         step()
-        commands.send((time.perf_counter() - start, (peak_memory(setting.device) - before) / 1e6))
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
+        commands.send(Cost(seconds, busy, (peak_memory(setting.device) - before) / 1e6))
 
 
 def peak_memory(device: str) -> int:
@@ -257,47 +266,48 @@ def peak_memory(device: str) -> int:
 
 def compare_steps(setting: Setting, titles: list[str], threads: int, reference: str | None, repeats: int) -> None:
     """Trains by each title in a process of its own, a step of each in turn; prints times, memory and ratios."""
-    answers = train_in_turn(setting, titles, threads, reference, WARM_UP + repeats)
-    with mock.patch.dict(os.environ, MALLOC_MMAP_THRESHOLD_="65536"):
-        sparing = train_in_turn(setting, titles, threads, reference, WARM_UP, sparing=True)
-    seconds = {title: [spent for spent, _ in answers[title][WARM_UP:]] for title in titles}
-    medians = {title: statistics.median(seconds[title]) for title in titles}
-    grown = {title: answers[title][-1][1] for title in titles}
-    needed = {title: sparing[title][-1][1] for title in titles}
-
-    print(f"\n{setting}: ms a step (least to most), images/s, MB as timed, MB needed")
+    costs = train_in_turn(setting, titles, threads, reference, WARM_UP + repeats)
+    timed = {title: costs[title][WARM_UP:] for title in titles}
+    middle = {
+        title: Cost(
+            statistics.median(cost.seconds for cost in timed[title]),
+            statistics.median(cost.busy for cost in timed[title]),
+            timed[title][-1].grown,
+        )
+        for title in titles
+    }
+    print(f"\n{setting}: ms a step (least to most), images/s, ms of processor time, MB")
     for title in titles:
-        least, median, most = (1e3 * spent for spent in (min(seconds[title]), medians[title], max(seconds[title])))
-        line = f"  {title:16}{median:6.0f} ({least:.0f} to {most:.0f}){BATCH / medians[title]:8.1f}"
-        line += f"{grown[title]:7.0f}{needed[title]:7.0f}"
+        own, seconds = middle[title], [cost.seconds for cost in timed[title]]
+        line = f"  {title:16}{1e3 * own.seconds:6.0f} ({1e3 * min(seconds):.0f} to {1e3 * max(seconds):.0f})"
+        line += f"{BATCH / own.seconds:8.1f}{1e3 * own.busy:7.0f}{own.grown:7.0f}"
         for other in titles if title.startswith("ours") else []:
             if other.startswith("reference"):
-                shares = (part[title] / part[other] for part in (grown, needed))
-                speed = medians[other] / medians[title]
+                faster, leaner = middle[other].seconds / own.seconds, middle[other].busy / own.busy
+                share = own.grown / middle[other].grown
                 line += (
-                    f"   {speed:.2f}x as fast as {other}, {' and '.join(f'{share:.2f}' for share in shares)} of its MB"
+                    f"   {faster:.2f} times as fast as {other}, {leaner:.2f} by processor time, {share:.2f} of its MB"
                 )
         print(line, flush=True)
 
 
 def train_in_turn(
-    setting: Setting, titles: list[str], threads: int, reference: str | None, steps: int, sparing: bool = False
-) -> dict[str, list[tuple[float, float]]]:
+    setting: Setting, titles: list[str], threads: int, reference: str | None, steps: int
+) -> dict[str, list[Cost]]:
     """What ``serve`` answers step by step, by title."""
     spawn = multiprocessing.get_context("spawn")
     workers = {}
     for title in titles:
         workers[title], theirs = spawn.Pipe()
-        given = (theirs, setting, title, threads, reference, sparing)
-        spawn.Process(target=serve, args=given, daemon=True).start()
-    answers: dict[str, list[tuple[float, float]]] = {title: [] for title in titles}
+        spawn.Process(target=serve, args=(theirs, setting, title, threads, reference), daemon=True).start()
+    costs: dict[str, list[Cost]] = {title: [] for title in titles}
     for _ in range(steps):
         for title, worker in workers.items():
             worker.send(True)
-            answers[title].append(worker.recv())
+            costs[title].append(worker.recv())
     for worker in workers.values():
         worker.send(False)
-    return answers
+    return costs
 
 
 def prepare(threads: int, reference: str | None) -> None:

@@ -16,7 +16,11 @@ LIBRARIES = ("fewcolors", "torch", "torchvision", "numpy", "pillow", "ray", "sci
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions of the libraries that numbers come from, as installed."""
+    """Versions of the libraries that numbers come from, as installed.
+
+    Returns:
+        Versions by library, Python's too.
+    """
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
@@ -28,7 +32,11 @@ def versions() -> Mapping[str, str]:
 
 @cache
 def processor() -> str:
-    """The processor's model name."""
+    """The processor's model name, for the record of what computed a result.
+
+    Returns:
+        As the operating system gives it.
+    """
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -36,7 +44,14 @@ def processor() -> str:
 
 
 def devices(device: str) -> dict[str, str]:
-    """The kind of device, ``cpu`` or ``cuda``, with its model."""
+    """The kind of device and its model.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        The model by the kind.
+    """
     if device == "cpu":
         return {"cpu": processor()}
     import torch
@@ -45,9 +60,10 @@ def devices(device: str) -> dict[str, str]:
 
 
 def set_torch_up(threads: int | None = None) -> None:
-    """fp32 that is fp32 (no TF32) and the same algorithm every time on a GPU.
+    """Has torch compute in true fp32 (no TF32), and on a GPU by the same algorithm every time.
 
-    So many CPU threads, where stated; freed memory then stays with the process until ``give_memory_back``.
+    Args:
+        threads: Of the CPU. Where they are given, freed memory stays with the process until ``give_memory_back``.
     """
     import torch
 
@@ -60,13 +76,14 @@ def set_torch_up(threads: int | None = None) -> None:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-"""Of glibc's malloc.h."""
+"""Numbers of two of glibc's malloc parameters, from malloc.h."""
 
 
 def _keep_freed_memory() -> None:
-    """Where malloc is glibc's, next to nothing freed goes back to the kernel.
+    """Has glibc's malloc keep what is freed instead of giving it back to the kernel.
 
-    A training's maps are as large again in the next step, and fetching their pages anew takes longer than filling them.
+    A training step allocates maps of the same sizes as the step before it, and getting their pages from the kernel
+    again takes more than 5 % of a step on a CPU (docs/performance.md).
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
@@ -75,12 +92,12 @@ def _keep_freed_memory() -> None:
 
 
 def give_memory_back() -> None:
-    """What freed memory the process has kept goes back to the kernel."""
+    """Gives the freed memory that the process has kept back to the kernel."""
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def _of_glibc(name: str) -> Any:
-    """A function of the C library, None where another one is in its place."""
+    """A function of glibc; None where the C library is another."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -31,13 +31,24 @@ Schedule = Callable[[int], tuple[float, float]]
 
 
 def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from anything with a stable ``repr``."""
+    """A seed from anything with a stable ``repr``.
+
+    Args:
+        parts: What the seed is for; other parts give another seed.
+
+    Returns:
+        A whole number of 63 bits.
+    """
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
 @contextlib.contextmanager
 def seeded(*parts: object) -> Iterator[None]:
-    """Torch's random state set from ``derive_seed(*parts)`` inside, untouched outside."""
+    """A context with torch's random state set from ``derive_seed(*parts)``; outside it is untouched.
+
+    Args:
+        parts: As of ``derive_seed``.
+    """
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive_seed(*parts))
@@ -45,30 +56,68 @@ def seeded(*parts: object) -> Iterator[None]:
 
 
 def tensor_of(array: NDArray[Any]) -> Tensor:
-    """The array as a tensor that shares its memory, memory-mapped files too; a copy only where it is not writable or
-    not contiguous. Nothing may write to it."""
+    """The array as a tensor that shares its memory, memory-mapped files too. Nothing may write to it.
+
+    Args:
+        array: Any array.
+
+    Returns:
+        A tensor of the same shape and dtype; a copy only where the array is not writable or not contiguous.
+    """
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
-    """``uint8 [B, H, W, 3]`` -> normalized ``float32 [B, 3, H, W]`` in channels-last memory."""
+    """Images as networks take them.
+
+    Args:
+        pixels: ``uint8 [B, H, W, 3]``.
+        normalization: The dataset's mean and standard deviation.
+
+    Returns:
+        ``float32 [B, 3, H, W]`` in channels-last memory.
+    """
     mean = torch.tensor(normalization.mean, device=pixels.device)
     std = torch.tensor(normalization.std, device=pixels.device)
     return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """The network in eval mode, with no parameter asking for a gradient."""
+    """Puts a network into eval mode and takes the gradients of its parameters away.
+
+    Args:
+        network: It is changed in place.
+
+    Returns:
+        The same network.
+    """
     return network.eval().requires_grad_(False)
 
 
 def autocast(device: str, precision: Precision) -> torch.autocast:
-    """bf16 autocast, or nothing for fp32."""
+    """bf16 autocast, or a context that changes nothing for fp32.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32`` or ``bf16``.
+
+    Returns:
+        A context for the forward pass and the loss.
+    """
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def augment(pixels: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Each image of ``uint8 [B, H, W, 3]`` flipped at random and cropped at random from its zero-padded self."""
+    """Flips each image at random and crops it at random from its zero-padded self.
+
+    Args:
+        pixels: ``uint8 [B, H, W, 3]``.
+        augmentation: Whether images are flipped, and by how many pixels they are padded.
+        generator: Of the CPU; what is drawn comes from it.
+
+    Returns:
+        ``uint8 [B, H, W, 3]``.
+    """
     batch, height, width, _ = pixels.shape
     device, pad = pixels.device, augmentation.crop_padding
 
@@ -113,8 +162,20 @@ class Batches:
 
 
 def one_cycle(total: int, peak: float, momenta: tuple[float, float] = (0.85, 0.95), warm: float = 0.3) -> Schedule:
-    """The 1cycle policy with cosine annealing (Smith & Topin 2018): the rate from peak/25 up to peak and down to
-    peak/250000 while momentum mirrors it from the higher of ``momenta`` to the lower and back."""
+    """The 1cycle policy with cosine annealing (Smith & Topin 2018).
+
+    The rate goes from peak/25 up to peak and down to peak/250000, while momentum goes from the higher of ``momenta`` to
+    the lower and back.
+
+    Args:
+        total: Steps of the whole training.
+        peak: The highest learning rate.
+        momenta: The lowest and the highest momentum.
+        warm: Share of the steps before the peak.
+
+    Returns:
+        The schedule.
+    """
     low, high = momenta
     top, end = max(warm * total - 1, 0.0), total - 1
 
@@ -128,59 +189,21 @@ def one_cycle(total: int, peak: float, momenta: tuple[float, float] = (0.85, 0.9
 
 
 def cosine_restarts(period: int, peak: float, momentum: float) -> Schedule:
-    """Cosine annealing from peak to 0 with warm restarts every ``period`` steps (Loshchilov & Hutter 2017)."""
+    """Cosine annealing from peak to 0 with warm restarts (Loshchilov & Hutter 2017).
+
+    Args:
+        period: Steps from one restart to the next.
+        peak: The highest learning rate.
+        momentum: The same at every step.
+
+    Returns:
+        The schedule.
+    """
     return lambda step: (_cosine(peak, 0.0, step % period / period), momentum)
 
 
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
-
-
-class SGD(torch.optim.SGD):
-    """SGD on all of a network's parameters; its learning rate and momentum are set for each step.
-
-    torch's fused step to the bit. That clones each gradient where weights lie in channels-last memory; here it sees
-    weights, gradients and momenta as the contiguous tensors that they are in the order of their memory.
-    """
-
-    def __init__(self, network: nn.Module, weight_decay: float) -> None:
-        self._learned = {
-            name: (parameter, _in_memory_order(parameter.detach(), parameter))
-            for name, parameter in network.named_parameters()
-        }
-        super().__init__([seen for _, seen in self._learned.values()], 0.0, weight_decay=weight_decay, fused=True)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: ARG002 - torch's signature
-        """Frees the gradients."""
-        for parameter, seen in self._learned.values():
-            parameter.grad = seen.grad = None
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        for parameter, seen in self._learned.values():
-            gradient = parameter.grad
-            seen.grad = None if gradient is None else _in_memory_order(gradient, parameter)
-        super().step(closure)
-
-    def momenta(self) -> dict[str, Tensor]:
-        """In their parameters' shapes, by their names; of those that have been given a gradient."""
-        found = {}
-        for name, (parameter, seen) in self._learned.items():
-            if "momentum_buffer" in self.state[seen]:
-                found[name] = torch.empty_like(parameter)
-                _in_memory_order(found[name], parameter).copy_(self.state[seen]["momentum_buffer"])
-        return found
-
-    def resume(self, momenta: Mapping[str, Tensor]) -> None:
-        """Goes on with another's ``momenta``."""
-        for name, momentum in momenta.items():
-            parameter, seen = self._learned[name]
-            self.state[seen]["momentum_buffer"] = _in_memory_order(momentum.to(seen), parameter).contiguous()
-
-
-def _in_memory_order(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """``[N, h, w, K]`` of a convolution's ``[N, K, h, w]`` where the parameter is in channels-last memory."""
-    channels_last = parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
-    return tensor.permute(0, 2, 3, 1) if channels_last else tensor
 
 
 def descend(
@@ -190,8 +213,19 @@ def descend(
     labels: Tensor,
     lesson: Lesson,
 ) -> Tensor:
-    """One step down ``loss(images, labels)``, in the lesson's precision; returns the loss before it."""
-    optimizer.zero_grad()  # before the forward pass: gradients and activations need not lie there at the same time
+    """One training step.
+
+    Args:
+        optimizer: Of what is trained.
+        loss: From images and labels to a scalar.
+        images: Normalized, ``float32 [B, 3, H, W]``.
+        labels: ``int64 [B]``.
+        lesson: Its device and precision count.
+
+    Returns:
+        The loss before the step, a scalar without gradient.
+    """
+    optimizer.zero_grad()  # before the forward pass, so that gradients and activations do not take memory together
     with autocast(lesson.device, lesson.precision):
         value = loss(images, labels)
     value.backward()
@@ -210,15 +244,25 @@ def train(
     weight_decay: float,
     measure: Callable[[], Mapping[str, float]] = dict,
 ) -> None:
-    """Trains ``network`` in place with SGD on ``loss(images, labels)``.
+    """Trains a network in place with SGD; resumes from and writes to ``lesson.checkpoints``.
 
-    schedule: from the number of batches an epoch to the Schedule. measure: further metrics at the end of an epoch.
-    Resumes from and writes to ``lesson.checkpoints``. Raises FloatingPointError where the loss is no longer finite.
+    Args:
+        network: What is trained; it ends in eval mode.
+        loss: From normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]`` to a scalar.
+        lesson: Images, labels, augmentation, seed, device, precision and callback.
+        epochs: How often all training images are gone through.
+        batch_size: Images a step, at most all of them.
+        schedule: From the number of batches an epoch to the Schedule.
+        weight_decay: Of SGD.
+        measure: Further metrics at the end of an epoch.
+
+    Raises:
+        FloatingPointError: An epoch's mean loss is not finite.
     """
     network.to(lesson.device).to(memory_format=torch.channels_last)
     data = Batches(lesson.train, lesson, batch_size)
     at = schedule(len(data))
-    optimizer = SGD(network, weight_decay)
+    optimizer = torch.optim.SGD(network.parameters(), weight_decay=weight_decay, fused=True)
     for epoch in range(_resume(network, optimizer, lesson.checkpoints), epochs):
         network.train()
         summed = torch.zeros((), device=lesson.device)
@@ -238,12 +282,14 @@ def train(
     network.eval()
 
 
-def _save_checkpoint(network: nn.Module, optimizer: SGD, folder: Path | None, epochs_done: int) -> None:
+def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None, epochs_done: int) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"momentum.{name}": momentum for name, momentum in optimizer.momenta().items()}
+    for name, parameter in network.named_parameters():
+        if "momentum_buffer" in optimizer.state.get(parameter, {}):
+            tensors[f"momentum.{name}"] = optimizer.state[parameter]["momentum_buffer"]
     tensors = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     partial = folder / f"{CHECKPOINT}.{uuid.uuid4().hex}"
     save_file(tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors)})
@@ -258,7 +304,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _resume(network: nn.Module, optimizer: SGD, folder: Path | None) -> int:
+def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None) -> int:
     """Loads the checkpoint, where there is a sound one; returns how many epochs are done."""
     if folder is None or not (folder / CHECKPOINT).is_file():
         return 0
@@ -268,8 +314,11 @@ def _resume(network: nn.Module, optimizer: SGD, folder: Path | None) -> int:
         warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
         return 0
     network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
-    known = {name: f"momentum.{name}" for name, _ in network.named_parameters()}
-    optimizer.resume({name: tensors[key] for name, key in known.items() if key in tensors})
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            # In the parameter's memory format: torch's fused step on a CPU goes through both in memory's order.
+            momentum = torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = momentum
     return done
 
 
@@ -290,7 +339,21 @@ def _read_checkpoint(path: Path, network: nn.Module) -> tuple[dict[str, Tensor],
 def predict(
     network: nn.Module, images: Images, normalization: Normalization, device: str = "cpu", batch_size: int = 256
 ) -> NDArray[np.float32]:
-    """Logits ``float32 [N, classes]`` of a network in eval mode, always in fp32."""
+    """Logits of a network in eval mode, always in fp32.
+
+    Args:
+        network: From normalized images to logits.
+        images: ``uint8 [N, H, W, 3]``.
+        normalization: The dataset's mean and standard deviation.
+        device: Where the network is.
+        batch_size: Images at once.
+
+    Returns:
+        ``float32 [N, classes]``.
+
+    Raises:
+        ContractError: The network gives something else, or values that are not finite.
+    """
     pixels = tensor_of(images)
     outputs = []
     for part in pixels.split(batch_size):

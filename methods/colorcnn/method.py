@@ -130,7 +130,7 @@ class ColorCNN:
         """Trains a new network from the lesson's seed; ContractError for a lesson it cannot learn from."""
         from harness.learning import seeded
         from methods.colorcnn.network import ColorCNN as Network
-        from methods.colorcnn.training import teach
+        from methods.colorcnn.training import fit
 
         if not lesson.classifiers:
             raise ContractError("colorcnn learns from a frozen classifier, the lesson has none")
@@ -138,7 +138,7 @@ class ColorCNN:
             raise ContractError(f"colorcnn learns one color count at a time, the lesson has {list(lesson.colors)}")
         with seeded(lesson.seed, "colorcnn"):
             network = Network(self.backbone, self.width, lesson.colors[0], lesson.normalization)
-        teach(network, lesson, self.recipe(lesson))
+        fit(network, lesson, self.recipe(lesson))
         self._network = network
 
     def palettize(self, images: Images, colors: int) -> Palettized:

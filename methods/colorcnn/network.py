@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from harness.contracts import Images, Normalization, Palettized
 from harness.learning import freeze, normalize, tensor_of
@@ -18,9 +17,6 @@ from methods.colorcnn.unet import UNet
 
 _BACKBONES: dict[str, Callable[[int], nn.Module]] = {"unet": UNet, "dncnn": dncnn}
 _PIXELS_AT_A_TIME = 256 * 32 * 32
-_PIECES = 8
-"""The head takes the batch in pieces: its hidden layer is the largest map of all, and allocating it whole costs a
-CPU more than computing it."""
 
 
 class ColorCNN(nn.Module):
@@ -43,14 +39,7 @@ class ColorCNN(nn.Module):
         self.register_buffer("std", torch.tensor(normalization.std))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = torch.cat([self._color(piece) for piece in self.backbone(x).chunk(_PIECES)]).float()
-        return logits.permute(0, 2, 3, 1).softmax(dim=-1).permute(0, 3, 1, 2)  # dim=1 would leave channels-last memory
-
-    def _color(self, features: Tensor) -> Tensor:
-        """The head's logits; its hidden layer is computed again for the backward pass, in bf16, half as large, kept."""
-        if not torch.is_grad_enabled() or features.dtype == torch.bfloat16:
-            return self.head(features)
-        return checkpoint(self.head, features, use_reentrant=False, preserve_rng_state=False)
+        return self.head(self.backbone(x)).float().softmax(dim=1)
 
     @property
     def normalization(self) -> Normalization:
@@ -59,7 +48,20 @@ class ColorCNN(nn.Module):
 
 
 def restore(backbone: str, width: int, state: Mapping[str, Any]) -> ColorCNN:
-    """The frozen network of a ``state_dict``. KeyError or RuntimeError where names or shapes do not fit."""
+    """The frozen network of a ``state_dict``.
+
+    Args:
+        backbone: ``unet`` or ``dncnn``.
+        width: The backbone's channels at full resolution.
+        state: Tensors or arrays by their names in the network; the head's last weight tells how many colors there are.
+
+    Returns:
+        The network in eval mode, in channels-last memory on the CPU.
+
+    Raises:
+        KeyError: The state has no head.
+        RuntimeError: Names or shapes are those of another network.
+    """
     colors = len(state["head.2.weight"])
     network = ColorCNN(backbone, width, colors, Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     network.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
@@ -71,7 +73,14 @@ def restore(backbone: str, width: int, state: Mapping[str, Any]) -> ColorCNN:
 def palettize(network: ColorCNN, images: Images) -> Palettized:
     """The test-time pass, Eq. 3 and 4, with palettes rounded to 8 bits; Eq. 5 is ``Palettized.render``.
 
-    The network is in eval mode. Always fp32. As many images at once as have 2^18 pixels together, at least one.
+    Always fp32. As many images at once as have 2^18 pixels together, at least one.
+
+    Args:
+        network: In eval mode.
+        images: ``uint8 [N, H, W, 3]``.
+
+    Returns:
+        Indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``.
     """
     count, height, width, _ = images.shape
     indices = np.empty((count, height, width), np.uint8)

@@ -35,16 +35,34 @@ class Recipe:
 
 
 def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: float | Tensor) -> Tensor:
-    """x~ as the classifier sees it in training, from the normalized x ``[B, 3, H, W]`` and m(x).
+    """x~ as the classifier is given it in training.
 
-    Eq. 6 on the normalized x, its contrast taken over ``palette_norm`` (Section 6.1), Eq. 7, plus xi n (Section 4.3.3).
-    n: as from ``equations.draw_jitter``.
+    Eq. 6 on the normalized x, divided by ``palette_norm`` (Section 6.1), Eq. 7, plus xi n (Section 4.3.3).
+
+    Args:
+        x: Normalized images, ``float [B, 3, H, W]``.
+        m: Probability maps m(x), ``float [B, C, H, W]``.
+        palette_norm: What the palette's contrast is divided by.
+        xi: Weight of the color jitter.
+        n: The jitter, as from ``equations.draw_jitter``.
+
+    Returns:
+        Images ``float [B, 3, H, W]``.
     """
     return equations.jittered_image(equations.soft_palette(x, m) / palette_norm, m, xi * n)
 
 
-def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
-    """Trains the network in place against all of the lesson's classifiers at once (the mean of their losses)."""
+def fit(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
+    """Trains a network in place through all of the lesson's classifiers at once, by the mean of their losses.
+
+    Args:
+        network: A new network.
+        lesson: Images, labels, frozen classifiers, device and precision.
+        recipe: The training's parameters.
+
+    Raises:
+        FloatingPointError: The loss is no longer finite.
+    """
     classifiers = frozen_classifiers(lesson)
 
     def measure() -> Mapping[str, float]:
@@ -63,7 +81,14 @@ def teach(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
 
 
 def frozen_classifiers(lesson: Lesson) -> list[nn.Module]:
-    """The lesson's classifiers on its device, in the form that is cheapest to train through."""
+    """The lesson's classifiers on its device, frozen, folded and in channels-last memory.
+
+    Args:
+        lesson: Its training images are what folding is checked on.
+
+    Returns:
+        One network for each of the lesson's classifiers.
+    """
     probe = normalize(tensor_of(lesson.train.images[:2]).to(lesson.device), lesson.normalization)
     frozen = (freeze(classifier.to(lesson.device)) for classifier in lesson.classifiers)
     return [fold(classifier, probe).to(memory_format=torch.channels_last) for classifier in frozen]
@@ -72,22 +97,41 @@ def frozen_classifiers(lesson: Lesson) -> list[nn.Module]:
 def objective(
     network: ColorCNN, classifiers: Sequence[nn.Module], device: str, recipe: Recipe
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of Eq. 2 as a function of normalized images ``[B, 3, H, W]`` and labels ``[B]``."""
+    """The loss of Eq. 2.
+
+    Args:
+        network: What is trained.
+        classifiers: What it is trained through, from ``frozen_classifiers``.
+        device: ``cpu`` or ``cuda``.
+        recipe: Weights of the loss's terms, and how jitter is drawn.
+
+    Returns:
+        A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
+    """
     regularizer = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()
         n = equations.draw_jitter(recipe.jitter, images)
         with autocast(device, "fp32"):
-            seen = train_time_image(images, m, recipe.palette_norm, recipe.xi, n)
-        wrong = torch.stack([F.cross_entropy(classify(seen).float(), labels) for classify in classifiers]).mean()
-        return wrong + recipe.gamma * regularizer(m).mean()  # Eq. 2
+            quantized = train_time_image(images, m, recipe.palette_norm, recipe.xi, n)
+        losses = [F.cross_entropy(classifier(quantized).float(), labels) for classifier in classifiers]
+        return torch.stack(losses).mean() + recipe.gamma * regularizer(m).mean()  # Eq. 2
 
     return loss
 
 
 def decoded_accuracy(network: ColorCNN, lesson: Lesson, classifiers: list[nn.Module]) -> float:
-    """How many of the validation images the classifiers recognize after Eq. 3, 4, 5, decoded to 8 bits; their mean."""
+    """The classifiers' mean accuracy on the validation images after Eq. 3, 4 and 5, decoded to 8 bits.
+
+    Args:
+        network: In eval mode.
+        lesson: Whose validation images are not empty.
+        classifiers: From ``frozen_classifiers``.
+
+    Returns:
+        A fraction, 0 to 1.
+    """
     decoded = palettize(network, lesson.validation.images).render()
     hits = [
         predict(classifier, decoded, lesson.normalization, lesson.device).argmax(1) == lesson.validation.labels

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.colorcnn.convolving import Convolutions, convolve
-from methods.colorcnn.joining import convolve_joined
+Enlarge = Callable[[Tensor, Sequence[int], int], Tensor]
+"""(maps ``[B, K, h, w]``, height and width of the level above, that level from 0 at the top) -> ``[B, K, H, W]``."""
 
 
-def double_convolution(inputs: int, outputs: int) -> Convolutions:
-    """Twice 3x3 convolution, batch normalization, ReLU."""
+def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """Twice 3x3 convolution, batch normalization, ReLU.
+
+    Args:
+        inputs: Channels of the maps it is given.
+        outputs: Channels of both convolutions.
+
+    Returns:
+        The layers, ``[B, inputs, H, W]`` -> ``[B, outputs, H, W]``.
+    """
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers += [
@@ -20,7 +30,12 @@ def double_convolution(inputs: int, outputs: int) -> Convolutions:
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         ]
-    return Convolutions(layers)
+    return nn.Sequential(*layers)
+
+
+def enlarge_bilinearly(maps: Tensor, size: Sequence[int], _level: int) -> Tensor:
+    """Bilinear interpolation with aligned corners, what a U-Net does with a whole image."""
+    return F.interpolate(maps, tuple(size), mode="bilinear", align_corners=True)
 
 
 class UNet(nn.Module):
@@ -39,19 +54,12 @@ class UNet(nn.Module):
             double_convolution(2 * widths[level], widths[max(level - 1, 0)]) for level in (3, 2, 1, 0)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, enlarge: Enlarge = enlarge_bilinearly) -> Tensor:
         skips = [self.top(x)]
-        for stack in self.down:
-            skips.append(stack(skips[-1], first=_convolve_halved))
+        for convolve in self.down:
+            skips.append(convolve(F.max_pool2d(skips[-1], 2, ceil_mode=True)))
         features = skips.pop()
-        for stack in self.up:
-            features = stack(skips.pop(), features, first=convolve_joined)
+        for level, convolve in zip((3, 2, 1, 0), self.up, strict=True):
+            size = skips[level].shape[2:]
+            features = convolve(torch.cat((skips.pop(), enlarge(features, size, level)), dim=1))
         return features
-
-
-def _convolve_halved(convolution: nn.Conv2d, maps: Tensor) -> Tensor:
-    return convolve(convolution, _halve, maps)
-
-
-def _halve(maps: Tensor, **_: bool) -> Tensor:
-    return F.max_pool2d(maps, 2, ceil_mode=True)

@@ -1,4 +1,4 @@
-"""What a job's process does with memory that it frees."""
+"""Whether a job's process keeps the memory that it frees."""
 
 import subprocess
 import sys

@@ -234,35 +234,7 @@ def test_steps_follow_the_schedule_and_sgd():
         torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
-def test_sgd_steps_as_torchs_own_to_the_bit_and_clones_no_gradient(memory_format):
-    def given():
-        torch.manual_seed(0)
-        layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 4, (1, 3)), nn.Conv2d(4, 2, 1))
-        return layers.to(memory_format=memory_format)
-
-    net, other = given(), given()
-    ours = learning.SGD(net, 1e-3)
-    torchs = torch.optim.SGD(other.parameters(), lr=0.0, weight_decay=1e-3, fused=True)
-    images = torch.randn(4, 3, 8, 8).contiguous(memory_format=memory_format)
-    for rate, momentum in ((0.1, 0.9), (0.05, 0.8), (0.2, 0.9)):
-        for network, optimizer in ((net, ours), (other, torchs)):
-            optimizer.param_groups[0].update(lr=rate, momentum=momentum)
-            optimizer.zero_grad()
-            network(images).square().mean().backward()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
-            ours.step()
-        torchs.step()
-        assert "aten::clone" not in {event.key for event in profiled.key_averages()}
-        for one, another in zip(net.parameters(), other.parameters(), strict=True):
-            assert torch.equal(one, another)
-    ours.zero_grad()
-    assert all(parameter.grad is None for parameter in net.parameters())
-    for name, parameter in other.named_parameters():
-        assert torch.equal(ours.momenta()[name], torchs.state[parameter]["momentum_buffer"])
-
-
-def test_the_metrics_of_an_epoch_are_told():
+def test_the_callback_is_given_the_metrics_of_an_epoch():
     told = []
     net = network()
     losses = []

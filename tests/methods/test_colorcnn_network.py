@@ -48,6 +48,43 @@ def test_dncnn_has_17_layers_of_64_channels():
     assert count(backbone) == weights + 2 * 64 + 15 * 2 * 64
 
 
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def double_convolution(name):
+    """State names of convolution 0, normalization 1, ReLU 2, convolution 3, normalization 4, ReLU 5."""
+    return [f"{name}.{n}" for c in (0, 3) for n in (f"{c}.weight", *(f"{c + 1}.{part}" for part in NORM))]
+
+
+STATE_NAMES = {
+    "unet": [
+        name
+        for stack in ("top", *(f"down.{n}" for n in range(4)), *(f"up.{n}" for n in range(4)))
+        for name in double_convolution(stack)
+    ],
+    "dncnn": [
+        "0.weight",
+        "0.bias",
+        *(f"{n}.{part}" for c in range(2, 47, 3) for n, parts in ((c, ["weight"]), (c + 1, NORM)) for part in parts),
+        "47.weight",
+        "47.bias",
+    ],
+}
+
+
+@pytest.mark.parametrize("backbone", ["unet", "dncnn"])
+def test_names_in_the_state_stay_so_that_stored_quantizers_load(backbone):
+    names = [f"backbone.{name}" for name in STATE_NAMES[backbone]]
+    assert list(network(backbone).state_dict()) == [
+        "mean",
+        "std",
+        *names,
+        "head.0.weight",
+        "head.0.bias",
+        "head.2.weight",
+    ]
+
+
 @pytest.mark.parametrize("width", [4, 64])
 def test_the_head_follows_the_width_and_has_no_last_bias(width):
     head = ColorCNN("unet", width, 6, IMAGENET_NORMALIZATION).head
@@ -62,29 +99,52 @@ def test_any_side_gives_a_probability_map_of_that_size(backbone, height, width):
     torch.testing.assert_close(m.sum(dim=1), torch.ones(2, height, width))
 
 
-@pytest.mark.parametrize("backbone", ["unet", "dncnn"])
-def test_training_keeps_neither_the_hidden_layer_nor_anything_else_of_its_size(backbone):
-    made = network(backbone, colors=3).train().requires_grad_()
-    x = torch.randn(8, 3, 16, 16).to(memory_format=torch.channels_last)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
-        m = made(x)
-    hidden = made.head[0].out_channels
-    assert kept
-    assert not [shape for shape in kept if len(shape) == 4 and shape[1] == hidden and shape[2:] == x.shape[2:]]
-    assert m.is_contiguous(memory_format=torch.channels_last)
+def halved(maps):
+    """The largest of each 2x2 pixels, of fewer at an odd side's end."""
+    height, width = ((side + 1) // 2 for side in maps.shape[1:])
+    tiles = [
+        [maps[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(1, 2)) for j in range(width)] for i in range(height)
+    ]
+    return np.array(tiles).transpose(2, 0, 1)
 
 
-def test_gradients_are_those_of_the_plain_network():
-    made = network(colors=3).double().train().requires_grad_()
-    x = torch.randn(11, 3, 16, 16, dtype=torch.float64)
-    weights = torch.randn(11, 3, 16, 16, dtype=torch.float64)
-    made(x).float().mul(weights).sum().backward()
-    found = [parameter.grad.clone() for parameter in made.parameters()]
-    made.zero_grad()
-    made.head(made.backbone(x)).softmax(dim=1).mul(weights).sum().backward()
-    for parameter, gradient in zip(made.parameters(), found, strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-5)
+def enlarged(maps, height, width):
+    """Linear interpolation down each column, then along each row; first and last pixels stay where they are."""
+    for axis, length in ((1, height), (2, width)):
+        places = np.linspace(0, maps.shape[axis] - 1, length)
+        maps = np.apply_along_axis(lambda line, at=places: np.interp(at, np.arange(len(line)), line), axis, maps)
+    return maps
+
+
+def convolved_twice(state, name, maps):
+    """3x3 convolution, normalization by stored statistics and ReLU, twice."""
+    for layer in (0, 3):
+        weight = state[f"{name}.{layer}.weight"]
+        scale, shift, mean, variance = (state[f"{name}.{layer + 1}.{part}"][:, None, None] for part in NORM[:4])
+        height, width = maps.shape[1:]
+        padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
+        maps = sum(
+            np.einsum("nk,khw->nhw", weight[:, :, i, j], padded[:, i : i + height, j : j + width])
+            for i in range(3)
+            for j in range(3)
+        )
+        maps = np.maximum(0, (maps - mean) / np.sqrt(variance + 1e-5) * scale + shift)
+    return maps
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (19, 6), (1, 33)])
+def test_the_unet_halves_enlarges_and_joins_maps_of_any_side(height, width):
+    backbone = network(width=2).backbone
+    x = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    state = {name: tensor.double().numpy() for name, tensor in backbone.state_dict().items()}
+    levels = [convolved_twice(state, "top", x[0].double().numpy())]
+    for n in range(4):
+        levels.append(convolved_twice(state, f"down.{n}", halved(levels[-1])))
+    maps = levels.pop()
+    for n in range(4):
+        skip = levels.pop()
+        maps = convolved_twice(state, f"up.{n}", np.concatenate((skip, enlarged(maps, *skip.shape[1:]))))
+    np.testing.assert_allclose(backbone(x)[0].numpy(), maps, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [32, 33])

@@ -39,12 +39,12 @@ def test_spans_cover_a_side_once(length):
     assert [found[0].start, found[-1].stop] == [0, length]
     assert all(one.stop == other.start for one, other in itertools.pairwise(found))
     for span in found:
-        assert span.start % tiling.GRID == span.seen_from % tiling.GRID == 0
+        assert span.start % tiling.GRID == span.input_start % tiling.GRID == 0
         assert span.start < span.stop
-        assert span.seen_to - span.seen_from <= tiling.SIDE
-        assert span.seen_from in (0, span.start - tiling.MARGIN)
-        assert span.seen_to in (length, span.stop + tiling.MARGIN)
-        assert range(length)[span.seen][span.asked_of_seen] == range(length)[span.asked]
+        assert span.input_stop - span.input_start <= tiling.SIDE
+        assert span.input_start in (0, span.start - tiling.MARGIN)
+        assert span.input_stop in (length, span.stop + tiling.MARGIN)
+        assert range(length)[span.input][span.part_of_input] == range(length)[span.part]
 
 
 @pytest.mark.parametrize(
