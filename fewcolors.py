@@ -29,7 +29,7 @@ from harness.contracts import (
     Results,
     Split,
 )
-from harness.registry import classifier, codec, dataset, quantizer, report
+from harness.registry import classifier, codec, dataset, metric, quantizer, report
 
 if TYPE_CHECKING:
     from harness import encoding, learning
@@ -61,6 +61,7 @@ __all__ = [
     "dataset",
     "encoding",
     "learning",
+    "metric",
     "quantizer",
     "report",
 ]

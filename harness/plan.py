@@ -16,7 +16,7 @@ from harness.spec.schema import Resources, Stage
 
 T = TypeVar("T")
 
-VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 2, "quantizers": 1, "applied": 2, "cells": 3}
+VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 2, "quantizers": 1, "applied": 3, "cells": 4}
 """Raise one when a change of the engine changes what the artifacts of that stage hold."""
 
 HOUR = 3600.0
@@ -31,11 +31,21 @@ LEARNED_APPLIED_GPUS = 0.25
 
 
 @dataclass(frozen=True)
+class JobMetric:
+    """A metric that a job measures with. column: its name in tables."""
+
+    column: str
+    plugin: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Job:
     """One thing to do, as plain data that a worker can be sent.
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
     a dataset's are kept at most. held_out: the share of them, and the seed, that takes the place of the test images.
+    metrics: what the reduced images are measured with.
     """
 
     stage: Stage
@@ -50,6 +60,7 @@ class Job:
     precision: Precision = "fp32"
     train_images: int | None = None
     held_out: tuple[float, int] | None = None
+    metrics: tuple[JobMetric, ...] = ()
 
 
 def make_job(
@@ -65,9 +76,10 @@ def make_job(
     precision: Precision = "fp32",
     train_images: int | None = None,
     held_out: tuple[float, int] | None = None,
+    metrics: tuple[JobMetric, ...] = (),
     **more: Any,
 ) -> Job:
-    """A job under the hash of everything that changes its artifact. more: what else does."""
+    """A job under the hash of everything that changes its artifact. more: what else does (``metrics`` say it there)."""
     meaning = {
         "stage": stage,
         "version": VERSIONS[stage],
@@ -95,6 +107,7 @@ def make_job(
         precision=precision,
         train_images=train_images,
         held_out=held_out,
+        metrics=metrics,
     )
 
 
@@ -182,8 +195,16 @@ class PlanBuilder:
             levels = method.levels if method.plugin.joint_colors else (level,)
             together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
             inputs["quantizer"] = self.quantizer(method, levels, seed, data, network, together)
+        metrics = sorted(self.spec.metrics, key=lambda metric: metric.short)
         applied = self._job(
-            "applied", method, where, inputs, levels=(level,), encoding=source_digest("harness.encoding")
+            "applied",
+            method,
+            where,
+            inputs,
+            levels=(level,),
+            metrics=tuple(JobMetric(metric.short, metric.name, metric.params) for metric in metrics),
+            measured=[self._identity(metric) for metric in metrics],
+            encoding=source_digest("harness.encoding"),
         )
         judged = self._job(
             "cells",
@@ -217,6 +238,7 @@ class PlanBuilder:
         seed: int | None = None,
         levels: tuple[Level, ...] = (),
         precision: Precision = "fp32",
+        metrics: tuple[JobMetric, ...] = (),
         **more: Any,
     ) -> Job:
         job = make_job(
@@ -229,9 +251,21 @@ class PlanBuilder:
             seed=seed,
             levels=levels,
             precision=precision,
+            metrics=metrics,
             **more,
         )
         return self.jobs.setdefault(job.key, job)
+
+    def _identity(self, metric: Choice) -> dict[str, Any]:
+        """Everything that changes a metric's column."""
+        params = {name: value for name, value in metric.params.items() if name not in metric.plugin.fingerprinted}
+        return {
+            "column": metric.short,
+            "plugin": metric.name,
+            "source": metric.plugin.source_digest,
+            "params": params,
+            "fingerprint": self._fingerprint(metric),
+        }
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""

@@ -90,6 +90,9 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
             check_inputs(choice)
+    if any(plan.jobs[key].metrics for key in todo.pending):
+        for choice in spec.metrics:
+            check_inputs(choice)
     return Request(spec, plan, store, registry, sources, todo)
 
 

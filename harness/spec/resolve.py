@@ -55,6 +55,7 @@ class Spec:
     baseline: str | None
     recognized: float
     precision: Precision
+    metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
     resources: Mapping[Stage, Resources]
     search: SearchSettings
@@ -92,6 +93,7 @@ class Spec:
             "baseline": self.baseline,
             "recognized": self.recognized,
             "precision": self.precision,
+            "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
             **search,
@@ -129,6 +131,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         baseline=file.baseline,
         recognized=file.recognized,
         precision=file.precision,
+        metrics=_merge([c for _, c in _choices("metric", "metrics", file.metrics, registry, scale)]),
         reports=tuple(registry.get("report", name, f"reports[{i}]") for i, name in enumerate(file.reports)),
         resources=file.resources,
         search=settings,

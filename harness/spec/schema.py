@@ -14,6 +14,8 @@ from harness.contracts import BadInput, Precision, check_share
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
+DEFAULT_METRICS = ("mse", "ssim")
+"""The cheap ones: CIEDE2000 costs some four times as much as SSIM."""
 
 
 def _listed(value: object) -> object:
@@ -117,6 +119,7 @@ class SpecFile(_Model):
     seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] | None = None
     baseline: str | None = None
     recognized: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.9
+    metrics: list[AnEntry] = [Entry(name=name) for name in DEFAULT_METRICS]
     precision: Precision = "fp32"
     reports: Annotated[list[str], pydantic.Field(min_length=1)] = ["tables", "html"]
     resources: dict[Stage, Resources] = {}

@@ -17,7 +17,7 @@ from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesso
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
-from harness.work.applying import apply_method, palettize_all
+from harness.work.applying import apply_method, chunks, palettize_all
 from harness.work.artifacts import (
     ABOUT,
     GALLERY,
@@ -25,7 +25,7 @@ from harness.work.artifacts import (
     STATE,
     load_classifier,
     load_dataset,
-    load_decoded,
+    open_decoded,
     read_about,
     read_state,
     stored_network,
@@ -160,9 +160,9 @@ def validation_accuracy(job: Job, context: Context) -> float:
     method.load(read_state(context.store, job.key), context.device)
     (level,) = job.levels
     assert level is not None
-    decoded = palettize_all(method, data.test.images, level).render()
-    predicted = predict(network, decoded, data.normalization, context.device).argmax(axis=1)
-    return float((predicted == data.test.labels).mean())
+    reduced = (palettize_all(method, chunk, level).render() for chunk in chunks(data.test.images))
+    logits = [predict(network, decoded, data.normalization, context.device) for decoded in reduced]
+    return float((np.concatenate(logits).argmax(axis=1) == data.test.labels).mean())
 
 
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -173,12 +173,21 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         stage, key = job.inputs["quantizer"]
         method.load(read_state(context.store, key), context.device)
         fitted = read_about(context.store, stage, key)
-    apply_method(method, images, job.levels[0], folder)
+    metrics = {
+        metric.column: context.registry.get("metric", metric.plugin, job.name).make(metric.params, job.name)
+        for metric in job.metrics
+    }
+    apply_method(method, images, job.levels[0], folder, metrics)
     shown = explain_method(method, np.array(images[_gallery_images(len(images))]), job.levels[0])
     for name, pictures in shown.items():
         np.save(folder / f"{EXPLAINED}{name}.npy", pictures)
     devices = environment.devices(context.device) | fitted["devices"]
-    return {"shape": images.shape, "earlier_seconds": fitted["seconds"], "devices": devices}
+    return {
+        "shape": images.shape,
+        "metrics": list(metrics),
+        "earlier_seconds": fitted["seconds"],
+        "devices": devices,
+    }
 
 
 def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -189,11 +198,11 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     store, device = context.store, context.device
     data = load_dataset(store, job.inputs["dataset"][1])
     applied, classifier = job.inputs["applied"][1], job.inputs["classifier"][1]
-    decoded = load_decoded(store, applied, context.registry)
+    decoded = open_decoded(store, applied, context.registry)
     network = load_classifier(store, classifier, context.registry, len(data.classes), device)
-    logits = predict(network, decoded, data.normalization, device)
+    logits = np.concatenate([predict(network, chunk, data.normalization, device) for chunk in decoded.chunks()])
     probabilities = softmax(logits.astype(np.float64), axis=1)
-    rows, labels, predicted = np.arange(len(decoded)), data.test.labels, logits.argmax(axis=1)
+    rows, labels, predicted = np.arange(len(logits)), data.test.labels, logits.argmax(axis=1)
     records = {
         "image": rows,
         "group": data.test.groups,
@@ -207,19 +216,18 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     devices = environment.devices(device) | reduced["devices"] | trained["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     untouched = {"original_predicted": np.load(store.path("classifiers", classifier) / PREDICTED)}
-    parts = [pd.DataFrame(records), measures, pd.DataFrame(untouched)]
+    further = measures[reduced["metrics"]]
+    parts = [pd.DataFrame(records), measures.drop(columns=further.columns), pd.DataFrame(untouched), further]
     pd.concat(parts, axis=1).to_parquet(folder / "records.parquet", index=False)
     numbers = _gallery_images(len(rows))
-    seen, original_p_true = explain_classifier(
-        network, data.test, numbers, decoded[numbers], data.normalization, device
-    )
-    write_pictures(
-        folder / GALLERY, numbers, data.test.images[numbers], decoded[numbers], seen | _explained(store, applied)
-    )
+    shown = decoded.take(numbers)
+    seen, original_p_true = explain_classifier(network, data.test, numbers, shown, data.normalization, device)
+    write_pictures(folder / GALLERY, numbers, data.test.images[numbers], shown, seen | _explained(store, applied))
     return {
         "accuracy": float((predicted == labels).mean()),
         "original_accuracy": trained["original_accuracy"],
         "pixels": int(np.prod(decoded.shape[1:3])),
+        "metrics": reduced["metrics"],
         "classes": data.classes,
         "device": "+".join(sorted(devices)),
         "devices": devices,
