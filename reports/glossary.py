@@ -27,10 +27,19 @@ CELLS = (
     ),
     (
         "psnr",
-        "peak signal-to-noise ratio in dB, computed image by image and averaged over the images that lost anything; "
-        "infinite where none did",
+        "peak signal-to-noise ratio in dB of the mean squared error over all images: 10 log10(255² / mse); infinite "
+        "where no image lost anything",
     ),
     ("seconds, key", "time spent fitting, reducing and judging, and the content key of the stored cell"),
+    ("mse", "mean squared error of 8-bit values over pixels, channels and images; lower is better"),
+    (
+        "psnr_image_mean, lossless_share",
+        "PSNR in dB of each image, averaged over those that lost anything, and the share of those that lost nothing; "
+        "the former can fall when every image gets better",
+    ),
+    ("ssim", "structural similarity (Wang et al. 2004), 7 x 7 windows, mean over channels and images; 1 where equal"),
+    ("ciede2000", "CIEDE2000 color difference, mean over pixels and images; about 1 can just be seen, 0 where equal"),
+    ("further columns", "the other metrics of the spec, mean over images; a metric not measured stays empty"),
 )
 
 TESTS = (

@@ -17,8 +17,18 @@ MEASURED = (
     "bpp_nominal",
     "paper_bytes_per_pixel",
     "psnr",
+    "ssim",
+    "ciede2000",
 )
 """Columns of ``cells.csv`` that a point averages over its seeds."""
+
+
+FIDELITY = (
+    ("psnr", "PSNR", "dB", 1),
+    ("ssim", "SSIM", "mean", 3),
+    ("ciede2000", "CIEDE2000", "mean ΔE", 2),
+)
+"""How near images stayed to the originals: column, its heading, its unit, decimals."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +133,8 @@ class Task:
     @property
     def name(self) -> str:
         return task_name(self.dataset, self.classifier)
+
+    @property
+    def fidelity(self) -> tuple[tuple[str, str, str, int], ...]:
+        """Of ``FIDELITY`` what was measured anywhere in this task."""
+        return tuple(row for row in FIDELITY if any(not math.isnan(point.mean(row[0])) for point in self.points))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness import environment
-from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesson
+from harness.contracts import ContractError, DatasetArrays, EpochCallback, Images, Lesson
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 GALLERY_IMAGES = 8
 """How many fixed test images are kept as pictures."""
+PIXELS_JUDGED = 1 << 19
+"""At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
 HISTORY = "history.json"
 PREDICTED = "predicted.npy"
@@ -149,8 +152,6 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
 
 def validation_accuracy(job: Job, context: Context) -> float:
     """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
-    from harness.learning import predict
-
     environment.set_torch_up(_threads(job))
     data = load_dataset(context.store, job.inputs["dataset"][1])
     network = load_classifier(
@@ -161,8 +162,17 @@ def validation_accuracy(job: Job, context: Context) -> float:
     (level,) = job.levels
     assert level is not None
     reduced = (palettize_all(method, chunk, level).render() for chunk in chunks(data.test.images))
-    logits = [predict(network, decoded, data.normalization, context.device) for decoded in reduced]
-    return float((np.concatenate(logits).argmax(axis=1) == data.test.labels).mean())
+    predicted = _logits(network, reduced, data, context.device).argmax(axis=1)
+    return float((predicted == data.test.labels).mean())
+
+
+def _logits(network: torch.nn.Module, parts: Iterable[Images], data: DatasetArrays, device: str) -> NDArray[np.float32]:
+    """Of all images, which come a chunk at a time: ``float32 [N, classes]``."""
+    from harness.learning import predict
+
+    height, width = data.test.images.shape[1:3]
+    at_once = max(1, min(256, PIXELS_JUDGED // (height * width)))
+    return np.concatenate([predict(network, part, data.normalization, device, at_once) for part in parts])
 
 
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -193,14 +203,12 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
 def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     from scipy.special import softmax
 
-    from harness.learning import predict
-
     store, device = context.store, context.device
     data = load_dataset(store, job.inputs["dataset"][1])
     applied, classifier = job.inputs["applied"][1], job.inputs["classifier"][1]
     decoded = open_decoded(store, applied, context.registry)
     network = load_classifier(store, classifier, context.registry, len(data.classes), device)
-    logits = np.concatenate([predict(network, chunk, data.normalization, device) for chunk in decoded.chunks()])
+    logits = _logits(network, decoded.chunks(), data, device)
     probabilities = softmax(logits.astype(np.float64), axis=1)
     rows, labels, predicted = np.arange(len(logits)), data.test.labels, logits.argmax(axis=1)
     records = {
