@@ -24,10 +24,11 @@ DEFAULT_NEEDS: Mapping[Stage, Needs] = {
     "datasets": Needs(cpus=1, gpus=0.0, seconds=6 * HOUR),
     "classifiers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
     "quantizers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
-    "applied": Needs(cpus=1, gpus=0.0, seconds=1 * HOUR),
-    "cells": Needs(cpus=1, gpus=0.25, seconds=1 * HOUR),
+    "applied": Needs(cpus=1, gpus=0.0, memory=800_000_000, seconds=1 * HOUR),
+    "cells": Needs(cpus=1, gpus=0.25, memory=1_400_000_000, seconds=1 * HOUR),
 }
-LEARNED_APPLIED_GPUS = 0.25
+"""Memory as measured on a CPU (docs/spec.md); a training's depends on its data, so it states none unless asked to."""
+LEARNED_APPLIED_GPUS, LEARNED_APPLIED_MEMORY = 0.25, 1_400_000_000
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ class PlanBuilder:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""
         usual = DEFAULT_NEEDS[stage]
         if stage == "applied" and learned_input:
-            usual = replace(usual, gpus=LEARNED_APPLIED_GPUS)
+            usual = replace(usual, gpus=LEARNED_APPLIED_GPUS, memory=LEARNED_APPLIED_MEMORY)
         own = choice.plugin.needs
         if stage == "cells" or (stage == "applied" and choice.plugin.learns):
             own = Needs(memory=own.memory)

@@ -17,7 +17,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import reports
-from harness.contracts import ContractError, Results
+from harness.contracts import TAKEN_COLUMNS, ContractError, Results
 from harness.registry import Registry
 from reports import plugins, significance, tables
 from reports.records import Records
@@ -69,11 +69,43 @@ def test_a_cell_is_the_mean_of_its_records(bench: Bench, tmp_path: Path) -> None
         "bpp_entropy": 300 / pixels,
         "bpp_nominal": 3,
         "paper_bytes_per_pixel": sum(150 + i for i in range(5)) / 5 / pixels,
-        "psnr": 25.0,
+        "psnr": 10 * math.log10(255**2 / (sum(255**2 / 10 ** (dB / 10) for dB in (10, 20, 30, 40)) / 5)),
         "seconds": 1.5,
+        "psnr_image_mean": 25.0,
+        "lossless_share": 0.2,
     }
     assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-7)
     assert row["params"] == '{"a": [2], "b": 1}'
+
+
+def test_metrics_are_means_over_images_in_columns_of_their_own(bench: Bench, tmp_path: Path) -> None:
+    frame = bench.frame([1, 0, 1]).assign(mse=[1.0, 2.0, 6.0], ssim=[0.5, 1.0, 0.0], zest=[4.0, 4.0, 7.0])
+    plain = bench.cell(bench.frame([1, 0, 1]), "median-cut", 2)
+    notes = {**plain.notes, "metrics": ["mse", "ssim", "zest"]}
+    results = bench.results([plain, bench.cell(frame, "octree", 2, notes=notes)])
+    cells, _ = written(results, tmp_path / "report")
+    assert list(cells.columns) == [*tables.CELL_COLUMNS, "zest"]
+    assert cells.loc[1, ["mse", "ssim", "zest"]].tolist() == [3.0, 0.5, 5.0]
+    assert cells.loc[0, ["mse", "ssim", "ciede2000", "zest"]].isna().all()
+
+
+def test_every_column_but_a_metrics_is_taken() -> None:
+    metrics = {"mse", "ssim", "ciede2000"}
+    assert set(tables.CELL_COLUMNS) - metrics <= TAKEN_COLUMNS
+    assert not metrics & TAKEN_COLUMNS
+
+
+def test_psnr_rises_when_every_image_gets_better() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        before = rng.uniform(0.01, 5000, 6)
+        after = before * rng.uniform(0, 0.99, 6) * (rng.random(6) > 0.3)
+        with np.errstate(divide="ignore"):
+            worse, better = (tables.mean_psnr(pd.Series(10 * np.log10(255**2 / mse))) for mse in (before, after))
+        assert better > worse
+        assert worse == pytest.approx(10 * math.log10(255**2 / before.mean()), rel=1e-12)
+    assert math.isnan(tables.mean_psnr(pd.Series([10.0, math.nan])))
+    assert math.isnan(tables.mean_psnr(pd.Series([], dtype=float)))
 
 
 def test_what_a_codec_has_not_stays_empty(bench: Bench, tmp_path: Path) -> None:
