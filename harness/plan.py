@@ -31,6 +31,14 @@ DEFAULT_NEEDS: Mapping[Stage, Needs] = {
 LEARNED_APPLIED_GPUS, LEARNED_APPLIED_MEMORY = 0.25, 1_400_000_000
 
 
+def usual_needs(stage: Stage, learned_input: bool) -> Needs:
+    """What a job of a stage occupies where neither spec nor plugin says so. learned_input: it rests on a quantizer."""
+    usual = DEFAULT_NEEDS[stage]
+    if stage == "applied" and learned_input:
+        return replace(usual, gpus=LEARNED_APPLIED_GPUS, memory=LEARNED_APPLIED_MEMORY)
+    return usual
+
+
 @dataclass(frozen=True)
 class JobMetric:
     """A metric that a job measures with. column: its name in tables."""
@@ -270,9 +278,7 @@ class PlanBuilder:
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""
-        usual = DEFAULT_NEEDS[stage]
-        if stage == "applied" and learned_input:
-            usual = replace(usual, gpus=LEARNED_APPLIED_GPUS, memory=LEARNED_APPLIED_MEMORY)
+        usual = usual_needs(stage, learned_input)
         own = choice.plugin.needs
         if stage == "cells" or (stage == "applied" and choice.plugin.learns):
             own = Needs(memory=own.memory)

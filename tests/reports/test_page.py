@@ -254,6 +254,25 @@ def test_a_run_without_cells_still_has_a_page(bench: Bench) -> None:
     assert "there is nothing to tell" in page.text
 
 
+@pytest.mark.parametrize("metrics", [[], ["ssim"], ["ssim", "ciede2000", "other"]])
+def test_the_table_of_cells_shows_what_was_measured_and_no_empty_column(bench: Bench, metrics: list[str]) -> None:
+    values = {"ssim": 0.8125, "ciede2000": 7.25, "other": 3.0}
+    frame = bench.frame([1, 0, 1]).assign(**{name: values[name] for name in metrics})
+    plain = bench.cell(bench.frame([1, 0, 1]), "median-cut", 2)
+    measured = bench.cell(frame, "octree", 2, notes={**plain.notes, "metrics": metrics})
+    failed = bench.cell(None, "otsu", 2, error="broken")
+    text = render(bench.results([plain, measured, failed]))
+    table = text[text.index('<table class="cells">') :].partition("</table>")[0]
+    shown = [name for name in ("SSIM", "CIEDE2000") if f">{name}<" in table]
+    assert shown == [name.upper() for name in metrics if name != "other"]
+    for row in re.findall(r"<tr>(.*?)</tr>", table.partition("</thead>")[2], re.S):
+        spans = [
+            int(span or 1) for span in re.findall(r"<t[hd](?:(?! colspan)[^>])*(?: colspan=\"(\d+)\")?[^>]*>", row)
+        ]
+        assert sum(spans) == 12 + len(shown)
+    assert ("0.812" in table, "7.25" in table) == ("ssim" in metrics, "ciede2000" in metrics)
+
+
 def test_mixed_devices_are_marked(bench: Bench) -> None:
     notes = {"pixels": 256, "original_accuracy": 0.9, "seconds": 1.0, "device": "cuda"}
     cells = [
