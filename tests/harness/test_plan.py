@@ -112,7 +112,7 @@ def test_the_source_of_a_plugin_is_in_its_keys_and_in_no_other(tmp_path):
         content = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "colors": 2}
         return make_plan(resolve(content | {"methods": ["mine", "median-cut"]}, registry))
 
-    before, same, after = plan(PLUGIN), plan(PLUGIN), plan(PLUGIN + "# changed\n")
+    before, same, after = plan(PLUGIN), plan(PLUGIN), plan(PLUGIN.replace("...", "return 1"))
     assert keys(before) == keys(same)
     changed = {(job.stage, job.name.partition(" ")[0]) for k, job in before.jobs.items() if k not in after.jobs}
     assert changed == {("applied", "mine"), ("cells", "mine")}
@@ -275,7 +275,7 @@ def test_a_metrics_source_and_its_files_are_in_the_keys_of_what_is_measured(tmp_
 
     first = plan()
     assert keys(first) == keys(plan(place="there")), "only where the file lies has changed"
-    for other in (plan(METRIC + "# changed\n"), plan(content="2")):
+    for other in (plan(METRIC.replace("): ...", "): return 1")), plan(content="2")):
         assert {first.jobs[key].stage for key in keys(first) - keys(other)} == {"applied", "cells"}
     with pytest.raises(BadInput, match=r"^metrics\[0\]: 'mine' cannot be read: "):
         plan(place="nowhere", content=None)
