@@ -18,7 +18,7 @@ Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
 DEFAULT_METRICS = ("mse", "ssim")
-"""The cheap ones: CIEDE2000 costs some four times as much as SSIM."""
+"""The cheap ones: CIEDE2000 takes two to three times as long as SSIM."""
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
