@@ -35,7 +35,7 @@ from harness.contracts import (
     Results,
     Split,
 )
-from harness.registry import classifier, codec, dataset, quantizer, report
+from harness.registry import classifier, codec, dataset, metric, quantizer, report
 
 if TYPE_CHECKING:
     from harness import encoding, learning
@@ -64,8 +64,8 @@ __all__ = [
     "CIFAR10_NORMALIZATION", "IMAGENET_NORMALIZATION", "VALIDATION_ACCURACY", "Augmentation", "BadInput", "Cell",
     "CellImages", "Coded", "ContractError", "DatasetArrays", "Images", "Lesson", "MethodHooks", "Needs",
     "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan", "Split", "__version__",
-    "classifier", "codec", "dataset", "encode", "encoding", "learning", "load", "load_exported", "plan", "quantize",
-    "quantizer", "report", "run",
+    "classifier", "codec", "dataset", "encode", "encoding", "learning", "load", "load_exported", "metric", "plan",
+    "quantize", "quantizer", "report", "run",
 ]
 # fmt: on
 

@@ -17,7 +17,7 @@ from harness.registry import Registry
 from harness.sources import Source, import_source
 
 BUILT_IN = ("methods", "tasks", "reports")
-ENTRY_POINT_GROUPS = ("fewcolors.methods", "fewcolors.tasks", "fewcolors.reports")
+ENTRY_POINT_GROUPS = ("fewcolors.methods", "fewcolors.tasks", "fewcolors.metrics", "fewcolors.reports")
 
 
 def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Registry:
@@ -45,7 +45,7 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
         if not count:
             raise BadInput(
                 f"--plugin {source.path} holds no plugin: "
-                "mark a class with @quantizer, @codec, @dataset or @classifier."
+                "mark a class with @quantizer, @codec, @dataset, @classifier, @metric or @report."
             )
     return registry
 

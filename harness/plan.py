@@ -19,7 +19,7 @@ from harness.spec.schema import Resources, Stage
 
 T = TypeVar("T")
 
-VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 1, "quantizers": 1, "applied": 2, "cells": 2}
+VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 2, "quantizers": 1, "applied": 3, "cells": 4}
 """Raise one when a change of the engine changes what the artifacts of that stage hold."""
 
 CALLED: Mapping[Stage, tuple[str, ...]] = {
@@ -31,6 +31,9 @@ CALLED: Mapping[Stage, tuple[str, ...]] = {
 }
 """The methods of its plugin that a job calls: what these use is in its key, the rest of the plugin is not."""
 
+MEASURING = ("measure",)
+"""The same of a metric."""
+
 _WARNED: WeakSet[Plugin] = WeakSet()
 """Plugins of which a warning was given: a search plans twice."""
 
@@ -39,10 +42,28 @@ DEFAULT_NEEDS: Mapping[Stage, Needs] = {
     "datasets": Needs(cpus=1, gpus=0.0, seconds=6 * HOUR),
     "classifiers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
     "quantizers": Needs(cpus=1, gpus=0.5, seconds=48 * HOUR),
-    "applied": Needs(cpus=1, gpus=0.0, seconds=1 * HOUR),
-    "cells": Needs(cpus=1, gpus=0.25, seconds=1 * HOUR),
+    "applied": Needs(cpus=1, gpus=0.0, memory=800_000_000, seconds=1 * HOUR),
+    "cells": Needs(cpus=1, gpus=0.25, memory=1_400_000_000, seconds=1 * HOUR),
 }
-LEARNED_APPLIED_GPUS = 0.25
+"""Memory as measured on a CPU (docs/spec.md); a training's depends on its data, so it states none unless asked to."""
+LEARNED_APPLIED_GPUS, LEARNED_APPLIED_MEMORY = 0.25, 1_400_000_000
+
+
+def usual_needs(stage: Stage, learned_input: bool) -> Needs:
+    """What a job of a stage occupies where neither spec nor plugin says so. learned_input: it rests on a quantizer."""
+    usual = DEFAULT_NEEDS[stage]
+    if stage == "applied" and learned_input:
+        return replace(usual, gpus=LEARNED_APPLIED_GPUS, memory=LEARNED_APPLIED_MEMORY)
+    return usual
+
+
+@dataclass(frozen=True)
+class JobMetric:
+    """A metric that a job measures with. column: its name in tables."""
+
+    column: str
+    plugin: str
+    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,7 @@ class Job:
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
     a dataset's are kept at most. held_out: the share of them, and the seed, that takes the place of the test images.
+    metrics: what the reduced images are measured with.
     source: the hash of the plugin's code, as the driver has it.
     """
 
@@ -67,6 +89,7 @@ class Job:
     precision: Precision = "fp32"
     train_images: int | None = None
     held_out: tuple[float, int] | None = None
+    metrics: tuple[JobMetric, ...] = ()
 
 
 def make_job(
@@ -82,6 +105,7 @@ def make_job(
     precision: Precision = "fp32",
     train_images: int | None = None,
     held_out: tuple[float, int] | None = None,
+    metrics: tuple[JobMetric, ...] = (),
     fingerprint: str | None = None,
     source: str | None = None,
     **more: Any,
@@ -89,7 +113,7 @@ def make_job(
     """A job under the hash of everything that changes its artifact.
 
     fingerprint: what the plugin says of the files it reads. source: the hash of the plugin's code, where it is known
-    already. more: what else changes the artifact.
+    already. more: what else changes the artifact (of ``metrics`` too).
     """
     source = source or plugin.source_digest(CALLED[stage])
     without = () if fingerprint is None else plugin.fingerprinted
@@ -122,6 +146,7 @@ def make_job(
         precision=precision,
         train_images=train_images,
         held_out=held_out,
+        metrics=metrics,
     )
 
 
@@ -208,8 +233,16 @@ class PlanBuilder:
             levels = method.levels if method.plugin.joint_colors else (level,)
             together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
             inputs["quantizer"] = self.quantizer(method, levels, seed, data, network, together)
+        metrics = sorted(self.spec.metrics, key=lambda metric: metric.short)
         applied = self._job(
-            "applied", method, where, inputs, levels=(level,), encoding=source_digest("harness.encoding")
+            "applied",
+            method,
+            where,
+            inputs,
+            levels=(level,),
+            metrics=tuple(JobMetric(metric.short, metric.name, metric.params) for metric in metrics),
+            measured=[self._identity(metric) for metric in metrics],
+            encoding=source_digest("harness.encoding"),
         )
         judged = self._job(
             "cells",
@@ -243,6 +276,7 @@ class PlanBuilder:
         seed: int | None = None,
         levels: tuple[Level, ...] = (),
         precision: Precision = "fp32",
+        metrics: tuple[JobMetric, ...] = (),
         **more: Any,
     ) -> Job:
         job = make_job(
@@ -255,17 +289,27 @@ class PlanBuilder:
             seed=seed,
             levels=levels,
             precision=precision,
+            metrics=metrics,
             fingerprint=self._fingerprint(choice),
             **more,
         )
         _warn_of_unknown(choice.plugin, stage, self._fingerprint(choice))
         return self.jobs.setdefault(job.key, job)
 
+    def _identity(self, metric: Choice) -> dict[str, Any]:
+        """Everything that changes a metric's column."""
+        params = {name: value for name, value in metric.params.items() if name not in metric.plugin.fingerprinted}
+        return {
+            "column": metric.short,
+            "plugin": metric.name,
+            "source": metric.plugin.source_digest(MEASURING),
+            "params": params,
+            "fingerprint": self._fingerprint(metric),
+        }
+
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""
-        usual = DEFAULT_NEEDS[stage]
-        if stage == "applied" and learned_input:
-            usual = replace(usual, gpus=LEARNED_APPLIED_GPUS)
+        usual = usual_needs(stage, learned_input)
         own = choice.plugin.needs
         if stage == "cells" or (stage == "applied" and choice.plugin.learns):
             own = Needs(memory=own.memory)

@@ -15,11 +15,20 @@ from typing import Any, Literal, TypeVar
 import pydantic
 
 from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown
-from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
+from harness.contracts import (
+    MAX_COLORS,
+    MIN_COLORS,
+    TAKEN_COLUMNS,
+    BadInput,
+    LevelKind,
+    MethodHooks,
+    Needs,
+    PluginHooks,
+)
 from harness.digests import code_of
 from harness.parameters import Parameter, parameters_of
 
-Kind = Literal["method", "dataset", "classifier", "report"]
+Kind = Literal["method", "dataset", "classifier", "metric", "report"]
 _MARK = "__fewcolors__"
 T = TypeVar("T", bound=type)
 
@@ -95,6 +104,13 @@ def dataset(name: str, *, summary: str = "") -> Callable[[T], T]:
 def classifier(name: str, *, summary: str = "") -> Callable[[T], T]:
     """Marks a class with ``build(classes)`` and ``fit(lesson)``, both giving a network."""
     return _decorator(Mark("classifier", name, summary), ("build", "fit"))
+
+
+def metric(name: str, *, summary: str = "") -> Callable[[T], T]:
+    """Marks a class with ``measure(original, decoded) -> float64 [N]``; its name is its column's in tables."""
+    if name in TAKEN_COLUMNS:
+        raise TypeError(f"metric {name!r}: tables have a column of this name already, call it otherwise")
+    return _decorator(Mark("metric", name, summary), ("measure",))
 
 
 def report(name: str, *, summary: str = "") -> Callable[[T], T]:

@@ -10,11 +10,21 @@ IMAGES_PER_SLICE = 64
 """At most, so that what is computed in between stays small."""
 
 
-def in_slices(work: Callable[[slice], None], images: int) -> None:
+PIXELS_PER_SLICE = 1 << 16
+"""At most, where much is computed of each pixel."""
+
+
+def limited_by_pixels(height: int, width: int) -> int:
+    """How many images of this size, at least one, make a slice where much is computed of each pixel."""
+    return max(1, min(IMAGES_PER_SLICE, PIXELS_PER_SLICE // (height * width)))
+
+
+def in_slices(work: Callable[[slice], None], images: int, at_most: int = IMAGES_PER_SLICE) -> None:
     """Calls ``work`` with slices that together cover ``range(images)``, several at once.
 
     ``work`` must write its results into its own slice of arrays made before, and treat each image by itself: then the
-    outcome depends neither on the number of threads nor on the slices. An exception of any slice is raised.
+    outcome depends neither on the number of threads nor on the slices. An exception of any slice is raised. at_most:
+    images in a slice.
     """
-    step = min(IMAGES_PER_SLICE, max(1, images // (4 * thread_count())))
+    step = min(at_most, max(1, images // (4 * thread_count())))
     in_threads(work, [slice(start, min(start + step, images)) for start in range(0, images, step)])

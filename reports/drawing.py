@@ -25,6 +25,8 @@ _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
 WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
 _LEAST_SPAN = 0.1
+_MARKER, _RING, _COVERS = 6, 4, 4
+"""Points: a marker's size, how much larger one around another is, and the distance at which they would cover."""
 Box = tuple[float, float, float, float]
 _RC = {
     "font.family": "DejaVu Sans",
@@ -86,21 +88,35 @@ def whiskers(points: Sequence[Point]) -> list[list[float]]:
 
 
 def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style, line: Any = "solid") -> None:
-    """Accuracies with markers and 95 % bars, joined by a line of style ``line``."""
+    """Accuracies with 95 % bars, joined by a line of style ``line``; ``mark_points`` sets the markers."""
     y = [point.accuracy for point in points]
     axes.errorbar(x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
-    axes.plot(
-        x,
-        y,
-        color=style.color,
-        linestyle=line,
-        marker=style.marker,
-        linewidth=1.5,
-        markersize=6,
-        markeredgecolor=PAPER,
-        markeredgewidth=0.5,
-        zorder=3,
-    )
+    axes.plot(x, y, color=style.color, linestyle=line, linewidth=1.5, zorder=3)
+
+
+def mark_points(axes: Axes, places: Sequence[tuple[float, float]], styles: Sequence[Style]) -> None:
+    """A marker at each place, moved nowhere: one that would cover another is drawn around it, larger and open.
+
+    The axes' limits must be set. Marker number n of the figure has the id ``point-n``.
+    """
+    pixels = [axes.transData.transform(place) * 72 / axes.figure.dpi for place in places]
+    around = [0] * len(places)
+    for i, here in enumerate(pixels):
+        covered = [around[j] for j in range(i) if math.dist(here, pixels[j]) < _COVERS]
+        around[i] = max(covered) + 1 if covered else 0
+    for number, ((x, y), style, ring) in enumerate(zip(places, styles, around, strict=True)):
+        axes.plot(
+            [x],
+            [y],
+            marker=style.marker,
+            markersize=_MARKER + _RING * ring,
+            markerfacecolor="none" if ring else style.color,
+            markeredgecolor=style.color if ring else PAPER,
+            markeredgewidth=1.2 if ring else 0.5,
+            linestyle="none",
+            zorder=4,
+            gid=f"point-{number}",
+        )
 
 
 def round_ticks(limits: tuple[float, float]) -> list[float]:

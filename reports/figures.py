@@ -10,7 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.drawing import INK, Box, canvas, drawing, lowered, round_ticks, shortened, spread, to_svg, trace
+from reports.drawing import (
+    INK,
+    Box,
+    canvas,
+    drawing,
+    lowered,
+    mark_points,
+    round_ticks,
+    shortened,
+    spread,
+    to_svg,
+    trace,
+)
 from reports.points import Point, Task
 from reports.styles import Style
 
@@ -32,7 +44,8 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         return ""
     with drawing(name):
         figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585, 0.79))
-        _draw(axes, {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}, styles)
+        places = {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}
+        _draw(axes, places, styles)
         levels = sorted({p.level for points in lines.values() for p in points if p.level})
         axes.set_xscale("log", base=2)
         axes.set_xlim(levels[0] / 1.3, levels[-1] * 1.3)
@@ -41,6 +54,7 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         _name_bits(axes, levels)
         few = len(lines) <= _MOST_LABELS
         _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
+        _mark(axes, places, styles)
         return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
 
 
@@ -52,12 +66,14 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
     with drawing(name):
         figure, axes = _canvas(task, "bits per pixel of the file", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
-        _draw(axes, {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}, styles)
+        places = {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}
+        _draw(axes, places, styles)
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         _name_levels(axes, [point for points in lines.values() for point in points])
+        _mark(axes, places, styles)
         return to_svg(figure, name, f"Accuracy against bits per pixel, {task.name}")
 
 
@@ -83,12 +99,15 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
 
 
 def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> None:
-    """Variants are set a little beside each other so that their bars stay apart."""
-    for number, (variant, line) in enumerate(lines.items()):
-        beside = 1.018 ** (number - (len(lines) - 1) / 2)
+    for variant, line in lines.items():
         points = [point for _, point in line]
         dashes = _DASHES.get(points[0].level_kind, "solid")
-        trace(axes, [value * beside for value, _ in line], points, styles[variant], dashes)
+        trace(axes, [value for value, _ in line], points, styles[variant], dashes)
+
+
+def _mark(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> None:
+    marks = [(value, point.accuracy, styles[variant]) for variant, line in lines.items() for value, point in line]
+    mark_points(axes, [(x, y) for x, y, _ in marks], [style for _, _, style in marks])
 
 
 def _name_bits(axes: Axes, levels: list[int]) -> None:

@@ -27,19 +27,39 @@ CELLS = (
     ),
     (
         "psnr",
-        "peak signal-to-noise ratio in dB, computed image by image and averaged over the images that lost anything; "
-        "infinite where none did",
+        "peak signal-to-noise ratio in dB of the mean squared error over all images: 10 log10(255² / mse); infinite "
+        "where no image lost anything",
     ),
     ("seconds, key", "time spent fitting, reducing and judging, and the content key of the stored cell"),
+    ("mse", "mean squared error of 8-bit values over pixels, channels and images; lower is better"),
+    (
+        "psnr_image_mean, lossless_share",
+        "PSNR in dB of each image, averaged over those that lost anything, and the share of those that lost nothing; "
+        "the former can fall when every image gets better",
+    ),
+    ("ssim", "structural similarity (Wang et al. 2004), 7 x 7 windows, mean over channels and images; 1 where equal"),
+    ("ciede2000", "CIEDE2000 color difference, mean over pixels and images; about 1 can just be seen, 0 where equal"),
+    ("further columns", "the other metrics of the spec, mean over images; a metric not measured stays empty"),
 )
 
 TESTS = (
     ("variant_a, level_a, variant_b, level_b", "what is compared; b is the baseline"),
     ("seed", "the training seed; empty: across all seeds"),
-    ("test", "mcnemar-midp, group-bootstrap or crossed-bootstrap"),
+    ("test", "one training: mcnemar-midp (independent images) or cluster-t (sources); several: two-part-t"),
     ("family", "the comparisons that Holm's adjustment counts together"),
     ("n", "judged pairs: images, times seeds in a row across seeds"),
     ("discordant_a, discordant_b", "pairs that only a, or only b, got right"),
-    ("difference, lo, hi", "accuracy of a less that of b (a fraction) and its 95 % bootstrap interval"),
-    ("p, p_holm, stars", "two-sided p, p adjusted by Holm, and *** below 0.001, ** below 0.01, * below 0.05"),
+    ("difference, lo, hi", "accuracy of a less that of b (a fraction) and its 95 % interval"),
+    (
+        "p, p_holm, stars",
+        "two-sided p, p adjusted by Holm, and *** below 0.001, ** below 0.01, * below 0.05, from three trainings on",
+    ),
+    ("trainings, trained", "how many different trainings are compared, and what was trained anew in each"),
+    ("groups", "test images that are independent of each other, or sources of images that are not"),
+    (
+        "lo_simultaneous, hi_simultaneous, alike",
+        "95 % interval that holds for all rows of a family at one level together, and how many those are",
+    ),
+    ("margin, p_same, p_same_holm", "two-sided margin, and p of a difference beyond it: small where they are the same"),
+    ("verdict", "better, worse, same (within the margin), not separated, or too few sources"),
 )

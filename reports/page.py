@@ -20,8 +20,8 @@ from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
 from reports.search.section import sections as search_sections
-from reports.significance import significance_table
-from reports.statistics import REPLICATES, SMALLEST_BOOTSTRAP_P
+from reports.significance import DEFAULT_MARGIN, significance_table
+from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
 from reports.styles import Style, assign, styles_of
 from reports.summary import recognized_share, summarize
@@ -78,8 +78,9 @@ def render(results: Results) -> str:
         failures=_failures(results),
         environment_rows=list(_flat(results.environment)),
         spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
-        replicates=REPLICATES,
-        smallest_p=SMALLEST_BOOTSTRAP_P,
+        fewest_groups=FEWEST_GROUPS,
+        fewest_trainings=FEWEST_TRAININGS,
+        margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
         glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS)),
     )
 

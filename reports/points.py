@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.contracts import Cell, CellStatus, Level, LevelKind
 from reports.records import task_name
+from reports.statistics import FEWEST_TRAININGS
 
 MEASURED = (
     "colors_per_image",
@@ -16,9 +17,18 @@ MEASURED = (
     "bpp_nominal",
     "paper_bytes_per_pixel",
     "psnr",
+    "ssim",
+    "ciede2000",
 )
 """Columns of ``cells.csv`` that a point averages over its seeds."""
-SIGNIFICANT = 0.05
+
+
+FIDELITY = (
+    ("psnr", "PSNR", "dB", 1),
+    ("ssim", "SSIM", "mean", 3),
+    ("ciede2000", "CIEDE2000", "mean ΔE", 2),
+)
+"""How near images stayed to the originals: column, its heading, its unit, decimals."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +36,8 @@ class Point:
     """One variant at one level of one task, over all of its seeds that finished.
 
     cell: the first of its cells; method, parameters and level are the same in all. lo, hi: 95 % interval of the
-    accuracy; for several seeds the crossed bootstrap's. recognized: even ``lo`` reaches the spec's share of the
-    original accuracy. measured: the columns ``MEASURED``.
+    accuracy, over seeds and images. recognized: the spec's share of the original's accuracy is reached, image by image
+    and with 95 % confidence. measured: the columns ``MEASURED``.
     """
 
     variant: str
@@ -62,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row of ``significance.csv``; ``at_floor``: the bootstrap can give no smaller p."""
+    """A row of ``significance.csv``."""
 
     variant_a: str
     learned: bool
@@ -82,17 +92,21 @@ class Comparison:
     p: float
     p_holm: float
     stars: str
-    at_floor: bool
+    trainings: int
+    trained: str
+    groups: int
+    lo_simultaneous: float
+    hi_simultaneous: float
+    alike: int
+    margin: float
+    p_same_holm: float
+    verdict: str
     devices: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``tie`` (the test does not separate them) or ``not tested``."""
-        if math.isnan(self.p_holm):
-            return "not tested"
-        if self.p_holm >= SIGNIFICANT:
-            return "tie"
-        return "better" if self.difference > 0 else "worse"
+    def of_methods(self) -> bool:
+        """Whether enough was trained to speak of the methods, not only of the networks that were trained."""
+        return self.trainings >= FEWEST_TRAININGS
 
 
 @dataclass(frozen=True)
@@ -119,3 +133,8 @@ class Task:
     @property
     def name(self) -> str:
         return task_name(self.dataset, self.classifier)
+
+    @property
+    def fidelity(self) -> tuple[tuple[str, str, str, int], ...]:
+        """Of ``FIDELITY`` what was measured anywhere in this task."""
+        return tuple(row for row in FIDELITY if any(not math.isnan(point.mean(row[0])) for point in self.points))

@@ -41,6 +41,10 @@ class Records:
                 )
         return np.stack([self.of(cell)["correct"].to_numpy(np.int64) for cell in cells])
 
+    def original_correct(self, cells: Sequence[Cell]) -> NDArray[np.int64]:
+        """``int64 [S, N]``: 1 where the classifier of cell s was right about the untouched image n, else 0."""
+        return np.stack([(self.of(c)["original_predicted"] == self.of(c)["label"]).to_numpy(np.int64) for c in cells])
+
     def groups(self, cell: Cell) -> NDArray[np.int64]:
         """``int64 [N]``: equal where images share a source."""
         return self.of(cell)["group"].to_numpy(np.int64)

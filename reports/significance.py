@@ -7,17 +7,21 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
 from reports.records import Records, label
 from reports.statistics import (
-    bootstrap_means,
-    bootstrap_p,
+    FEWEST_GROUPS,
+    FEWEST_TRAININGS,
+    NO_INTERVAL,
+    SIGNIFICANT,
+    Discordant,
+    Estimate,
+    estimate,
     holm,
-    mcnemar_midp,
-    percentile_interval,
-    random_seed,
+    leaves_range,
     singletons,
     stars,
 )
@@ -41,8 +45,20 @@ COLUMNS = [
     "p",
     "p_holm",
     "stars",
+    "trainings",
+    "trained",
+    "groups",
+    "lo_simultaneous",
+    "hi_simultaneous",
+    "alike",
+    "margin",
+    "p_same",
+    "p_same_holm",
+    "verdict",
 ]
-ACROSS_SEEDS = "crossed-bootstrap"
+ACROSS_SEEDS, ONE_TRAINING, INDEPENDENT = "two-part-t", "cluster-t", "mcnemar-midp"
+TOO_FEW = "too few sources"
+DEFAULT_MARGIN = 0.01
 Pair = tuple[Cell, Cell]
 
 
@@ -52,16 +68,48 @@ def significance_table(results: Results, records: Records) -> pd.DataFrame:
     a is the variant, b the baseline: ``difference`` is accuracy_a - accuracy_b, ``lo`` and ``hi`` its 95 % interval,
     ``discordant_a`` counts the images only a got right, ``n`` the judged pairs (across seeds: images times seeds).
     Holm adjusts within dataset x classifier, rows of single seeds and rows across seeds each in a family of their own.
+    ``lo_simultaneous`` and ``hi_simultaneous``: intervals that hold at 95 % for all ``alike`` rows of a family at one
+    level together (Bonferroni). ``p_same``: of "the difference is beyond the margin". The verdicts ``better`` and
+    ``worse``, and stars, go by ``p_holm``; stars need three trainings.
     """
+    margin = float(results.spec.get("margin") or DEFAULT_MARGIN)
     rows = []
+    found: list[Estimate | Discordant | None] = []
     for together in _comparisons(pairs(results)):
-        rows += [_row([pair], records) for pair in together]
-        if len(together) > 1:
-            rows.append(_row(together, records))
+        singles: list[list[Pair]] = [[pair] for pair in together]
+        for seeds in [*singles, *([together] if len(together) > 1 else [])]:
+            row, difference = _row(seeds, records)
+            rows.append(row)
+            found.append(difference)
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "level_a": "Int64", "level_b": "Int64"})
-    table["p_holm"] = table.groupby("family", sort=False)["p"].transform(lambda p: holm(p)).astype(float)
-    table["stars"] = [stars(p) for p in table["p_holm"]]
+    table["margin"] = margin
+    table["p_same"] = [math.nan if d is None else d.p_within(margin) for d in found]
+    for p, adjusted in (("p", "p_holm"), ("p_same", "p_same_holm")):
+        table[adjusted] = table.groupby("family", sort=False)[p].transform(lambda column: holm(column)).astype(float)
+    at_one_level = table.groupby(["family", "level_a"], sort=False, dropna=False)
+    table["alike"] = at_one_level["p"].transform("size").astype(int)
+    wide = [
+        NO_INTERVAL if d is None else d.interval(SIGNIFICANT / k) for d, k in zip(found, table["alike"], strict=True)
+    ]
+    table["lo_simultaneous"], table["hi_simultaneous"] = np.array(wide, float).reshape(-1, 2).T
+    table["stars"] = [
+        stars(p) if trainings >= FEWEST_TRAININGS else ""
+        for p, trainings in zip(table["p_holm"], table["trainings"], strict=True)
+    ]
+    table["verdict"] = [_verdict(*row) for row in zip(*(table[c] for c in _JUDGED), strict=True)]
     return table
+
+
+_JUDGED = ("difference", "p_holm", "p_same_holm")
+
+
+def _verdict(difference: float, p: float, p_same: float) -> str:
+    """``better``, ``worse``, ``same`` (within the margin), ``not separated``, or that nothing can be said."""
+    if math.isnan(p):
+        return TOO_FEW
+    if p < SIGNIFICANT:
+        return "better" if difference > 0 else "worse"
+    return "same" if p_same < SIGNIFICANT else "not separated"
 
 
 def pairs(results: Results) -> list[Pair]:
@@ -100,22 +148,24 @@ def _comparisons(found: Iterable[Pair]) -> Iterator[list[Pair]]:
         yield list(together)
 
 
-def _row(seeds: list[Pair], records: Records) -> dict[str, Any]:
-    """One comparison: a single seed's, or that of all seeds together."""
+def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate | Discordant | None]:
+    """One comparison, a single seed's or that of all seeds together, and what it is tested by."""
     a, b = seeds[0]
-    cells = [cell for pair in seeds for cell in pair]
-    correct = records.correct(cells)
-    difference = correct[0::2] - correct[1::2]
-    groups = records.groups(a)
+    correct = records.correct([cell for pair in seeds for cell in pair])
+    sides, groups = (correct[0::2], correct[1::2]), records.groups(a)
+    difference = sides[0] - sides[1]
     only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
-    lo = hi = p = math.nan
-    if groups.min() < groups.max():
-        replicates = bootstrap_means(difference, groups, random_seed(*(cell.key for cell in cells)))
-        (lo, hi), p = percentile_interval(replicates), bootstrap_p(replicates)
-    test, scope = (ACROSS_SEEDS, "across seeds") if len(seeds) > 1 else ("group-bootstrap", "per seed")
+    trainings = len(np.unique(np.concatenate(sides, axis=1), axis=0))
+    sources = len(np.unique(groups))
+    found: Estimate | Discordant | None = None
     if len(seeds) == 1 and singletons(groups):
-        test, p = "mcnemar-midp", mcnemar_midp(only_a, only_b)
-    return {
+        test, found = INDEPENDENT, Discordant(only_a, only_b, difference.size)
+    else:
+        test = ACROSS_SEEDS if len(seeds) > 1 else ONE_TRAINING
+        if sources >= FEWEST_GROUPS and not any(leaves_range(side, groups) for side in sides):
+            found = estimate(difference, groups)
+    lo, hi = NO_INTERVAL if found is None else found.interval()
+    row = {
         "dataset": a.dataset,
         "classifier": a.classifier,
         "seed": a.seed if len(seeds) == 1 else None,
@@ -124,12 +174,16 @@ def _row(seeds: list[Pair], records: Records) -> dict[str, Any]:
         "variant_b": label(b),
         "level_b": b.level,
         "test": test,
-        "family": f"{a.dataset} x {a.classifier}, {scope}",
+        "family": f"{a.dataset} x {a.classifier}, {'across seeds' if len(seeds) > 1 else 'per seed'}",
         "n": difference.size,
         "discordant_a": only_a,
         "discordant_b": only_b,
         "difference": difference.mean(),
         "lo": lo,
         "hi": hi,
-        "p": p,
+        "p": math.nan if found is None else found.p(),
+        "trainings": trainings,
+        "trained": "classifier and quantizer" if a.fitted_on or b.fitted_on else "classifier",
+        "groups": sources,
     }
+    return row, found

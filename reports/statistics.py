@@ -1,26 +1,129 @@
-"""The statistics, as pure functions: Wilson, McNemar's mid-p, the group and the crossed bootstrap, Holm.
+"""The statistics of the comparison, as pure functions.
 
-A group is a set of images that share a source and are therefore not independent. Whatever is resampled here is a group.
+S trainings are judged on the same N test images, which come from G groups. A group is a set of images that share a
+source and are therefore not independent; by default each image is its own. Values are ``[S, N]``: 0 and 1 where an
+accuracy is estimated, differences of such where two are compared, image by image.
+
+Every estimate has a variance of two parts: how much trainings differ, with S - 1 degrees of freedom, and how much
+groups differ, with G - 1. Interval and p come from the same two parts, so that they never contradict each other.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import optimize, special
 
-REPLICATES = 10_000
 CONFIDENCE = 0.95
-SMALLEST_BOOTSTRAP_P = 2 / (REPLICATES + 1)
-_DRAWS_AT_ONCE = 1 << 23
+SIGNIFICANT = 1 - CONFIDENCE
+FEWEST_GROUPS = 40
+"""With fewer groups of several images each, a t interval of one training no longer holds its level."""
+FEWEST_TRAININGS = 3
+"""With fewer, nothing is said of a method, only of the networks that were trained."""
 
 Interval = tuple[float, float]
+NO_INTERVAL: Interval = (math.nan, math.nan)
+_SMALLEST_P = 1e-300
 
 
-def wilson(right: int, n: int) -> Interval:
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over trainings and images with the two parts of its variance.
+
+    Attributes:
+        mean: The estimate.
+        trainings: S.
+        groups: G.
+        of_trainings: Estimated variance of the mean that comes from the trainings; 0 for one training.
+        of_groups: Estimated variance of the mean that comes from the groups.
+    """
+
+    mean: float
+    trainings: int
+    groups: int
+    of_trainings: float
+    of_groups: float
+
+    def half_width(self, alpha: float) -> float:
+        """Half the width of the interval at confidence 1 - alpha: the root of t(S-1)^2 A + t(G-1)^2 V."""
+        return math.hypot(*(math.sqrt(part) * _t(alpha, df) for part, df in self._parts()))
+
+    def interval(self, alpha: float = SIGNIFICANT) -> Interval:
+        """The interval at confidence 1 - alpha; NaN for one training on images of one source."""
+        if not self._parts():
+            return NO_INTERVAL
+        half = self.half_width(alpha)
+        return self.mean - half, self.mean + half
+
+    def p(self, null: float = 0.0) -> float:
+        """Two-sided p of a mean of ``null``: the alpha at which the interval just reaches it; NaN if there is none."""
+        if not self._parts():
+            return math.nan
+        distance = abs(self.mean - null)
+        if distance == 0:
+            return 1.0
+        if self.half_width(_SMALLEST_P) <= distance:
+            return _SMALLEST_P
+        beyond = optimize.brentq(
+            lambda log: self.half_width(math.exp(log)) - distance, math.log(_SMALLEST_P), 0.0, xtol=1e-12
+        )
+        return float(math.exp(beyond))
+
+    def p_within(self, margin: float) -> float:
+        """p of "the mean lies beyond ± margin" (two one-sided tests, Schuirmann 1987): small where it lies within."""
+        if not self._parts():
+            return math.nan
+        one_sided = [self.p(null) / 2 for null in (-margin, margin)]
+        return max(one_sided) if abs(self.mean) < margin else 1 - min(one_sided)
+
+    def _parts(self) -> list[tuple[float, int]]:
+        parts = [(self.of_trainings, self.trainings - 1), (self.of_groups, self.groups - 1)]
+        return [(variance, df) for variance, df in parts if variance > 0 and df > 0]
+
+
+def _t(alpha: float, df: int) -> float:
+    """Student's t at two-sided alpha, precise in the far tail."""
+    return float(-special.stdtrit(df, alpha / 2))
+
+
+def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np.int64]) -> Estimate:
+    """The mean of ``values [S, N]`` and its variance, apart for trainings and for groups.
+
+    The part of the trainings is A, their variance over S. With u_sg = (G / N) sum over i in g of (d_si - mean of s) and
+    C the covariance of u over groups, divided by G, the part of the groups is B = 1'C1 / S^2 less what of it is already
+    in A, I = (tr C - 1'C1 / S) / (S (S - 1)). Of one training that is the cluster-robust variance.
+    It is at least what one image more to either side would make of it, so that images which all agree leave a doubt.
+
+    Args:
+        values: What is averaged, one row a training, one column a test image.
+        groups: ``int64 [N]``, equal where images share a source.
+    """
+    values = np.asarray(values, np.float64)
+    trainings, images = values.shape
+    members, number = np.unique(groups, return_inverse=True)
+    count = len(members)
+    own = values.mean(axis=1)
+    sums = np.stack([np.bincount(number, weights=row) for row in values - own[:, None]])
+    covariance = np.atleast_2d(np.cov(sums * (count / images))) / count if count > 1 else np.zeros((trainings,) * 2)
+    whole = float(covariance.sum())
+    of_groups, of_trainings = whole / trainings**2, 0.0
+    if trainings > 1:
+        of_trainings = float(own.var(ddof=1)) / trainings
+        shared = (float(np.trace(covariance)) - whole / trainings) / (trainings * (trainings - 1))
+        of_groups -= shared
+    of_groups = max(of_groups, 2 / (images + 2) ** 2)
+    return Estimate(float(own.mean()), trainings, count, of_trainings, of_groups)
+
+
+def singletons(groups: NDArray[np.int64]) -> bool:
+    """Whether every image is its own group, so that images count as independent."""
+    return len(np.unique(groups)) == len(groups)
+
+
+def wilson(right: float, n: float) -> Interval:
     """Wilson's score interval (1927) of a share of independent trials, at 95 %."""
     z = float(special.ndtri((1 + CONFIDENCE) / 2))
     share = right / n
@@ -42,74 +145,74 @@ def mcnemar_midp(only_a: int, only_b: int) -> float:
     return float(min(1.0, special.bdtr(k, n, 0.5) + below))
 
 
-def singletons(groups: NDArray[np.int64]) -> bool:
-    """Whether every image is its own group, so that images count as independent."""
-    return len(np.unique(groups)) == len(groups)
+@dataclass(frozen=True)
+class Discordant:
+    """One training of each of two methods on n independent images: what only one of them got right.
 
-
-def random_seed(*keys: str) -> int:
-    """A seed for a bootstrap that follows from what is compared: the content keys of its cells."""
-    return int.from_bytes(hashlib.sha256("\0".join(keys).encode()).digest()[:8], "big")
-
-
-def bootstrap_means(
-    values: NDArray[np.int64], groups: NDArray[np.int64], seed: int, replicates: int = REPLICATES
-) -> NDArray[np.float64]:
-    """Means of ``values`` under resampling: ``float64 [replicates]``.
-
-    values: ``int64 [S, N]``, one row a seed, one column a test image, the same images in every row. groups: ``[N]``.
-    Each replicate draws S seeds and G groups with replacement, and the drawn groups hold for all drawn seeds: the
-    crossed bootstrap (Owen 2007). With one row it is the group bootstrap; with singleton groups the ordinary one.
-
-    Groups of equal size and equal sums cannot be told apart, so their counts are drawn together (one multinomial over
-    the distinct kinds of groups, which has the same distribution); the order of images does not matter.
+    The interval of the difference is Bonett and Price's adjusted Wald interval for paired shares (2012); p is McNemar's
+    mid-p. Where the two would contradict each other the more cautious one holds, for both.
     """
-    members, number = np.unique(groups, return_inverse=True)
-    sums = [np.bincount(number, weights=row).astype(np.int64) for row in values]
-    table = np.column_stack([np.bincount(number), *sums])
-    kinds, count = np.unique(table, axis=0, return_counts=True)
-    rng = np.random.default_rng(seed)
-    means = np.empty(replicates)
-    step = max(1, _DRAWS_AT_ONCE // len(kinds))
-    for start in range(0, replicates, step):
-        size = min(step, replicates - start)
-        drawn = rng.multinomial(len(members), count / len(members), size=size) @ kinds
-        seeds = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=size)
-        means[start : start + size] = (drawn[:, 1:] * seeds).sum(1) / (len(values) * drawn[:, 0])
-    return means
+
+    only_a: int
+    only_b: int
+    n: int
+
+    @property
+    def mean(self) -> float:
+        """The difference of the two accuracies."""
+        return (self.only_a - self.only_b) / self.n
+
+    def interval(self, alpha: float = SIGNIFICANT) -> Interval:
+        """The interval of the difference at confidence 1 - alpha; it holds 0 just where p is alpha or more."""
+        center, error = self._adjusted()
+        half = float(-special.ndtri(alpha / 2)) * error
+        lo, hi = max(-1.0, center - half), min(1.0, center + half)
+        return (min(lo, 0.0), max(hi, 0.0)) if self.p() >= alpha else (lo, hi)
+
+    def p(self) -> float:
+        """Two-sided p of no difference."""
+        return max(mcnemar_midp(self.only_a, self.only_b), self._p_at(0.0))
+
+    def p_within(self, margin: float) -> float:
+        """As ``Estimate.p_within``."""
+        center, error = self._adjusted()
+        return float(special.ndtr(-(margin - abs(center)) / error))
+
+    def _p_at(self, null: float) -> float:
+        center, error = self._adjusted()
+        return float(2 * special.ndtr(-abs(center - null) / error))
+
+    def _adjusted(self) -> tuple[float, float]:
+        """The difference and its standard error with one image more to either side."""
+        a, b = (self.only_a + 1) / (self.n + 2), (self.only_b + 1) / (self.n + 2)
+        return a - b, math.sqrt((a + b - (a - b) ** 2) / (self.n + 2))
 
 
-def percentile_interval(replicates: NDArray[np.float64]) -> Interval:
-    """The middle 95 % of bootstrap replicates."""
-    lo, hi = np.quantile(replicates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(lo), float(hi)
+def accuracy_interval(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> Interval:
+    """95 % interval of the mean of ``correct [S, N]``, 0 or 1.
 
-
-def bootstrap_p(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of "no difference" from replicated differences: twice the smaller share on one side of zero.
-
-    The observed sample counts as one more replicate, so each share is at least 1 / (B + 1) and p at least twice that;
-    p < 0.05 agrees with a percentile interval that leaves zero out.
-    """
-    shares = (1 + np.array([(differences <= 0).sum(), (differences >= 0).sum()])) / (len(differences) + 1)
-    return float(min(1.0, 2 * shares.min()))
-
-
-def accuracy_interval(correct: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> Interval:
-    """95 % interval of the mean of ``correct [S, N]``, S trainings judged on the same N images.
-
-    Wilson for one training and independent images; else the bootstrap above. Where everything is right (or wrong) a
-    bootstrap has no width, so Wilson over the number of groups stands in. NaN where a single group leaves nothing to
-    resample.
+    One training on independent images: Wilson's. Else that of ``estimate``; where that of one training would leave
+    [0, 1], Wilson's for as many independent images as would have its variance. NaN below ``FEWEST_GROUPS`` groups.
     """
     n, sources = correct.shape[1], len(np.unique(groups))
     if len(correct) == 1 and sources == n:
         return wilson(int(correct.sum()), n)
-    if correct.min() == correct.max():
-        return wilson(sources * int(correct.min()), sources)
-    if sources == 1:
-        return math.nan, math.nan
-    return percentile_interval(bootstrap_means(correct, groups, seed))
+    if sources < FEWEST_GROUPS:
+        return NO_INTERVAL
+    found = estimate(correct, groups)
+    lo, hi = found.interval()
+    if len(correct) == 1 and (lo < 0 or hi > 1):
+        share = found.mean
+        like = min(float(sources), share * (1 - share) / found.of_groups) or float(sources)
+        return wilson(share * like, like)
+    return max(lo, 0.0), min(hi, 1.0)
+
+
+def leaves_range(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> bool:
+    """Whether an accuracy is so near 0 or 1, for so few groups, that a normal approximation fails."""
+    found = estimate(correct, groups)
+    reach = float(special.ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(found.of_groups)
+    return found.mean - reach < 0 or found.mean + reach > 1
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

@@ -10,17 +10,12 @@ from typing import Any
 
 from reports.points import Comparison, Point, Task
 from reports.records import level_words
+from reports.statistics import FEWEST_GROUPS
 from reports.summary import recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
 _HARDLY_MORE_THAN_CHANCE = 1.5
-_BY_CHANCE = {
-    "better": "not luck",
-    "worse": "{b} is better, and that is not luck",
-    "tie": "a tie, the difference may be luck",
-    "not tested": "the images come from one source, so nothing can be tested",
-}
 
 
 @dataclass(frozen=True)
@@ -40,10 +35,12 @@ def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
     if not measured:
         cells = "the only cell" if lost == 1 else f"all {lost} cells"
         return Answer(f"Nothing was measured: {cells} failed or waited for something that failed.", (), "", ())
-    subject = _subject(task)
+    subject = _subject(task, spec.get("headline"))
     if subject:
         shown = _at(measured, subject.level_kind, subject.level)
-        sentences = [compared(subject), _elsewhere(subject, task), _best(subject, shown)]
+        named = spec.get("headline") is not None
+        sentences = [compared(subject, chosen_from=1 if named else subject.alike)]
+        sentences += [_elsewhere(subject, task), _best(subject, shown)]
     else:
         fewest = min(measured, key=_fewest_first)
         shown = _at(measured, fewest.level_kind, fewest.level)
@@ -67,25 +64,55 @@ def _at(found: list[Point], kind: str, level: int | None) -> list[Point]:
     return sorted(same, key=lambda point: (-point.accuracy, point.variant))
 
 
-def _subject(task: Task) -> Comparison | None:
-    """The comparison to speak of: the best learned variant (else the best of all) at the fewest colors."""
+def _subject(task: Task, headline: Mapping[str, Any] | None) -> Comparison | None:
+    """The comparison to speak of: the one the spec names, else the variant furthest from the baseline at the fewest
+    colors."""
+    if headline is not None:
+        wanted = headline["method"], headline.get("level")
+        return next((c for c in task.comparisons if (c.variant_a, c.level) == wanted), None)
     if not task.comparisons:
         return None
     fewest = min(map(_fewest_first, task.comparisons))
     there = [c for c in task.comparisons if _fewest_first(c) == fewest]
-    candidates = [c for c in there if c.learned] or there
-    return max(candidates, key=lambda c: (c.difference, c.variant_a))
+    return max(there, key=lambda c: (abs(c.difference), c.variant_a))
 
 
-def compared(c: Comparison) -> str:
-    """A comparison in a sentence: both accuracies, their difference with its interval, p and the verdict."""
-    judged = _BY_CHANCE[c.verdict].format(b=c.variant_b)
-    interval = points_interval(c.lo, c.hi)
-    p = "" if math.isnan(c.p_holm) else f", p {p_value(c.p_holm, c.at_floor)} (Holm)"
+def compared(c: Comparison, chosen_from: int = 1) -> str:
+    """A comparison in a sentence: both accuracies, their difference with its interval, p and what follows from it.
+
+    Args:
+        c: The comparison.
+        chosen_from: Of how many it was chosen by its outcome; of several, the interval is the one that holds for all.
+    """
+    lo, hi = (c.lo, c.hi) if chosen_from == 1 else (c.lo_simultaneous, c.hi_simultaneous)
+    interval = "" if math.isnan(lo) else f" {points_interval(lo, hi)}"
+    wide = f", an interval for all {chosen_from} compared" if interval and chosen_from > 1 else ""
+    p = "" if math.isnan(c.p_holm) else f", p {p_value(c.p_holm)} (Holm)"
     return (
         f"{_where(c.level_kind, c.level)}{c.variant_a} keeps {percent(c.accuracy_a)} of the images recognized where "
-        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points {interval}{p}, {judged}."
-    ).replace(" ,", ",")
+        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}."
+    )
+
+
+def verdict(c: Comparison) -> str:
+    """What a comparison shows, and of what: the methods, or only the networks that were trained."""
+    margin = f"{100 * c.margin:g} point" + ("" if c.margin == 0.01 else "s")
+    if c.verdict == "same":
+        return f"the same within {margin}"
+    if c.verdict == "not separated":
+        return "not separated: this test cannot say which is better"
+    if c.verdict not in ("better", "worse"):
+        if c.groups < FEWEST_GROUPS:
+            return f"the images come from {c.groups} sources, too few to say anything"
+        return f"accuracies so near their limits on {c.groups} sources are too few errors to say anything"
+    better = c.variant_a if c.verdict == "better" else c.variant_b
+    if c.of_methods:
+        return f"{better} is better, and that is not luck, over {c.trainings} trainings of {c.trained}"
+    trainings = "one training" if c.trainings == 1 else f"{c.trainings} trainings"
+    return (
+        f"{better} is better with these networks on such images; {trainings} of {c.trained} cannot tell whether "
+        "another would agree"
+    )
 
 
 def _where(kind: Any, level: int | None) -> str:
@@ -94,9 +121,9 @@ def _where(kind: Any, level: int | None) -> str:
 
 def _elsewhere(subject: Comparison, task: Task) -> str:
     others = [c for c in task.comparisons if c.variant_a == subject.variant_a and c.level != subject.level]
-    tied = {"tie": " (a tie)"}
+    weak = {"not separated": " (not separated)", "same": " (the same within the margin)"}
     said = [
-        f"{points(c.difference)} points at {level_words(c.level_kind, c.level)}{tied.get(c.verdict, '')}"
+        f"{points(c.difference)} points at {level_words(c.level_kind, c.level)}{weak.get(c.verdict, '')}"
         for c in sorted(others, key=_fewest_first)
     ]
     return f"The difference is {listing(said)}." if said else ""
@@ -138,7 +165,7 @@ def _original(task: Task) -> str:
 
 
 def recognized(task: Task, spec: Mapping[str, Any]) -> str:
-    """The fewest colors at which each variant is still recognized, the lower end of the interval counted."""
+    """The fewest colors at which each variant is still recognized, with 95 % confidence."""
     by_variant: dict[str, float] = {}
     for point in task.points:
         if point.ok and point.level_kind == "colors" and point.level is not None:
@@ -154,6 +181,6 @@ def recognized(task: Task, spec: Mapping[str, Any]) -> str:
         said.append(f"{names} at no tested number" if math.isinf(fewest) else f"{names} with {fewest:.0f} colors")
     share = f"{100 * recognized_share(spec):g}"
     return (
-        f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy even at the lower end of "
-        f"the interval: {'; '.join(said)}."
+        f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy on the same images, with "
+        f"95\u202f% confidence: {'; '.join(said)}."
     )

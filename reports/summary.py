@@ -13,7 +13,7 @@ import pandas as pd
 from harness.contracts import Cell, Results
 from reports.points import MEASURED, Comparison, Point, Task
 from reports.records import Records, label
-from reports.statistics import SMALLEST_BOOTSTRAP_P, accuracy_interval, random_seed, wilson
+from reports.statistics import accuracy_interval, estimate
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
@@ -33,7 +33,7 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         classes = results.classes.get(dataset, ())
         images = len(records.of(finished[0])) if finished else 0
         sources = len(np.unique(records.groups(finished[0]))) if finished else 0
-        original, lo, hi = _original(finished, points, images if images == sources else 0)
+        original, lo, hi = _original(finished, records)
         tasks.append(
             Task(
                 dataset=dataset,
@@ -81,8 +81,7 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
     if len(finished) == 1:
         lo, hi = (float(rows[end].iloc[0]) for end in ("accuracy_lo", "accuracy_hi"))
     else:
-        seed = random_seed(*(cell.key for cell in finished))
-        lo, hi = accuracy_interval(records.correct(finished), records.groups(finished[0]), seed)
+        lo, hi = accuracy_interval(records.correct(finished), records.groups(finished[0]))
     original = _mean(rows["original_accuracy"])
     return Point(
         *identity,
@@ -94,25 +93,26 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
         lo=lo,
         hi=hi,
         original=original,
-        recognized=lo >= share * original,
+        recognized=_recognized(finished, share, records),
         devices=_devices(finished),
         measured=tuple((column, _mean(rows[column])) for column in MEASURED),
     )
 
 
-def _original(finished: list[Cell], points: tuple[Point, ...], independent: int) -> tuple[float, float, float]:
-    """Accuracy on the untouched images and its interval: that of a point which changes no pixel, if there is one.
+def _recognized(finished: list[Cell], share: float, records: Records) -> bool:
+    """Whether accuracy - share x the original's accuracy, image by image, is at least 0 with 95 % confidence."""
+    beyond = records.correct(finished) - share * records.original_correct(finished)
+    return estimate(beyond, records.groups(finished[0])).interval()[0] >= 0
 
-    independent: the number of test images if each is its own source, else 0; then one seed's interval is Wilson's.
-    """
-    by_seed = {cell.seed: float(cell.notes.get("original_accuracy", math.nan)) for cell in finished}
-    accuracy = float(np.mean(list(by_seed.values()))) if by_seed else math.nan
-    for point in points:
-        if point.finished >= len(by_seed) and math.isinf(point.mean("psnr")):
-            return accuracy, point.lo, point.hi
-    if len(by_seed) == 1 and independent and not math.isnan(accuracy):
-        return accuracy, *wilson(round(accuracy * independent), independent)
-    return accuracy, math.nan, math.nan
+
+def _original(finished: list[Cell], records: Records) -> tuple[float, float, float]:
+    """Accuracy on the untouched images, mean over seeds, and its interval."""
+    by_seed = {cell.seed: cell for cell in reversed(finished)}
+    if not by_seed:
+        return math.nan, math.nan, math.nan
+    cells = list(by_seed.values())
+    correct = records.original_correct(cells)
+    return float(correct.mean()), *accuracy_interval(correct, records.groups(cells[0]))
 
 
 def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:
@@ -124,7 +124,10 @@ def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFr
         sides.append([c for c in cells if c.status == "ok" and label(c) == name and c.level == level])
     seeds = {seed} if seed is not None else {c.seed for c in sides[0]} & {c.seed for c in sides[1]}
     a, b = ([c for c in side if c.seed in seeds] for side in sides)
-    names = "variant_a variant_b test n discordant_a discordant_b difference lo hi p p_holm stars"
+    names = (
+        "variant_a variant_b test n discordant_a discordant_b difference lo hi p p_holm stars trainings trained groups "
+        "lo_simultaneous hi_simultaneous alike margin p_same_holm verdict"
+    )
     return Comparison(
         **{name: row[name] for name in names.split(" ")},
         learned=bool(a[0].fitted_on),
@@ -133,7 +136,6 @@ def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFr
         seed=seed,
         accuracy_a=_mean(numbers.loc[[c.key for c in a], "accuracy"]),
         accuracy_b=_mean(numbers.loc[[c.key for c in b], "accuracy"]),
-        at_floor="bootstrap" in row["test"] and row["p"] <= 1.001 * SMALLEST_BOOTSTRAP_P,
         devices=_devices(a + b),
     )
 

@@ -19,6 +19,7 @@ from reports.drawing import (
     around,
     canvas,
     drawing,
+    mark_points,
     percents,
     shortened,
     to_svg,
@@ -72,9 +73,10 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     scale = (" (log scale, 0 set apart)" if axis.zero_apart else " (log scale)") if axis.is_log else ""
     figure, axes = canvas(f"{sweep.parameter}{scale}", (0.115, 0.17, 0.865, 0.79))
     length = axis.positions[-1] - axis.positions[0]
-    for number, (line, found) in enumerate(sweep.lines):
-        beside = 0.01 * length * (number - (len(sweep.lines) - 1) / 2)
-        x, points = [axis.positions[i] + beside for i, _ in found], [point for _, point in found]
+    marks: list[tuple[tuple[float, float], Style]] = []
+    for line, found in sweep.lines:
+        x, points = [axis.positions[i] for i, _ in found], [point for _, point in found]
+        marks += [((at, point.accuracy), styles[line]) for at, point in zip(x, points, strict=True)]
         joined = slice(1 if axis.zero_apart and found[0][0] == 0 else 0, None)
         trace(axes, x[joined], points[joined], styles[line])
         if joined.start:
@@ -88,6 +90,7 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
     if axis.zero_apart:
         break_axis(axes.xaxis, (axis.positions[0] + axis.positions[1]) / 2)
+    mark_points(axes, [place for place, _ in marks], [style for _, style in marks])
     return figure
 
 

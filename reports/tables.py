@@ -14,7 +14,7 @@ import pandas as pd
 from harness.contracts import Cell, Results
 from reports.records import Records
 from reports.significance import significance_table
-from reports.statistics import accuracy_interval, random_seed
+from reports.statistics import accuracy_interval
 
 CELL_COLUMNS = [
     "dataset",
@@ -44,7 +44,15 @@ CELL_COLUMNS = [
     "psnr",
     "seconds",
     "key",
+    "mse",
+    "psnr_image_mean",
+    "lossless_share",
+    "ssim",
+    "ciede2000",
 ]
+"""Behind them: the other metrics that were measured, by name."""
+
+PEAK = 255.0
 _SIGNIFICANT_DIGITS = "%.8g"
 
 
@@ -67,8 +75,14 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 def cells_table(results: Results, records: Records) -> pd.DataFrame:
     """One row a cell, sorted. A cell that is not ok keeps its row, with its error and without numbers."""
     rows = [_identity(cell) | _numbers(cell, records) for cell in sorted(results.cells, key=_order)]
-    table = pd.DataFrame(rows, columns=CELL_COLUMNS)
+    further = sorted({name for cell in results.cells for name in measured(cell)} - set(CELL_COLUMNS))
+    table = pd.DataFrame(rows, columns=[*CELL_COLUMNS, *further])
     return table.astype({"level": "Int64", "seed": "Int64", "n": "Int64"})
+
+
+def measured(cell: Cell) -> tuple[str, ...]:
+    """The metrics that the cell's images were measured with: names of columns of its records."""
+    return tuple(cell.notes.get("metrics", ()))
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
@@ -88,7 +102,7 @@ def _numbers(cell: Cell, records: Records) -> dict[str, Any]:
         return {}
     frame = records.of(cell)
     correct = records.correct([cell])
-    lo, hi = accuracy_interval(correct, records.groups(cell), random_seed(cell.key))
+    lo, hi = accuracy_interval(correct, records.groups(cell))
     pixels = cell.notes.get("pixels", math.nan)
     return {
         "n": len(frame),
@@ -104,6 +118,9 @@ def _numbers(cell: Cell, records: Records) -> dict[str, Any]:
         "paper_bytes_per_pixel": _mean(frame["paper_bytes"]) / pixels,
         "psnr": mean_psnr(frame["psnr"]),
         "seconds": cell.notes.get("seconds", math.nan),
+        "psnr_image_mean": psnr_image_mean(frame["psnr"]),
+        "lossless_share": _mean(frame["psnr"] == math.inf) if frame["psnr"].notna().all() else math.nan,
+        **{name: _mean(frame[name]) for name in measured(cell)},
     }
 
 
@@ -113,7 +130,20 @@ def _mean(column: pd.Series) -> float:
 
 
 def mean_psnr(column: pd.Series) -> float:
-    """Mean PSNR in dB of the images that lost something; infinite where no image did, NaN where it is not known."""
+    """PSNR in dB of the mean squared error over all images, from each image's PSNR.
+
+    It rises whenever every image gets better; infinite where all are lossless, NaN where one is not known.
+    """
+    error = PEAK**2 / 10 ** (column.to_numpy(np.float64, na_value=np.nan) / 10)
+    mean = float(error.mean()) if len(error) else math.nan
+    return math.inf if mean == 0 else 10 * math.log10(PEAK**2 / mean)
+
+
+def psnr_image_mean(column: pd.Series) -> float:
+    """Mean PSNR in dB of the images that lost something; infinite where no image did, NaN where it is not known.
+
+    It may fall although every image gets better: an image that becomes lossless counts no more.
+    """
     values = column.to_numpy(np.float64, na_value=np.nan)
     if not len(values) or np.isnan(values).any():
         return math.nan

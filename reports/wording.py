@@ -37,16 +37,18 @@ def signed(difference: float, digits: int) -> str:
     return MISSING if math.isnan(difference) else f"{difference:+.{digits}f}".replace("-", "−")
 
 
-def p_value(p: float, at_floor: bool = False) -> str:
-    """``= 0.012``, ``= 2.5·10⁻⁸``, or ``≤ 0.0004`` where the test can give nothing smaller."""
+def p_value(p: float) -> str:
+    """``= 0.012``, ``= 2.5·10⁻⁸``, or ``< 10⁻¹⁵``."""
     if math.isnan(p):
         return "not tested"
-    if p >= 0.001 or (at_floor and p >= 1e-4):
+    if p < 1e-15:
+        return "< 10⁻¹⁵"
+    if p >= 0.001:
         number = f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
     else:
         mantissa, exponent = f"{p:.1e}".split("e")
         number = f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-    return f"{'≤' if at_floor else '='} {number}"
+    return f"= {number}"
 
 
 def number(value: float, digits: int = 2) -> str:

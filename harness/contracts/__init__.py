@@ -29,14 +29,25 @@ from harness.contracts.plugins import (
     LearnedQuantizer,
     Lesson,
     MethodHooks,
+    Metric,
     Needs,
     Normalization,
     PluginHooks,
     Quantizer,
     Split,
+    check_measured,
     check_share,
 )
-from harness.contracts.results import Cell, CellStatus, Failure, Pictures, PlannedCell, Report, Results
+from harness.contracts.results import (
+    TAKEN_COLUMNS,
+    Cell,
+    CellStatus,
+    Failure,
+    Pictures,
+    PlannedCell,
+    Report,
+    Results,
+)
 from harness.contracts.searches import SearchResult, Trial, TrialStatus
 
 __all__ = [
@@ -44,6 +55,7 @@ __all__ = [
     "IMAGENET_NORMALIZATION",
     "MAX_COLORS",
     "MIN_COLORS",
+    "TAKEN_COLUMNS",
     "VALIDATION_ACCURACY",
     "Augmentation",
     "BadInput",
@@ -62,6 +74,7 @@ __all__ = [
     "Level",
     "LevelKind",
     "MethodHooks",
+    "Metric",
     "Needs",
     "Normalization",
     "Palettized",
@@ -76,6 +89,7 @@ __all__ = [
     "Split",
     "Trial",
     "TrialStatus",
+    "check_measured",
     "check_palettized",
     "check_share",
 ]

@@ -275,6 +275,38 @@ class Codec(Protocol):
 
 
 @runtime_checkable
+class Metric(Protocol):
+    """Measures what reduced images lost, each by itself, whatever batch it comes in."""
+
+    def measure(self, original: Images, decoded: Images) -> NDArray[np.float64]:
+        """One finite or infinite number an image, ``float64 [N]``, of two batches ``uint8 [N, H, W, 3]``."""
+
+
+def check_measured(result: object, name: str, images: int) -> NDArray[np.float64]:
+    """Holds what a metric returned against its contract.
+
+    Args:
+        result: What ``measure`` returned.
+        name: The metric's, for the message.
+        images: How many images it was handed.
+
+    Returns:
+        The result, ``float64 [images]``.
+
+    Raises:
+        ContractError: It is no array of that shape and dtype, or contains NaN.
+    """
+    wanted = f"it must return float64 [{images}], one number an image"
+    if not isinstance(result, np.ndarray):
+        raise ContractError(f"metric {name!r}: measure returned {type(result).__name__}, {wanted}")
+    if result.dtype != np.float64 or result.shape != (images,):
+        raise ContractError(f"metric {name!r}: measure returned {result.dtype} {list(result.shape)}, {wanted}")
+    if np.isnan(result).any():
+        raise ContractError(f"metric {name!r}: measure returned NaN for image {int(np.isnan(result).argmax())}")
+    return result
+
+
+@runtime_checkable
 class Dataset(Protocol):
     """Gives images with labels."""
 

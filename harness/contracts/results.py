@@ -12,6 +12,54 @@ from harness.contracts.searches import SearchResult
 
 CellStatus = Literal["ok", "failed", "blocked"]
 
+TAKEN_COLUMNS = frozenset(
+    {
+        "image",
+        "group",
+        "label",
+        "predicted",
+        "correct",
+        "confidence",
+        "p_true",
+        "colors",
+        "file_bytes",
+        "payload_bytes",
+        "entropy_bits",
+        "paper_bytes",
+        "psnr",
+        "original_predicted",
+        "dataset",
+        "classifier",
+        "method",
+        "variant",
+        "params",
+        "level_kind",
+        "level",
+        "seed",
+        "fitted_on",
+        "split",
+        "precision",
+        "status",
+        "error",
+        "n",
+        "accuracy",
+        "accuracy_lo",
+        "accuracy_hi",
+        "original_accuracy",
+        "colors_per_image",
+        "bpp_file",
+        "bpp_payload",
+        "bpp_entropy",
+        "bpp_nominal",
+        "paper_bytes_per_pixel",
+        "seconds",
+        "key",
+        "psnr_image_mean",
+        "lossless_share",
+    }
+)
+"""Columns of ``records.parquet`` and ``cells.csv`` that are no metric's: what no metric may be called."""
+
 
 @dataclass(frozen=True)
 class PlannedCell:

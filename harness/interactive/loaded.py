@@ -19,7 +19,7 @@ from harness.interactive.given import PluginLike, python_words, read_plugins
 from harness.registry import Registry
 from harness.run.results import gather
 from harness.trained.find import TrainedRun, open_run, ready_dataset
-from harness.work.artifacts import load_decoded
+from harness.work.artifacts import open_decoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,8 +170,10 @@ class Run:
         """
         chosen = self._chosen(cell, (dataset, classifier, variant, level, seed))
         data = ready_dataset(self.opened, chosen)
-        decoded = load_decoded(self.opened.store, self.opened.artifact("applied", chosen), self.opened.registry)
-        return CellImages(np.array(data.test.images), decoded, np.array(data.test.labels), data.classes)
+        decoded = open_decoded(self.opened.store, self.opened.artifact("applied", chosen), self.opened.registry)
+        return CellImages(
+            np.array(data.test.images), decoded.take(range(len(data.test))), np.array(data.test.labels), data.classes
+        )
 
     def _finished(self) -> list[Cell]:
         return [cell for cell in self.results.cells if cell.status == "ok"]

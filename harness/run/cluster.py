@@ -22,7 +22,7 @@ from typing import Any
 from harness.complaints import one_line
 from harness.contracts import BadInput, EpochCallback
 from harness.discovery import discover
-from harness.plan import Job
+from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
@@ -167,16 +167,31 @@ class RayPool:
 
     def check(self, jobs: Iterable[Job]) -> None:
         """Raises BadInput for a job that no node of the cluster could ever run."""
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        nodes = self._nodes()
         for job in jobs:
             cpus, gpus = self.occupies(job)
-            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(job.needs.memory or 0)}
-            if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
+            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(self._memory(job, nodes) or 0)}
+            if not any(_has(node, wanted) for node in nodes):
                 has = "; ".join(_in_words(node) for node in nodes)
                 raise BadInput(
                     f"resources.{job.stage}: {job.name} needs {_in_words(wanted)}, which no node of this cluster has "
                     f"({has})."
                 )
+
+    def _nodes(self) -> list[Mapping[str, float]]:
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+    def _memory(self, job: Job, nodes: Sequence[Mapping[str, float]]) -> int | None:
+        """Bytes to reserve: as stated, but what is merely usual only as far as a node has so much.
+
+        A small machine then runs such jobs one by one instead of refusing them.
+        """
+        wanted = job.needs.memory
+        if wanted is None or wanted != usual_needs(job.stage, "quantizer" in job.inputs).memory:
+            return wanted
+        cpus, gpus = self.occupies(job)
+        room = [node.get("memory", 0.0) for node in nodes if _has(node, {"CPU": cpus, "GPU": gpus})]
+        return int(min(wanted, max(room, default=wanted)))
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
@@ -184,7 +199,7 @@ class RayPool:
         task = (self._task_in_fresh_process if gpus else self._task).options(
             num_cpus=cpus,
             num_gpus=gpus,
-            memory=jobs[0].needs.memory,
+            memory=self._memory(jobs[0], self._nodes()),
             scheduling_strategy="SPREAD",
             name=f"{jobs[0].stage}: {jobs[0].name}",
         )
@@ -223,6 +238,10 @@ class RayPool:
 
     def cancel(self, task: Any) -> None:
         self._ray.cancel(task, force=True)
+
+
+def _has(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
+    return all(node.get(name, 0.0) >= amount for name, amount in wanted.items())
 
 
 def _in_words(resources: Mapping[str, float]) -> str:

@@ -106,6 +106,10 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
         if choice.name in pending:
             with complaints.gathering():
                 check_inputs(choice)
+    if any(plan.jobs[key].metrics for key in todo.pending):
+        for choice in spec.metrics:
+            with complaints.gathering():
+                check_inputs(choice)
     complaints.raise_if_any()
     return Request(spec, plan, store, registry, sources, todo)
 

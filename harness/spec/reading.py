@@ -25,7 +25,12 @@ from harness.spec.schema import (
 )
 from harness.spec.traps import flow
 
-_ENTRIES: Mapping[str, type[Entry]] = {"datasets": DatasetEntry, "classifiers": Entry, "methods": MethodEntry}
+_ENTRIES: Mapping[str, type[Entry]] = {
+    "datasets": DatasetEntry,
+    "classifiers": Entry,
+    "methods": MethodEntry,
+    "metrics": Entry,
+}
 _INNER: Mapping[str, type[Model]] = {**_ENTRIES, "resources": Resources, "search": SearchSettings}
 _ELSEWHERE = {
     "quality": "it belongs to a codec's own entry: {name: jpeg, quality: [10, 50]}",
@@ -67,7 +72,7 @@ def read_file(content: Mapping[str, Any], complaints: Complaints) -> Reading:
         rest, kept = _without(content, error)
         file = _Readable.model_validate(rest)
     else:
-        kept = {key: [(index, True) for index in range(len(content[key]))] for key in _ENTRIES}
+        kept = {key: [(index, True) for index in range(len(getattr(file, key)))] for key in _ENTRIES}
     for key in _ENTRIES:
         for (index, whole), entry in zip(kept[key], getattr(file, key), strict=True):
             entry.place(f"{key}[{index}]", whole)

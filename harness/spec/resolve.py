@@ -32,6 +32,7 @@ class Spec:
     baseline: str | None
     recognized: float
     precision: Precision
+    metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
     resources: Mapping[Stage, Resources]
     search: SearchSettings
@@ -69,6 +70,7 @@ class Spec:
             "baseline": self.baseline,
             "recognized": self.recognized,
             "precision": self.precision,
+            "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
             **search,
@@ -107,6 +109,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     with complaints.gathering():
         check_distinct("seeds", seeds)
     _check_search(file.search, searched, seeds if "seeds" not in reading.faulty else [], all_methods, complaints)
+    metrics = read_choices("metric", file.metrics, registry, scale, complaints)
     reports = _reports(file.reports, registry, complaints)
     complaints.raise_if_any()
     return Spec(
@@ -118,6 +121,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         baseline=file.baseline,
         recognized=file.recognized,
         precision=file.precision,
+        metrics=metrics,
         reports=reports,
         resources=file.resources,
         search=file.search or SearchSettings(),

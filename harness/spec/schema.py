@@ -17,6 +17,8 @@ from harness.spec.space import DomainKind
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
+DEFAULT_METRICS = ("mse", "ssim")
+"""The cheap ones: CIEDE2000 takes two to three times as long as SSIM."""
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -183,6 +185,10 @@ class SpecFile(Model):
     )
     recognized: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.9, description="The share of the original accuracy that counts as still recognized."
+    )
+    metrics: Annotated[list[AnEntry], BeforeValidator(partial(traps.entries, keys=_keys(Entry)))] = Field(
+        default=[Entry(name=name) for name in DEFAULT_METRICS],
+        description="How near reduced images are to the originals; a name, or a name with parameters.",
     )
     precision: Precision = Field(default="fp32", description="Of trainings; images are always judged in fp32.")
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(

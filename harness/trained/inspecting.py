@@ -19,7 +19,7 @@ from harness.trained.find import (
     ready_dataset,
     ready_method,
 )
-from harness.work.artifacts import load_decoded, read_about
+from harness.work.artifacts import open_decoded, read_about
 from harness.work.explaining import explain_classifier, explain_method, read_pictures, write_pictures
 
 PICTURES = "pictures"
@@ -77,7 +77,7 @@ def explain_cells(
 
 def _explain_cell(run: TrainedRun, cell: Cell, numbers: list[int], folder: Path, device: str) -> Cell:
     data = ready_dataset(run, cell)
-    decoded = load_decoded(run.store, run.artifact("applied", cell), run.registry)[numbers]
+    decoded = open_decoded(run.store, run.artifact("applied", cell), run.registry).take(numbers)
     originals = np.array(data.test.images[numbers])
     network = ready_classifier(run, cell, len(data.classes), device)
     seen, p_true = explain_classifier(network, data.test, numbers, decoded, data.normalization, device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness import encoding
-from harness.contracts import ContractError, Images, Level, Palettized, Quantizer, check_palettized
+from harness.contracts import (
+    ContractError,
+    Images,
+    Level,
+    Metric,
+    Palettized,
+    Quantizer,
+    check_measured,
+    check_palettized,
+)
+from harness.work.arrays import GrowingArray
 
 CHUNK = 512
-"""Images a method is handed at a time."""
+"""Images a method is handed at a time, at most."""
+CHUNK_PIXELS = 1 << 21
+"""Pixels a method is handed at a time, at most, unless a single image has more."""
+
+
+def chunk_size(height: int, width: int) -> int:
+    """How many images of this size a method is handed at a time: a power of two, at most ``CHUNK``."""
+    fitting = max(1, min(CHUNK, CHUNK_PIXELS // (height * width)))
+    return 1 << (fitting.bit_length() - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,43 +80,76 @@ def reduce_images(method: Any, images: Images, level: Level, *, copy: bool = Tru
     return Reduced(decode_all(method, files, images.shape), coded=files)
 
 
-def apply_method(method: Any, images: Images, level: Level, folder: Path) -> None:
-    """Fills ``folder`` with the reduced images and ``measures.parquet`` (one row an image). Raises ContractError.
+def apply_method(
+    method: Any, images: Images, level: Level, folder: Path, metrics: Mapping[str, Metric] | None = None
+) -> None:
+    """Fills ``folder`` with the reduced images and ``measures.parquet`` (one row an image), a chunk at a time.
 
     A quantizer leaves ``indices.npy`` and ``palettes.npy``, a codec ``coded.npy`` (all files in a row) and
-    ``ends.npy``. Columns: colors, file_bytes, payload_bytes, entropy_bits, paper_bytes, psnr, for whole images.
+    ``ends.npy``. Columns: colors, file_bytes, payload_bytes, entropy_bits, paper_bytes, psnr, for whole images, and
+    one a metric. Memory holds one chunk of images with all that is made of them, however many images there are.
+
+    Args:
+        method: A quantizer or a codec.
+        images: ``uint8 [N, H, W, 3]``; those of a memory-mapped file are read as they are needed.
+        level: The number of colors, a codec's quality, or None.
+        folder: Where to write.
+        metrics: By their columns' names.
+
+    Raises:
+        ContractError: What the method or a metric returns is not what its contract allows.
     """
-    reduced = reduce_images(method, images, level)
-    if reduced.indexed is not None:
-        np.save(folder / "indices.npy", reduced.indexed.indices)
-        np.save(folder / "palettes.npy", reduced.indexed.palettes)
+    measures: list[pd.DataFrame] = []
+    palettes: list[NDArray[np.uint8]] = []
+    lengths: list[int] = []
+    quantizer = is_quantizer(method)
+    name, row = ("indices.npy", images.shape[1:3]) if quantizer else ("coded.npy", ())
+    with GrowingArray(folder / name, np.uint8, row) as kept:
+        for chunk in chunks(images):
+            reduced = reduce_images(method, chunk, level)
+            measures.append(_measure(chunk, reduced, metrics or {}))
+            if reduced.indexed is not None:
+                kept.append(reduced.indexed.indices)
+                palettes.append(reduced.indexed.palettes)
+            else:
+                kept.append(np.frombuffer(b"".join(reduced.files), np.uint8))
+                lengths += map(len, reduced.files)
+    if quantizer:
+        np.save(folder / "palettes.npy", _as_wide_as_the_widest(palettes))
     else:
-        np.save(folder / "coded.npy", np.frombuffer(b"".join(reduced.files), np.uint8))
-        np.save(folder / "ends.npy", np.cumsum([len(file) for file in reduced.files]))
-    measures = _measure(reduced)
-    measures["psnr"] = encoding.psnr(images, reduced.decoded)
-    measures.to_parquet(folder / "measures.parquet", index=False)
+        np.save(folder / "ends.npy", np.cumsum(lengths))
+    pd.concat(measures, ignore_index=True).to_parquet(folder / "measures.parquet", index=False)
 
 
-def _chunks(images: Images, copy: bool) -> Iterator[Images]:
-    for start in range(0, len(images), CHUNK):
-        chunk = images[start : start + CHUNK]
+def chunks(images: Images) -> Iterator[Images]:
+    """Views of the images, as many at a time as a method is handed."""
+    step = chunk_size(*images.shape[1:3])
+    for start in range(0, len(images), step):
+        yield images[start : start + step]
+
+
+def _handed(images: Images, copy: bool) -> Iterator[Images]:
+    for chunk in chunks(images):
         yield np.array(chunk) if copy else chunk
 
 
 def palettize_all(method: Any, images: Images, colors: int, *, copy: bool = True) -> Palettized:
     """All images through a quantizer in chunks, checked and compacted; arguments as for ``reduce_images``."""
-    chunks = _chunks(images, copy)
-    parts = [check_palettized(method.palettize(chunk, colors), chunk, colors) for chunk in chunks]
-    widest = max(part.palettes.shape[1] for part in parts)
-    palettes = [np.pad(part.palettes, ((0, 0), (0, widest - part.palettes.shape[1]), (0, 0))) for part in parts]
-    return Palettized(np.concatenate([part.indices for part in parts]), np.concatenate(palettes))
+    parts = [check_palettized(method.palettize(chunk, colors), chunk, colors) for chunk in _handed(images, copy)]
+    palettes = _as_wide_as_the_widest([part.palettes for part in parts])
+    return Palettized(np.concatenate([part.indices for part in parts]), palettes)
+
+
+def _as_wide_as_the_widest(palettes: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """All of ``uint8 [n, C, 3]`` together, those of fewer colors padded with black."""
+    widest = max(part.shape[1] for part in palettes)
+    return np.concatenate([np.pad(part, ((0, 0), (0, widest - part.shape[1]), (0, 0))) for part in palettes])
 
 
 def encode_all(codec: Any, images: Images, quality: Level, *, copy: bool = True) -> list[bytes]:
     """All images through a codec's ``encode`` in chunks, checked; arguments as for ``reduce_images``."""
     files: list[bytes] = []
-    for chunk in _chunks(images, copy):
+    for chunk in _handed(images, copy):
         coded = codec.encode(chunk, quality)
         if not isinstance(coded, list) or len(coded) != len(chunk) or not all(isinstance(f, bytes) for f in coded):
             raise ContractError(f"encode must return a list of {len(chunk)} bytes objects for {len(chunk)} images")
@@ -108,10 +159,10 @@ def encode_all(codec: Any, images: Images, quality: Level, *, copy: bool = True)
 
 def decode_all(codec: Any, files: list[bytes], shape: tuple[int, ...]) -> Images:
     """All files through a codec's ``decode`` in chunks, checked: ``uint8 [N, H, W, 3]`` of ``shape``."""
-    parts = []
-    for start in range(0, len(files), CHUNK):
-        part = codec.decode(files[start : start + CHUNK])
-        expected = (min(CHUNK, len(files) - start), *shape[1:])
+    parts, step = [], chunk_size(*shape[1:3])
+    for start in range(0, len(files), step):
+        part = codec.decode(files[start : start + step])
+        expected = (min(step, len(files) - start), *shape[1:])
         if not isinstance(part, np.ndarray) or part.dtype != np.uint8 or part.shape != expected:
             got = f"{part.dtype} {list(part.shape)}" if isinstance(part, np.ndarray) else type(part).__name__
             raise ContractError(f"decode returned {got}, it must return uint8 {list(expected)}")
@@ -119,7 +170,7 @@ def decode_all(codec: Any, files: list[bytes], shape: tuple[int, ...]) -> Images
     return np.concatenate(parts)
 
 
-def _measure(reduced: Reduced) -> pd.DataFrame:
+def _measure(images: Images, reduced: Reduced, metrics: Mapping[str, Metric]) -> pd.DataFrame:
     sizes = [len(file) for file in reduced.files]
     payload: Any = pd.array([None] * len(sizes), dtype="Int64")
     entropy: Any = np.nan
@@ -128,12 +179,16 @@ def _measure(reduced: Reduced) -> pd.DataFrame:
         payload = [encoding.png_payload(file) for file in reduced.files]
         entropy = encoding.entropy_bits(reduced.indexed)
         paper = encoding.in_threads(lambda image: len(encoding.plain_png(image)), reduced.decoded)
-    return pd.DataFrame(
-        {
-            "colors": reduced.colors(),
-            "file_bytes": sizes,
-            "payload_bytes": payload,
-            "entropy_bits": entropy,
-            "paper_bytes": paper,
-        }
-    )
+    measured = {
+        column: check_measured(metric.measure(images, reduced.decoded), column, len(images))
+        for column, metric in metrics.items()
+    }
+    fixed = {
+        "colors": reduced.colors(),
+        "file_bytes": sizes,
+        "payload_bytes": payload,
+        "entropy_bits": entropy,
+        "paper_bytes": paper,
+        "psnr": encoding.psnr(images, reduced.decoded),
+    }
+    return pd.DataFrame(fixed | measured)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts import Augmentation, DatasetArrays, Images, Normalization, Palettized, Split
 from harness.registry import Registry
 from harness.spec.schema import Stage
-from harness.work.applying import decode_all
+from harness.work.applying import chunk_size, decode_all
 from harness.work.store import Store
 
 if TYPE_CHECKING:
@@ -79,13 +82,43 @@ def read_state(store: Store, key: str) -> dict[str, torch.Tensor]:
     return load_file(store.path("quantizers", key) / STATE)
 
 
-def load_decoded(store: Store, key: str, registry: Registry) -> Images:
-    """The test images as a decoder shows them: ``uint8 [N, H, W, 3]``."""
-    folder = store.path("applied", key)
+@dataclass(frozen=True, eq=False)
+class DecodedImages:
+    """The test images as a decoder shows them, decoded where they are asked for.
+
+    Attributes:
+        shape: [N, H, W, 3].
+        decode: The images of these rows, ``int64 [n]``: ``uint8 [n, H, W, 3]``.
+    """
+
+    shape: tuple[int, ...]
+    decode: Callable[[NDArray[np.int64]], Images]
+
+    def take(self, rows: Sequence[int]) -> Images:
+        """The images of these rows."""
+        return self.decode(np.asarray(rows, np.int64))
+
+    def chunks(self) -> Iterator[Images]:
+        """All of them in order, a chunk at a time."""
+        step = chunk_size(*self.shape[1:3])
+        for start in range(0, self.shape[0], step):
+            yield self.decode(np.arange(start, min(start + step, self.shape[0])))
+
+
+def open_decoded(store: Store, key: str, registry: Registry) -> DecodedImages:
+    """The test images of an ``applied`` artifact; its files stay on disk until images are asked for."""
+    folder, about = store.path("applied", key), read_about(store, "applied", key)
+    shape = tuple(about["shape"])
     if (folder / "indices.npy").is_file():
-        return Palettized(np.load(folder / "indices.npy"), np.load(folder / "palettes.npy")).render()
-    about = read_about(store, "applied", key)
-    coded, ends = np.load(folder / "coded.npy").tobytes(), np.load(folder / "ends.npy")
-    files = [coded[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        indices, palettes = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("indices", "palettes"))
+        return DecodedImages(shape, lambda rows: Palettized(indices[rows], palettes[rows]).render())
+    coded, ends = np.load(folder / "coded.npy", mmap_mode="r"), np.load(folder / "ends.npy")
+    starts = np.concatenate([[0], ends[:-1]])
     plugin = registry.get("method", about["plugin"], "stored images")
-    return decode_all(plugin.make(about["params"], plugin.name), files, tuple(about["shape"]))
+    codec = plugin.make(about["params"], plugin.name)
+
+    def decode(rows: NDArray[np.int64]) -> Images:
+        files = [coded[starts[row] : ends[row]].tobytes() for row in rows]
+        return decode_all(codec, files, (len(rows), *shape[1:]))
+
+    return DecodedImages(shape, decode)

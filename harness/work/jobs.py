@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness import environment
-from harness.contracts import ContractError, DatasetArrays, EpochCallback, Lesson
+from harness.contracts import ContractError, DatasetArrays, EpochCallback, Images, Lesson
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
-from harness.work.applying import apply_method, palettize_all
+from harness.work.applying import apply_method, chunks, palettize_all
 from harness.work.artifacts import (
     ABOUT,
     GALLERY,
@@ -25,7 +26,7 @@ from harness.work.artifacts import (
     STATE,
     load_classifier,
     load_dataset,
-    load_decoded,
+    open_decoded,
     read_about,
     read_state,
     stored_network,
@@ -40,8 +41,12 @@ if TYPE_CHECKING:
 
 GALLERY_IMAGES = 8
 """How many fixed test images are kept as pictures."""
+PIXELS_JUDGED = 1 << 19
+"""At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
 HISTORY = "history.json"
+PREDICTED = "predicted.npy"
+"""A classifier's class for each untouched test image."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     history.write(folder)
     network = stored_network(folder, classifier, len(data.classes), context.device)
     predicted = predict(network, data.test.images, data.normalization, context.device).argmax(axis=1)
+    np.save(folder / PREDICTED, predicted)
     return {
         "original_accuracy": float((predicted == data.test.labels).mean()),
         "devices": environment.devices(context.device),
@@ -146,8 +152,6 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
 
 def validation_accuracy(job: Job, context: Context) -> float:
     """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
-    from harness.learning import predict
-
     environment.set_torch_up(_threads(job))
     data = load_dataset(context.store, job.inputs["dataset"][1])
     network = load_classifier(
@@ -157,9 +161,18 @@ def validation_accuracy(job: Job, context: Context) -> float:
     method.load(read_state(context.store, job.key), context.device)
     (level,) = job.levels
     assert level is not None
-    decoded = palettize_all(method, data.test.images, level).render()
-    predicted = predict(network, decoded, data.normalization, context.device).argmax(axis=1)
+    reduced = (palettize_all(method, chunk, level).render() for chunk in chunks(data.test.images))
+    predicted = _logits(network, reduced, data, context.device).argmax(axis=1)
     return float((predicted == data.test.labels).mean())
+
+
+def _logits(network: torch.nn.Module, parts: Iterable[Images], data: DatasetArrays, device: str) -> NDArray[np.float32]:
+    """Of all images, which come a chunk at a time: ``float32 [N, classes]``."""
+    from harness.learning import predict
+
+    height, width = data.test.images.shape[1:3]
+    at_once = max(1, min(256, PIXELS_JUDGED // (height * width)))
+    return np.concatenate([predict(network, part, data.normalization, device, at_once) for part in parts])
 
 
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -170,27 +183,34 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         stage, key = job.inputs["quantizer"]
         method.load(read_state(context.store, key), context.device)
         fitted = read_about(context.store, stage, key)
-    apply_method(method, images, job.levels[0], folder)
+    metrics = {
+        metric.column: context.registry.get("metric", metric.plugin, job.name).make(metric.params, job.name)
+        for metric in job.metrics
+    }
+    apply_method(method, images, job.levels[0], folder, metrics)
     shown = explain_method(method, np.array(images[_gallery_images(len(images))]), job.levels[0])
     for name, pictures in shown.items():
         np.save(folder / f"{EXPLAINED}{name}.npy", pictures)
     devices = environment.devices(context.device) | fitted["devices"]
-    return {"shape": images.shape, "earlier_seconds": fitted["seconds"], "devices": devices}
+    return {
+        "shape": images.shape,
+        "metrics": list(metrics),
+        "earlier_seconds": fitted["seconds"],
+        "devices": devices,
+    }
 
 
 def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     from scipy.special import softmax
 
-    from harness.learning import predict
-
     store, device = context.store, context.device
     data = load_dataset(store, job.inputs["dataset"][1])
     applied, classifier = job.inputs["applied"][1], job.inputs["classifier"][1]
-    decoded = load_decoded(store, applied, context.registry)
+    decoded = open_decoded(store, applied, context.registry)
     network = load_classifier(store, classifier, context.registry, len(data.classes), device)
-    logits = predict(network, decoded, data.normalization, device)
+    logits = _logits(network, decoded.chunks(), data, device)
     probabilities = softmax(logits.astype(np.float64), axis=1)
-    rows, labels, predicted = np.arange(len(decoded)), data.test.labels, logits.argmax(axis=1)
+    rows, labels, predicted = np.arange(len(logits)), data.test.labels, logits.argmax(axis=1)
     records = {
         "image": rows,
         "group": data.test.groups,
@@ -203,18 +223,19 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", classifier)
     devices = environment.devices(device) | reduced["devices"] | trained["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
-    pd.concat([pd.DataFrame(records), measures], axis=1).to_parquet(folder / "records.parquet", index=False)
+    untouched = {"original_predicted": np.load(store.path("classifiers", classifier) / PREDICTED)}
+    further = measures[reduced["metrics"]]
+    parts = [pd.DataFrame(records), measures.drop(columns=further.columns), pd.DataFrame(untouched), further]
+    pd.concat(parts, axis=1).to_parquet(folder / "records.parquet", index=False)
     numbers = _gallery_images(len(rows))
-    seen, original_p_true = explain_classifier(
-        network, data.test, numbers, decoded[numbers], data.normalization, device
-    )
-    write_pictures(
-        folder / GALLERY, numbers, data.test.images[numbers], decoded[numbers], seen | _explained(store, applied)
-    )
+    shown = decoded.take(numbers)
+    seen, original_p_true = explain_classifier(network, data.test, numbers, shown, data.normalization, device)
+    write_pictures(folder / GALLERY, numbers, data.test.images[numbers], shown, seen | _explained(store, applied))
     return {
         "accuracy": float((predicted == labels).mean()),
         "original_accuracy": trained["original_accuracy"],
         "pixels": int(np.prod(decoded.shape[1:3])),
+        "metrics": reduced["metrics"],
         "classes": data.classes,
         "device": "+".join(sorted(devices)),
         "devices": devices,

@@ -13,11 +13,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydantic import Field
 
 from harness import digests
 from harness.contracts import BadInput, DatasetArrays, Images, Lesson, Needs, Palettized, Split
-from harness.registry import Registry, classifier, codec, dataset, quantizer, report
+from harness.registry import Registry, classifier, codec, dataset, metric, quantizer, report
 from harness.spec.resolve import Spec, resolve
 
 
@@ -97,6 +98,20 @@ class Net:
     def fit(self, lesson: Lesson) -> None: ...
 
 
+@metric("mse")
+class SquaredError:
+    def measure(self, original: Images, decoded: Images) -> NDArray[np.float64]:
+        return ((original - decoded.astype(float)) ** 2).mean(axis=(1, 2, 3))
+
+
+@metric("ssim")
+class Alike:
+    window: int = 7
+
+    def measure(self, original: Images, decoded: Images) -> NDArray[np.float64]:
+        return (original == decoded).mean(axis=(1, 2, 3))
+
+
 @report("tables")
 class Tables:
     def write(self, results: object, folder: Path) -> Path:
@@ -108,7 +123,7 @@ class Page(Tables):
     pass
 
 
-TOYS = (Flat, Learned, Joint, Squeeze, Plain, Dots, OnDisk, Net, Tables, Page)
+TOYS = (Flat, Learned, Joint, Squeeze, Plain, Dots, OnDisk, Net, SquaredError, Alike, Tables, Page)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_all_that_is_built_in_is_found_from_there(install):
     install()
     plugins = list(discover())
     assert {p.origin for p in plugins} == {"built in"}
-    assert {p.mark.kind for p in plugins} == {"method", "dataset", "classifier", "report"}
+    assert {p.mark.kind for p in plugins} == {"method", "dataset", "classifier", "metric", "report"}
 
 
 @pytest.mark.parametrize("group", discovery.ENTRY_POINT_GROUPS)
@@ -110,7 +110,7 @@ class Mine:
         ("import sys; sys.exit(0)", "cannot be loaded: SystemExit: 0 ({path}, line 1)."),
         ("x = 1\ndef (", "cannot be loaded: SyntaxError: invalid syntax ({path}, line 2)."),
         ("import json\n\ndef f():\n    json.loads('{')\nf()", "({path}, line 4)."),
-        ("x = 1", "holds no plugin: mark a class with @quantizer, @codec, @dataset or @classifier."),
+        ("x = 1", "holds no plugin: mark a class with @quantizer, @codec, @dataset, @classifier, @metric or @report."),
         ("", "holds no plugin"),
         ("from harness.registry import quantizer\n@quantizer('x')\nclass X: ...", "TypeError: method 'x' lacks palett"),
         (FILE.format(name="median-cut"), "two method plugins are called 'median-cut': one from built in, one from "),

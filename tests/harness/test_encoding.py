@@ -94,6 +94,12 @@ def test_entropy_against_scipy(colors):
         assert bits == pytest.approx(entropy(counts, base=2) * image.size + 24 * len(counts), rel=1e-12)
 
 
+def test_an_images_entropy_depends_on_no_other_image_to_the_last_bit():
+    indices = RNG.integers(0, 13, (40, 8, 9), np.uint8)
+    narrow, wide = (Palettized(indices, np.zeros((40, entries, 3), np.uint8)) for entries in (13, 200))
+    assert encoding.entropy_bits(narrow).tolist() == encoding.entropy_bits(wide).tolist()
+
+
 def test_psnr_against_a_loop():
     one, other = RNG.integers(0, 256, (2, 3, 5, 4, 3), np.uint8)
     other[2] = one[2]

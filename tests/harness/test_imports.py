@@ -12,7 +12,7 @@ import fewcolors
 
 REPOSITORY = Path(__file__).parents[2]
 SPEC = "datasets: [digits-on-photos]\nclassifiers: [alexnet]\nmethods: [median-cut, colorcnn]\ncolors: 2\n"
-HEAVY = {"torch", "torchvision", "ray", "sklearn", "scipy", "numba", "pandas", "matplotlib", "seaborn"}
+HEAVY = {"torch", "torchvision", "ray", "skimage", "sklearn", "scipy", "numba", "pandas", "matplotlib", "seaborn"}
 
 
 def loaded(code, folder):

@@ -45,6 +45,8 @@ BASE = {
         ({"methods": [{"name": "learned", "params": {"gamma": 1}, "colors": 3}]}, {"datasets", "classifiers"}),
         ({"seeds": [1]}, {"datasets"}),
         ({"precision": "bf16"}, {"datasets"}),
+        ({"metrics": ["mse"]}, {"datasets", "classifiers", "quantizers"}),
+        ({"metrics": ["mse", {"name": "ssim", "params": {"window": 5}}]}, {"datasets", "classifiers", "quantizers"}),
     ],
 )
 def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of, change, untouched):
@@ -65,6 +67,7 @@ def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of,
         {"resources": {"cells": {"cpus": 3, "seconds": 5}, "classifiers": {"gpus": 0}}},
         {"colors": [64, 128]},
         {"methods": [{"name": "learned", "colors": [2]}]},
+        {"metrics": ["ssim", "mse"]},
     ],
 )
 def test_what_changes_no_number_changes_no_key(plan_of, change):
@@ -222,6 +225,60 @@ def test_needs_are_the_specs_else_the_plugins_else_the_stages(plan_of):
     assert (applied.cpus, applied.memory) == (1, 1000), "a training's CPUs are not those of its use"
     assert 0 < applied.gpus < 1
     assert needs_of(plan_of(methods=["flat"]), "applied").gpus == 0
+
+
+def test_what_a_small_machine_has_is_enough_for_two_jobs_at_once(plan_of):
+    """Of 4 GiB some 3.2 GB are left to Ray beside the system, the driver and the object store."""
+    plan = plan_of(methods=["flat", {"name": "joint", "colors": 2}], resources={"applied": {"cpus": 1}})
+    stated = {job.stage: job.needs.memory or 0 for job in plan.jobs.values()}
+    assert 2 * max(stated.values()) < 3.2e9
+    assert needs_of(plan_of(methods=["flat"]), "applied").memory == DEFAULT_NEEDS["applied"].memory > 5e8
+    assert needs_of(plan_of(methods=["flat"]), "cells").memory > 5e8
+
+
+def test_jobs_know_the_metrics_they_measure_with(plan_of):
+    plan = plan_of(methods=["flat"], metrics=["mse", {"name": "ssim", "params": {"window": [5, 7]}}], colors=2)
+    (applied,) = [job for job in plan.jobs.values() if job.stage == "applied"]
+    assert [(m.column, m.plugin, m.params) for m in applied.metrics] == [
+        ("mse", "mse", {}),
+        ("ssim", "ssim", {"window": 7}),
+        ("ssim window=5", "ssim", {"window": 5}),
+    ]
+    assert {job.metrics for job in plan.jobs.values() if job.stage != "applied"} == {()}
+
+
+METRIC = """
+from harness.registry import metric
+
+@metric("mine")
+class Mine:
+    path: str
+    fingerprinted = ("path",)
+    def fingerprint(self):
+        with open(self.path) as file:
+            return file.read()
+    def measure(self, original, decoded): ...
+"""
+
+
+@pytest.mark.usefixtures("cleanup_modules")
+def test_a_metrics_source_and_its_files_are_in_the_keys_of_what_is_measured(tmp_path):
+    source = tmp_path / "mine.py"
+
+    def plan(text=METRIC, place="here", content="1"):
+        source.write_text(text)
+        if content is not None:
+            (tmp_path / place).write_text(content)
+        asked = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "methods": ["original"]}
+        metrics = [{"name": "mine", "params": {"path": str(tmp_path / place)}}]
+        return make_plan(resolve(asked | {"metrics": metrics}, discover([read_source(str(source))], tmp_path)))
+
+    first = plan()
+    assert keys(first) == keys(plan(place="there")), "only where the file lies has changed"
+    for other in (plan(METRIC.replace("): ...", "): return 1")), plan(content="2")):
+        assert {first.jobs[key].stage for key in keys(first) - keys(other)} == {"applied", "cells"}
+    with pytest.raises(BadInput, match=r"^metrics\[0\]: 'mine' cannot be read: "):
+        plan(place="nowhere", content=None)
 
 
 def test_a_plan_is_plain_data(plan_of):

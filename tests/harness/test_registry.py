@@ -10,7 +10,7 @@ from pydantic import Field
 
 from harness.complaints import did_you_mean, shown
 from harness.contracts import BadInput, Needs
-from harness.registry import Registry, classifier, codec, dataset, quantizer, report
+from harness.registry import Registry, classifier, codec, dataset, metric, quantizer, report
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from harness.registry import Registry, classifier, codec, dataset, quantizer, re
         (codec("x", summary="s", quality=None), "method", ["encode", "decode"], "none", None, None),
         (dataset("x", summary="s"), "dataset", ["load"], "none", None, None),
         (classifier("x", summary="s"), "classifier", ["build", "fit"], "none", None, None),
+        (metric("x", summary="s"), "metric", ["measure"], "none", None, None),
         (report("x", summary="s"), "report", ["write"], "none", None, None),
     ],
 )  # fmt: skip
@@ -39,6 +40,12 @@ def test_each_decorator_marks_its_kind_and_asks_for_its_methods(decorator, kind,
         incomplete = type("Some", (), {name: lambda self: None for name in methods if name != missing})
         with pytest.raises(TypeError, match=rf"{kind} 'x' lacks .*{missing}\(\)"):
             decorator(incomplete)
+
+
+@pytest.mark.parametrize("name", ["psnr", "accuracy", "image", "lossless_share"])
+def test_a_metric_is_not_called_like_a_column_that_tables_have(name):
+    with pytest.raises(TypeError, match=f"metric '{name}': tables have a column of this name already"):
+        metric(name)
 
 
 def test_parameters_have_names_types_and_defaults(registry):

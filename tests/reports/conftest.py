@@ -30,6 +30,7 @@ COLUMNS = [
     "entropy_bits",
     "paper_bytes",
     "psnr",
+    "original_predicted",
 ]
 
 
@@ -57,6 +58,7 @@ class Bench:
             "entropy_bits": np.full(n, 300.0),
             "paper_bytes": 150 + np.arange(n),
             "psnr": np.full(n, 20.0),
+            "original_predicted": np.where(np.arange(n) % 10 < 9, labels, (labels + 1) % 3),
         }
         return pd.DataFrame(data | columns)[COLUMNS]
 

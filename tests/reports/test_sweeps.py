@@ -16,7 +16,7 @@ from reports.page import render
 from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
-from reports.statistics import accuracy_interval, random_seed
+from reports.statistics import accuracy_interval
 from reports.styles import assign
 from reports.summary import summarize
 from reports.sweeps import Sweep, in_words, sweeps
@@ -145,7 +145,7 @@ def test_a_point_is_the_mean_of_its_seeds_with_the_crossed_interval(bench: Bench
         own = [cell for cell in cells if cell.params["gamma"] == sweep.values[number]]
         correct = Records().correct(own)
         assert point.accuracy == pytest.approx(correct.mean())
-        expected = accuracy_interval(correct, np.arange(200), random_seed(*(cell.key for cell in own)))
+        expected = accuracy_interval(correct, np.arange(200))
         assert (point.lo, point.hi) == expected
 
 

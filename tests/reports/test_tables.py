@@ -17,11 +17,11 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import reports
-from harness.contracts import ContractError, Results
+from harness.contracts import TAKEN_COLUMNS, ContractError, Results
 from harness.registry import Registry
 from reports import plugins, significance, tables
 from reports.records import Records
-from reports.statistics import mcnemar_midp, wilson
+from reports.statistics import Discordant, wilson
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Bench
@@ -46,8 +46,9 @@ def written(results: Results, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]
 
 def test_columns_are_those_of_the_design(bench: Bench, tmp_path: Path) -> None:
     plugins.Tables().write(bench.results([]), tmp_path)
-    assert (tmp_path / "cells.csv").read_text() == DESIGN_CELLS.replace(", ", ",") + "\n"
-    assert (tmp_path / "significance.csv").read_text() == DESIGN_SIGNIFICANCE.replace(", ", ",") + "\n"
+    for name, first in (("cells.csv", DESIGN_CELLS), ("significance.csv", DESIGN_SIGNIFICANCE)):
+        columns = (tmp_path / name).read_text().rstrip("\n").split(",")
+        assert columns[: len(first.split(", "))] == first.split(", "), "further columns come behind these"
 
 
 def test_a_cell_is_the_mean_of_its_records(bench: Bench, tmp_path: Path) -> None:
@@ -68,11 +69,43 @@ def test_a_cell_is_the_mean_of_its_records(bench: Bench, tmp_path: Path) -> None
         "bpp_entropy": 300 / pixels,
         "bpp_nominal": 3,
         "paper_bytes_per_pixel": sum(150 + i for i in range(5)) / 5 / pixels,
-        "psnr": 25.0,
+        "psnr": 10 * math.log10(255**2 / (sum(255**2 / 10 ** (dB / 10) for dB in (10, 20, 30, 40)) / 5)),
         "seconds": 1.5,
+        "psnr_image_mean": 25.0,
+        "lossless_share": 0.2,
     }
     assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-7)
     assert row["params"] == '{"a": [2], "b": 1}'
+
+
+def test_metrics_are_means_over_images_in_columns_of_their_own(bench: Bench, tmp_path: Path) -> None:
+    frame = bench.frame([1, 0, 1]).assign(mse=[1.0, 2.0, 6.0], ssim=[0.5, 1.0, 0.0], zest=[4.0, 4.0, 7.0])
+    plain = bench.cell(bench.frame([1, 0, 1]), "median-cut", 2)
+    notes = {**plain.notes, "metrics": ["mse", "ssim", "zest"]}
+    results = bench.results([plain, bench.cell(frame, "octree", 2, notes=notes)])
+    cells, _ = written(results, tmp_path / "report")
+    assert list(cells.columns) == [*tables.CELL_COLUMNS, "zest"]
+    assert cells.loc[1, ["mse", "ssim", "zest"]].tolist() == [3.0, 0.5, 5.0]
+    assert cells.loc[0, ["mse", "ssim", "ciede2000", "zest"]].isna().all()
+
+
+def test_every_column_but_a_metrics_is_taken() -> None:
+    metrics = {"mse", "ssim", "ciede2000"}
+    assert set(tables.CELL_COLUMNS) - metrics <= TAKEN_COLUMNS
+    assert not metrics & TAKEN_COLUMNS
+
+
+def test_psnr_rises_when_every_image_gets_better() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        before = rng.uniform(0.01, 5000, 6)
+        after = before * rng.uniform(0, 0.99, 6) * (rng.random(6) > 0.3)
+        with np.errstate(divide="ignore"):
+            worse, better = (tables.mean_psnr(pd.Series(10 * np.log10(255**2 / mse))) for mse in (before, after))
+        assert better > worse
+        assert worse == pytest.approx(10 * math.log10(255**2 / before.mean()), rel=1e-12)
+    assert math.isnan(tables.mean_psnr(pd.Series([10.0, math.nan])))
+    assert math.isnan(tables.mean_psnr(pd.Series([], dtype=float)))
 
 
 def test_what_a_codec_has_not_stays_empty(bench: Bench, tmp_path: Path) -> None:
@@ -130,22 +163,23 @@ def test_single_seed_rows_of_independent_images(bench: Bench, tmp_path: Path, ri
         only_b = sum(1 for x, y in zip(a, base, strict=True) if y and not x)
         assert (row.discordant_a, row.discordant_b, row.n) == (only_a, only_b, 200)
         assert row.difference == pytest.approx(a.mean() - base.mean()) == pytest.approx((only_a - only_b) / 200)
-        assert row.p == pytest.approx(mcnemar_midp(only_a, only_b), rel=1e-7)
+        assert row.p == pytest.approx(Discordant(only_a, only_b, 200).p(), rel=1e-7)
         half = 1.96 * np.std(a - base) / math.sqrt(200)
         assert (row.lo, row.hi) == pytest.approx((row.difference - half, row.difference + half), abs=0.015)
     assert rows["p_holm"].to_numpy() == pytest.approx(multipletests(rows["p"], method="holm")[1], rel=1e-6)
-    assert rows["stars"].fillna("").tolist() == ["***", ""]
+    assert rows["stars"].isna().all(), "one training has no stars"
+    assert rows["verdict"].tolist() == ["better", "not separated"]
 
 
-def test_groups_are_resampled_and_seeds_crossed(bench: Bench, tmp_path: Path, right: Callable[..., np.ndarray]) -> None:
-    groups = np.arange(150) // 5
+def test_groups_and_seeds_each_have_their_test(bench: Bench, tmp_path: Path, right: Callable[..., np.ndarray]) -> None:
+    groups = np.arange(150) // 3
     cells = [
         bench.cell(bench.frame(right(150, share, 10 * seed + k), groups), variant, 2, seed=seed)
         for seed in (0, 1, 2)
         for k, (variant, share) in enumerate([("median-cut", 0.5), ("colorcnn", 0.8)])
     ]
     _, rows = written(bench.results(cells), tmp_path / "report")
-    assert rows["test"].tolist() == ["group-bootstrap"] * 3 + ["crossed-bootstrap"]
+    assert rows["test"].tolist() == ["cluster-t"] * 3 + ["two-part-t"]
     assert rows["seed"].fillna(-1).tolist() == [0, 1, 2, -1]
     across, single = rows.iloc[3], rows.iloc[:3]
     assert across["difference"] == pytest.approx(single["difference"].mean())
@@ -157,8 +191,10 @@ def test_groups_are_resampled_and_seeds_crossed(bench: Bench, tmp_path: Path, ri
     assert rows["family"].nunique() == 2
     assert (rows["lo"] < rows["difference"]).all()
     assert (rows["difference"] < rows["hi"]).all()
-    assert rows["p"].min() >= 1 / 10_001
     assert across["p_holm"] == across["p"]
+    assert rows["trainings"].tolist() == [1, 1, 1, 3]
+    assert rows["stars"].fillna("").tolist()[:3] == ["", "", ""]
+    assert set(rows["trained"]) == {"classifier"}
 
 
 def test_one_source_leaves_nothing_to_test(bench: Bench, tmp_path: Path) -> None:

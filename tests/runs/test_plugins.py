@@ -39,6 +39,36 @@ def test_single_files_bring_a_method_a_dataset_and_a_classifier(workplace: Workp
     assert "my-quantizer" in page
 
 
+METRIC = """
+import numpy as np
+import fewcolors as fc
+
+@fc.metric("worst", summary="largest error of any pixel")
+class Worst:
+    scale: float = 1.0
+
+    def measure(self, original, decoded):
+        worst = np.abs(original.astype(float) - decoded).max(axis=(1, 2, 3))
+        return np.full(len(worst), np.nan) if self.scale < 0 else worst * self.scale
+"""
+
+
+def test_a_metric_from_a_file_has_columns_of_its_own(workplace: Workplace) -> None:
+    (workplace.folder / "worst.py").write_text(METRIC)
+    spec = workplace.spec(SPEC + "metrics: [mse, ciede2000, {name: worst, params: {scale: [1.0, 0.5]}}]\n")
+    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", "worst.py")
+    for row in workplace.cells():
+        assert row["status"] == "ok"
+        assert 0 < float(row["worst"]) == 2 * float(row["worst scale=0.5"]) <= 255
+        assert float(row["ciede2000"]) > 0
+        assert row["ssim"] == "", "the spec leaves it out"
+    assert "CIEDE2000" in (workplace.folder / "runs" / "tiny" / "report" / "index.html").read_text()
+    spec = workplace.spec(SPEC + "metrics: [{name: worst, params: {scale: -1.0}}]\n", "broken")
+    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", "worst.py", code=1)
+    assert {row["status"] for row in workplace.cells("broken")} == {"failed"}
+    assert "metric 'worst': measure returned NaN for image 0" in workplace.cells("broken")[0]["error"]
+
+
 def test_every_node_is_at_work_with_the_text_of_a_plugin_file_that_is_gone(workplace: Workplace) -> None:
     plugin, eraser = workplace.folder / "gone.py", workplace.folder / "eraser.py"
     plugin.write_text((EXAMPLES / "my_quantizer.py").read_text())

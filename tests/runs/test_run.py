@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 
 import pytest
 import yaml
@@ -25,7 +26,8 @@ baseline: median-cut
 COLUMNS = (
     "dataset, classifier, method, variant, params, level_kind, level, seed, fitted_on, split, precision, status, "
     "error, n, accuracy, accuracy_lo, accuracy_hi, original_accuracy, colors_per_image, bpp_file, bpp_payload, "
-    "bpp_entropy, bpp_nominal, paper_bytes_per_pixel, psnr, seconds, key"
+    "bpp_entropy, bpp_nominal, paper_bytes_per_pixel, psnr, seconds, key, mse, psnr_image_mean, lossless_share, ssim, "
+    "ciede2000"
 ).split(", ")
 
 
@@ -52,7 +54,12 @@ def test_a_run_leaves_what_the_design_says_and_the_second_one_computes_nothing(d
     for row in cells:
         if row["level_kind"] == "colors":
             assert float(row["colors_per_image"]) <= int(row["level"])
+        assert float(row["psnr"]) == pytest.approx(
+            10 * math.log10(255**2 / (float(row["mse"]) or 1e-99)), rel=1e-6
+        ) or (row["mse"] == "0" and row["psnr"] == "inf")
+        assert row["ciede2000"] == "", "it is not asked for"
         if row["method"] == "original":
+            assert (row["psnr"], float(row["ssim"]), row["lossless_share"]) == ("inf", 1.0, "1")
             assert row["accuracy"] == row["original_accuracy"]
     page = (run / "report" / "index.html").read_text()
     assert "median-cut" in page

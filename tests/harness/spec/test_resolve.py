@@ -34,6 +34,7 @@ FULL = {
     "baseline": "flat",
     "recognized": 0.75,
     "precision": "bf16",
+    "metrics": ["ssim", {"name": "ssim", "params": {"window": 5}}],
     "reports": ["html"],
     "resources": {"cells": {"cpus": 2, "gpus": "required", "memory": 10, "seconds": 1.5}, "applied": {"gpus": 0}},
 }
@@ -58,6 +59,12 @@ def test_a_spec_written_out_runs_the_same(make_spec, registry, tmp_path):
     assert [set(method) - {"name", "params"} for method in written["methods"]] == [
         {"colors"}, {"colors"}, {"colors"}, {"colors"}, {"quality"}, set(),
     ]  # fmt: skip
+
+
+def test_the_cheap_metrics_are_measured_where_a_spec_names_none(make_spec):
+    assert [choice.short for choice in make_spec().metrics] == ["mse", "ssim"]
+    assert make_spec(metrics=[]).metrics == ()
+    assert make_spec(metrics=[]).written_out()["metrics"] == []
 
 
 def test_own_levels_and_default_ones(make_spec):

@@ -1,0 +1,50 @@
+"""An ``.npy`` file that is written piece by piece, so that nobody has to hold all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class GrowingArray:
+    """Rows appended to a file that in the end is, byte for byte, what ``np.save`` makes of all of them.
+
+    Args:
+        path: The file.
+        dtype: Of the array.
+        row: The shape of one row.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike, row: tuple[int, ...] = ()) -> None:
+        self._dtype, self._row, self._rows = np.dtype(dtype), row, 0
+        self._file = path.open("wb")
+        self._write_header()
+        self._start = self._file.tell()
+
+    def __enter__(self) -> GrowingArray:
+        return self
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Adds ``[n, *row]`` of the array's dtype."""
+        assert rows.dtype == self._dtype
+        assert rows.shape[1:] == self._row
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._rows += len(rows)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, where: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._file.seek(0)
+                self._write_header()  # numpy leaves room in it for a first dimension of up to 21 digits
+                assert self._file.tell() == self._start
+        finally:
+            self._file.close()
+
+    def _write_header(self) -> None:
+        shape = (self._rows, *self._row)
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)

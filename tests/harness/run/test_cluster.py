@@ -1,0 +1,60 @@
+"""What a job reserves on nodes of different sizes, without a cluster."""
+
+import types
+
+import pytest
+
+from harness.contracts import BadInput
+from harness.plan import DEFAULT_NEEDS, make_plan
+from harness.run.cluster import RayPool
+
+
+def pool_of(*nodes, gpus=False):
+    pool = RayPool.__new__(RayPool)
+    alive = [{"Alive": True, "Resources": dict(zip(("CPU", "memory", "GPU"), node, strict=False))} for node in nodes]
+    pool._ray = types.SimpleNamespace(nodes=lambda: [*alive, {"Alive": False, "Resources": {"CPU": 9, "memory": 9e9}}])
+    pool.has_gpus = gpus
+    return pool
+
+
+@pytest.fixture
+def job_of(make_spec):
+    def job(stage, **changes):
+        jobs = make_plan(make_spec(methods=["flat"], colors=2, **changes)).jobs.values()
+        return next(job for job in jobs if job.stage == stage)
+
+    return job
+
+
+def reserved(pool, job):
+    pool.check([job])
+    return pool._memory(job, pool._nodes())
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([(2, 2.8e9)], 1_400_000_000),
+        ([(2, 0.5e9)], 500_000_000),
+        ([(2, 0.5e9), (1, 0.9e9)], 900_000_000),
+        ([(1, 0.5e9), (0, 3e9)], 500_000_000),
+    ],
+)
+def test_a_small_machine_reserves_what_it_has_of_what_is_usual(job_of, nodes, expected):
+    assert DEFAULT_NEEDS["cells"].memory == 1_400_000_000
+    assert reserved(pool_of(*nodes), job_of("cells")) == expected
+
+
+def test_a_job_on_a_gpu_counts_the_memory_beside_a_gpu(job_of):
+    assert reserved(pool_of((4, 9e9, 0), (4, 1e9, 1), gpus=True), job_of("cells")) == 1_000_000_000
+
+
+def test_what_a_spec_states_is_refused_where_no_node_has_it(job_of):
+    job = job_of("cells", resources={"cells": {"memory": 1_000_000_000}})
+    assert reserved(pool_of((2, 2e9)), job) == 1_000_000_000
+    with pytest.raises(BadInput, match=r"^resources\.cells: .* GiB of memory, which no node of this cluster has"):
+        reserved(pool_of((2, 0.5e9)), job)
+
+
+def test_a_job_that_states_none_reserves_none(job_of):
+    assert reserved(pool_of((2, 1.0)), job_of("classifiers")) is None
