@@ -6,11 +6,10 @@
 
 import numpy as np
 
-from harness.contracts import Palettized
-from harness.registry import quantizer
+import fewcolors as fc
 
 
-@quantizer("learned-palette", summary="one palette for all images, learned from the classifier's loss")
+@fc.quantizer("learned-palette", summary="one palette for all images, learned from the classifier's loss")
 class LearnedPalette:
     """temperature: how soft the choice among the colors is in training, in units of normalized color distance."""
 
@@ -23,10 +22,8 @@ class LearnedPalette:
         from torch import nn
         from torch.nn import functional as F
 
-        from harness import learning
-
         mean, std = (torch.tensor(part) for part in (lesson.normalization.mean, lesson.normalization.std))
-        with learning.seeded(lesson.seed, "learned-palette"):
+        with fc.learning.seeded(lesson.seed, "learned-palette"):
             drawn = torch.rand(lesson.colors[0], 3)
 
         class Palette(nn.Module):
@@ -49,16 +46,16 @@ class LearnedPalette:
             if not len(lesson.validation):
                 return {}
             decoded = self.palettize(lesson.validation.images, lesson.colors[0]).render()
-            logits = learning.predict(classifier, decoded, lesson.normalization, lesson.device)
-            return {"validation_accuracy": float((logits.argmax(1) == lesson.validation.labels).mean())}
+            logits = fc.learning.predict(classifier, decoded, lesson.normalization, lesson.device)
+            return {fc.VALIDATION_ACCURACY: float((logits.argmax(1) == lesson.validation.labels).mean())}
 
-        learning.train(
+        fc.learning.train(
             network,
             loss,
             lesson,
             epochs=self.epochs,
             batch_size=lesson.batch_size,
-            schedule=lambda batches: learning.cosine_restarts(self.epochs * batches, self.rate, 0.9),
+            schedule=lambda batches: fc.learning.cosine_restarts(self.epochs * batches, self.rate, 0.9),
             weight_decay=0.0,
             measure=measure,
         )
@@ -76,4 +73,4 @@ class LearnedPalette:
     def palettize(self, images, colors):
         palette = self.palette.astype(np.int64)
         distance = np.square(images[..., None, :].astype(np.int64) - palette).sum(-1)
-        return Palettized(distance.argmin(-1).astype(np.uint8), np.tile(self.palette, (len(images), 1, 1)))
+        return fc.Palettized(distance.argmin(-1).astype(np.uint8), np.tile(self.palette, (len(images), 1, 1)))

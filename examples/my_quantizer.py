@@ -5,11 +5,10 @@
 
 import numpy as np
 
-from harness.contracts import Palettized
-from harness.registry import quantizer
+import fewcolors as fc
 
 
-@quantizer("my-quantizer", summary="as many pixels in each of C steps of gray, by brightness")
+@fc.quantizer("my-quantizer", summary="as many pixels in each of C steps of gray, by brightness")
 class MyQuantizer:
     darkest: int = 0
 
@@ -18,4 +17,4 @@ class MyQuantizer:
         rank = brightness.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
         indices = (rank * colors // rank.shape[1]).astype(np.uint8).reshape(images.shape[:3])
         grays = np.linspace(self.darkest, 255, colors).round().astype(np.uint8)
-        return Palettized(indices, np.tile(grays[:, None], (len(images), 1, 3)))
+        return fc.Palettized(indices, np.tile(grays[:, None], (len(images), 1, 3)))

@@ -1,13 +1,21 @@
-"""What is wrong with a user's input, in words: pydantic's errors as one sentence, and guesses at what was meant."""
+"""What is wrong with a user's input, in words, all of it at once; and guesses at what was meant."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import reprlib
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pydantic
+
+from harness.contracts import BadInput
+
+TRAP = "trap"
+"""The type of a pydantic error whose message says all: what was given and what would be right."""
 
 _WORDS = {
     "missing": "it is missing and has no default",
@@ -21,24 +29,109 @@ _WORDS = {
 _SHOULD = "Input should be "
 
 
-def describe(error: pydantic.ValidationError, given: object) -> str:
-    """The first complaint about ``given`` as ``.path: what is wrong``, and how many more places are wrong."""
+class BadInputs(BadInput):
+    """Several things are wrong with one input, each a sentence of its own.
+
+    Args:
+        subject: What has the errors: a spec's file, an entry of it, an option.
+        sentences: At least two.
+    """
+
+    def __init__(self, subject: str, sentences: Sequence[str]) -> None:
+        super().__init__(subject, sentences)
+        self.sentences = tuple(sentences)
+
+    def __str__(self) -> str:
+        return "\n  ".join([f"{self.args[0]} has {len(self.sentences)} errors:", *self.sentences])
+
+
+class Complaints:
+    """Gathers what is wrong with one input, so that the user hears all of it at once and nothing twice.
+
+    Example:
+        >>> complaints = Complaints("a.yaml")
+        >>> for check in ():
+        ...     with complaints.gathering():
+        ...         check()
+        >>> complaints.raise_if_any()
+    """
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self._sentences: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._sentences)
+
+    def add(self, *sentences: str) -> None:
+        self._sentences.update(dict.fromkeys(sentences))
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[None]:
+        """A BadInput raised inside is kept, and what comes after the block goes on."""
+        try:
+            yield
+        except BadInput as error:
+            self.add(*(error.sentences if isinstance(error, BadInputs) else [str(error)]))
+
+    def raise_if_any(self) -> None:
+        """Raises BadInput with the one sentence, or with all of them."""
+        if len(self) == 1:
+            raise BadInput(next(iter(self._sentences)))
+        if self._sentences:
+            raise BadInputs(self.subject, list(self._sentences))
+
+
+def by_place(error: pydantic.ValidationError, given: object) -> dict[str, list[Any]]:
+    """Pydantic's complaints by the place in ``given`` they are about; a union has one for each of its members."""
     places: dict[str, list[Any]] = {}
     for complaint in error.errors(include_url=False):
         places.setdefault(_path(complaint["loc"], complaint["type"], given), []).append(complaint)
-    (path, complaints), *others = places.items()
+    return places
+
+
+def sentence_about(path: str, complaints: Sequence[Any]) -> str:
+    """What pydantic complains of at one place as ``path: what is wrong, got what was given; what would be right.``"""
     first = complaints[0]
+    kind, given = first["type"], first["input"]
     wanted = [c["msg"].removeprefix(_SHOULD) for c in complaints if c["msg"].startswith(_SHOULD)]
-    if first["type"] in _WORDS:
-        words = _WORDS[first["type"]]
+    if kind in _WORDS:
+        words = _WORDS[kind]
     elif wanted:
         subject = "a key" if first["loc"][-1:] == ("[key]",) else "it"
-        words = f"{subject} should be {' or '.join(dict.fromkeys(wanted))}"
+        words = f"{subject} should be {' or '.join('null' if w == 'None' else w for w in dict.fromkeys(wanted))}"
     else:
         words = first["msg"].removeprefix("Value error, ")
-    got = "" if first["type"] in ("missing", "too_short") or not first["loc"] else f", got {shown(first['input'])}"
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{path}: {words}{got}{more}."
+    if kind in ("missing", "too_short", TRAP) or not first["loc"]:
+        return f"{path}: {words}."
+    return f"{path}: {words}, got {shown(given)}{_hint(given, {c['type'] for c in complaints})}."
+
+
+def _hint(given: object, kinds: set[str]) -> str:
+    """What would be right, where a value is what YAML makes of something else that was meant."""
+    number = kinds & {"int_type", "float_type"}
+    if given is None:
+        return " (nothing stands there)"
+    if given == "None":
+        return "; YAML's word for nothing is null"
+    if isinstance(given, bool):
+        words = kinds & {"string_type", "literal_error"}
+        return "; YAML reads yes, no, on and off as true and false, put such a word in quotes" if words else ""
+    if isinstance(given, float) and "int_type" in kinds and given.is_integer():
+        return f"; write {int(given)}"
+    if isinstance(given, str) and number and _is_number(given):
+        return f"; write {given.replace('_', '')} without quotes"
+    if isinstance(given, str | int) and "bool_type" in kinds:
+        return "; write true or false"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _path(loc: Sequence[int | str], kind: str, given: object) -> str:
@@ -72,6 +165,25 @@ def shown(value: object) -> str:
 def one_line(error: BaseException) -> str:
     """An exception's type and message in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def with_place(error: BaseException, root: Path) -> str:
+    """An exception in one line with the file and the line where the code under ``root`` raised it.
+
+    Args:
+        error: As it was caught, with its traceback.
+        root: The file or the folder of the user's code; what that calls elsewhere is not where the mistake is.
+    """
+    if isinstance(error, SyntaxError) and error.filename and _lies_in(error.filename, root):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _lies_in(frame.filename, root)]
+    return one_line(error) + (f" ({own[-1].filename}, line {own[-1].lineno})" if own else "")
+
+
+def _lies_in(file: str, root: Path) -> bool:
+    path, root = Path(file).resolve(), root.resolve()
+    return path == root or root in path.parents
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

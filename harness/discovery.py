@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from harness.complaints import one_line
+from harness.complaints import one_line, with_place
 from harness.contracts import BadInput
+from harness.hiding import check_here
 from harness.registry import Registry
 from harness.sources import Source, import_source
 
@@ -25,14 +26,8 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
     A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput.
     """
     registry = Registry()
-    home = Path(__file__).parent.parent
+    check_here()
     for package in BUILT_IN:
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None or Path(found.origin).parent.parent != home:
-            raise BadInput(
-                f"another module called {package!r} ({found.origin if found else None}) hides the one of fewcolors; "
-                "start from another folder or take it off the Python path."
-            )
         registry.add_module(importlib.import_module(package), "built in")
     for group in ENTRY_POINT_GROUPS:
         for point in importlib.metadata.entry_points(group=group):
@@ -45,7 +40,8 @@ def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Reg
         except BadInput:
             raise
         except (Exception, SystemExit) as error:
-            raise BadInput(f"--plugin {source.path} cannot be loaded: {one_line(error)}.") from error
+            reason = with_place(error, _root(source))
+            raise BadInput(f"--plugin {source.path} cannot be loaded: {reason}.") from error
         if not count:
             raise BadInput(
                 f"--plugin {source.path} holds no plugin: "
@@ -64,4 +60,22 @@ def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, ori
     except BadInput:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's package may fail in any way
-        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {one_line(error)}", stacklevel=2)
+        warnings.warn(f"plugin {point.name!r} of {origin} is left out: {_reason(point, error)}", stacklevel=2)
+
+
+def _root(source: Source) -> Path:
+    """The file of a plugin, or the folder of the package it is in."""
+    path, top = Path(source.path), source.name.partition(".")[0]
+    return next((folder for folder in path.parents if folder.name == top), path)
+
+
+def _reason(point: importlib.metadata.EntryPoint, error: BaseException) -> str:
+    """What is wrong with an installed plugin, and where in its package."""
+    try:
+        found = importlib.util.find_spec(point.value.partition(":")[0].partition(".")[0])
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None:
+        return one_line(error)
+    home = Path(found.origin)
+    return with_place(error, home.parent if found.submodule_search_locations else home)

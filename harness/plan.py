@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+from weakref import WeakSet
 
+from harness.complaints import one_line
 from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
+from harness.digests import refresh, source_digest
 from harness.registry import Plugin
-from harness.sources import source_digest
 from harness.spec.resolve import Choice, Spec
 from harness.spec.schema import Resources, Stage
 
@@ -18,6 +21,18 @@ T = TypeVar("T")
 
 VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 2, "quantizers": 1, "applied": 2, "cells": 3}
 """Raise one when a change of the engine changes what the artifacts of that stage hold."""
+
+CALLED: Mapping[Stage, tuple[str, ...]] = {
+    "datasets": ("load",),
+    "classifiers": ("build", "fit"),
+    "quantizers": ("fit", "state"),
+    "applied": ("load", "palettize", "encode", "decode", "explain"),
+    "cells": ("build",),
+}
+"""The methods of its plugin that a job calls: what these use is in its key, the rest of the plugin is not."""
+
+_WARNED: WeakSet[Plugin] = WeakSet()
+"""Plugins of which a warning was given: a search plans twice."""
 
 HOUR = 3600.0
 DEFAULT_NEEDS: Mapping[Stage, Needs] = {
@@ -36,12 +51,14 @@ class Job:
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
     a dataset's are kept at most. held_out: the share of them, and the seed, that takes the place of the test images.
+    source: the hash of the plugin's code, as the driver has it.
     """
 
     stage: Stage
     key: str
     name: str
     plugin: str
+    source: str
     params: Mapping[str, Any]
     inputs: Mapping[str, tuple[Stage, str]]
     needs: Needs
@@ -65,15 +82,24 @@ def make_job(
     precision: Precision = "fp32",
     train_images: int | None = None,
     held_out: tuple[float, int] | None = None,
+    fingerprint: str | None = None,
+    source: str | None = None,
     **more: Any,
 ) -> Job:
-    """A job under the hash of everything that changes its artifact. more: what else does."""
+    """A job under the hash of everything that changes its artifact.
+
+    fingerprint: what the plugin says of the files it reads. source: the hash of the plugin's code, where it is known
+    already. more: what else changes the artifact.
+    """
+    source = source or plugin.source_digest(CALLED[stage])
+    without = () if fingerprint is None else plugin.fingerprinted
     meaning = {
         "stage": stage,
         "version": VERSIONS[stage],
         "plugin": plugin.name,
-        "source": plugin.source_digest,
-        "params": {name: value for name, value in params.items() if name not in plugin.fingerprinted},
+        "source": source,
+        "fingerprint": fingerprint,
+        "params": {name: value for name, value in params.items() if name not in without},
         "inputs": {role: key for role, (_, key) in inputs.items()},
         "seed": seed,
         "levels": levels,
@@ -87,6 +113,7 @@ def make_job(
         key=hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest(),
         name=name,
         plugin=plugin.name,
+        source=source,
         params=params,
         inputs=inputs,
         needs=needs,
@@ -130,6 +157,7 @@ class PlanBuilder:
     """Collects jobs, each once, and cells; what is asked for again is the same job."""
 
     def __init__(self, spec: Spec) -> None:
+        refresh()
         self.spec = spec
         self.jobs: dict[str, Job] = {}
         self.cells: list[PlannedCell] = []
@@ -141,7 +169,6 @@ class PlanBuilder:
             choice,
             choice.short if held_out is None else f"{choice.short}, {held_out[0]:.0%} of its training images held out",
             {},
-            fingerprint=self._fingerprint(choice),
             train_images=choice.train_images,
             held_out=held_out,
         )
@@ -154,7 +181,6 @@ class PlanBuilder:
             {"dataset": data},
             seed=seed,
             precision=self.spec.precision,
-            fingerprint=self._fingerprint(choice),
         )
 
     def quantizer(
@@ -229,8 +255,10 @@ class PlanBuilder:
             seed=seed,
             levels=levels,
             precision=precision,
+            fingerprint=self._fingerprint(choice),
             **more,
         )
+        _warn_of_unknown(choice.plugin, stage)
         return self.jobs.setdefault(job.key, job)
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
@@ -253,13 +281,34 @@ class PlanBuilder:
         """What the plugin says of the files it reads; BadInput by its own ``check`` where they can't be read."""
         if id(choice) not in self._fingerprints:
             try:
-                self._fingerprints[id(choice)] = choice.instance.fingerprint()
-            except BadInput as error:
-                raise BadInput(f"{choice.where}: {error}") from None
+                self._fingerprints[id(choice)] = fingerprint_of(choice.instance, choice.where)
             except OSError as error:
                 check_inputs(choice)
                 raise BadInput(f"{choice.where}: {choice.name!r} cannot be read: {error}.") from error
         return self._fingerprints[id(choice)]
+
+
+def _warn_of_unknown(plugin: Plugin, stage: Stage) -> None:
+    """Says, once for a plugin, what of it no key can hold."""
+    sentence = plugin.unknown(CALLED[stage]) if plugin not in _WARNED else None
+    if sentence is not None:
+        _WARNED.add(plugin)
+        warnings.warn(sentence, stacklevel=1)
+
+
+def fingerprint_of(instance: Any, where: str) -> str | None:
+    """What a plugin says of the content of the files it reads. Raises BadInput, and OSError where one can't be read."""
+    try:
+        said = instance.fingerprint()
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    except OSError:
+        raise
+    except Exception as error:
+        raise BadInput(f"{where}: fingerprint() failed: {one_line(error)}.") from error
+    if said is not None and not isinstance(said, str):
+        raise BadInput(f"{where}: fingerprint() returned {type(said).__name__}, it must return a string or None.")
+    return said
 
 
 def check_inputs(choice: Choice) -> None:

@@ -7,18 +7,17 @@ import functools
 import importlib
 import inspect
 import json
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pydantic
 
-from harness.complaints import describe, did_you_mean, one_line, shown
+from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown
 from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, LevelKind, MethodHooks, Needs, PluginHooks
-from harness.sources import source_digest
+from harness.digests import code_of
+from harness.parameters import Parameter, parameters_of
 
 Kind = Literal["method", "dataset", "classifier", "report"]
 _MARK = "__fewcolors__"
@@ -62,6 +61,12 @@ def _add_hooks(cls: type, mark: Mark, hooks: type[PluginHooks]) -> None:
             setattr(cls, name, getattr(hooks, name))
 
 
+def mark_of(cls: type) -> Mark | None:
+    """What its decorator left on a class; None where it has none of its own."""
+    mark: Mark | None = vars(cls).get(_MARK)
+    return mark
+
+
 def quantizer(name: str, *, summary: str = "") -> Callable[[T], T]:
     """Marks a class with ``palettize(images, colors) -> Palettized``; its level is the number of colors, 2 to 256."""
     return _decorator(Mark("method", name, summary, "colors", (MIN_COLORS, MAX_COLORS)), ("palettize",), MethodHooks)
@@ -95,20 +100,6 @@ def classifier(name: str, *, summary: str = "") -> Callable[[T], T]:
 def report(name: str, *, summary: str = "") -> Callable[[T], T]:
     """Marks a class with ``write(results, folder) -> Path``."""
     return _decorator(Mark("report", name, summary), ("write",))
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One field of a plugin class. value: its default, None where it is required."""
-
-    name: str
-    type: str
-    required: bool
-    value: Any
-
-    @property
-    def default(self) -> str:
-        return "required" if self.required else repr(self.value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,44 +174,76 @@ class Plugin:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        hints = typing.get_type_hints(self.cls, include_extras=True)
-        return tuple(
-            Parameter(f.name, type_in_words(hints[f.name]), _is_required(f), None if _is_required(f) else _default(f))
-            for f in dataclasses.fields(self.cls)
-        )
+        return parameters_of(self.cls)
 
     @functools.cached_property
     def adapter(self) -> pydantic.TypeAdapter[Any]:
         return pydantic.TypeAdapter(self.cls)
 
-    @functools.cached_property
-    def source_digest(self) -> str:
-        """The ``version`` the class states, or the hash of its module and of what that imports of ours."""
-        stated = self._class_data("version", None)
-        return f"version {stated}" if stated is not None else source_digest(self.cls.__module__)
+    @property
+    def version(self) -> object:
+        """What the class states as the version of its code, or None."""
+        return self._class_data("version", None)
+
+    def source_digest(self, called: tuple[str, ...]) -> str:
+        """Hash of all code that its methods ``called`` can reach; a stated ``version`` stands for its own."""
+        return code_of(self.cls, called).digest(self.version)
+
+    def unknown(self, called: tuple[str, ...]) -> str | None:
+        """What changes the numbers of these methods and is in no key, as a sentence; None where nothing is known of.
+
+        A plugin that states its version, or what it reads by ``fingerprint``, has said all of it.
+        """
+        found = code_of(self.cls, called).unknown
+        if not found or self.version is not None or self.cls.fingerprint is not PluginHooks.fingerprint:  # type: ignore[attr-defined]
+            return None
+        first, more = found[0], f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return (
+            f"{self.mark.kind} {self.name!r} {first.what} at {first.file}:{first.line}{more}. No key can hold that: "
+            "stored results are used again even if it has changed. Name its content in a method fingerprint(), or "
+            'state version = "1" in the class and raise it with every change.'
+        )
 
     def make(self, params: Mapping[str, Any], where: str) -> Any:
-        """An instance with these parameters, or BadInput naming ``where``."""
-        known = [f.name for f in dataclasses.fields(self.cls)]
-        for name in params:
-            if name not in known:
-                guess, has = did_you_mean(name, known), ", ".join(known) or "none"
-                raise BadInput(
-                    f"{where}: {self.mark.kind} {self.name!r} has no parameter {name!r}{guess} (has: {has})."
-                )
-            try:
-                json.dumps(params[name])
-            except TypeError:
-                raise BadInput(f"{where}.{name}: {shown(params[name])} is not a plain YAML value.") from None
+        """An instance with these parameters, or BadInput naming ``where`` and everything that is wrong."""
+        complaints = Complaints(where)
+        sound = {name: value for name, value in params.items() if self._is_sound(name, value, where, complaints)}
         try:
-            return self.adapter.validate_json(json.dumps(dict(params)), strict=True)
+            made = self.adapter.validate_json(json.dumps(sound), strict=True)
         except pydantic.ValidationError as error:
-            raise BadInput(f"{where}{describe(error, dict(params))}") from None
+            # What is missing, and how parameters go together, may follow from what is left out here.
+            errors = by_place(error, sound).items()
+            told = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
+            complaints.add(*(f"{where}{sentence_about(*each)}" for each in told))
         except pydantic.errors.PydanticUserError as error:
             reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
-            raise BadInput(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.") from None
+            complaints.add(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.")
         except Exception as error:
-            raise BadInput(f"{where}: {self.name!r} can't be made with these parameters: {one_line(error)}.") from error
+            if not len(complaints):
+                sentence = f"{where}: {self.name!r} can't be made with these parameters: {one_line(error)}."
+                raise BadInput(sentence) from error
+        complaints.raise_if_any()
+        return made
+
+    def _is_sound(self, name: str, value: object, where: str, complaints: Complaints) -> bool:
+        """Whether pydantic can be asked about a parameter; what is wrong otherwise is complained of."""
+        known = [f.name for f in dataclasses.fields(self.cls)]
+        if name not in known:
+            guess, has = did_you_mean(name, known), ", ".join(known) or "none"
+            colon = "; a colon needs a space after it" if ":" in str(name) else ""
+            complaints.add(
+                f"{where}: {self.mark.kind} {self.mark.name!r} has no parameter {name!r}{guess} (has: {has}){colon}."
+            )
+            return False
+        try:
+            json.dumps(value)
+        except TypeError:
+            complaints.add(f"{where}.{name}: {shown(value)} is not a plain YAML value.")
+            return False
+        if value == "None" and self.accepts(name, None):
+            complaints.add(f"{where}.{name}: 'None' is a text like any other in YAML; write null.")
+            return False
+        return True
 
     def accepts(self, parameter: str, value: object) -> bool:
         """Whether ``value`` as it stands is a value of this parameter."""
@@ -237,38 +260,6 @@ class Plugin:
         return {
             f.name: json.loads(json.dumps(getattr(instance, f.name), default=str)) for f in dataclasses.fields(self.cls)
         }
-
-
-def _is_required(f: dataclasses.Field[Any]) -> bool:
-    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-
-
-def _default(f: dataclasses.Field[Any]) -> Any:
-    return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
-
-
-_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-
-
-def type_in_words(annotation: Any) -> str:
-    """A parameter's type as a user reads it: ``int >= 1``, ``'unet' | 'dncnn'``, ``float > 0 | None``."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Literal:
-        return " | ".join(map(repr, arguments))
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(map(type_in_words, arguments))
-    if origin is Annotated:
-        field = pydantic.fields.FieldInfo.from_annotation(annotation)
-        bounds = [
-            f"{sign} {getattr(rule, name):g}"
-            for rule in field.metadata
-            for name, sign in _BOUNDS.items()
-            if hasattr(rule, name)
-        ]
-        return " ".join([type_in_words(arguments[0]), " and ".join(bounds)]).strip()
-    if annotation is type(None):
-        return "None"
-    return annotation.__name__ if inspect.isclass(annotation) and not arguments else str(annotation)
 
 
 class Registry:
@@ -306,6 +297,6 @@ class Registry:
             return self._plugins[kind, name]
         except KeyError:
             known = self.names(kind)
-            raise BadInput(
-                f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})."
-            ) from None
+            guess = did_you_mean(name, known)
+            own = "" if guess else "; one that is not installed is named with --plugin"
+            raise BadInput(f"{where}: there is no {kind} {name!r}{guess} (known: {', '.join(known)}){own}.") from None

@@ -1,10 +1,8 @@
-"""The source text of plugins: how one that is not installed travels to workers, and the hash that goes into keys."""
+"""The source text of a plugin that is not installed: how it travels to workers."""
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -13,19 +11,14 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
 from harness.complaints import one_line
 from harness.contracts import BadInput
 
-PACKAGES = ("harness", "methods", "tasks", "reports")
 _SINGLE = "fewcolors_plugin_"
-_NOT_IN_DIGESTS = {"harness", "harness.registry", "harness.contracts", "harness.sources"}
-"""What every plugin imports and no number comes from; their meaning is covered by the versions in ``harness.plan``."""
 
 
 @dataclass(frozen=True)
@@ -130,57 +123,3 @@ def _unpack(source: Source, scratch: Path) -> Path:
             partial.rename(root)
         shutil.rmtree(partial, ignore_errors=True)
     return root
-
-
-@functools.cache
-def source_digest(module_name: str) -> str:
-    """Hash of a module's source and, followed through its imports, of all it uses of fewcolors or its own package."""
-    ours = {*PACKAGES, module_name.partition(".")[0]}
-    pending, seen = [module_name], dict[str, bytes]()
-    while pending:
-        name = pending.pop()
-        path = _source_path(name)
-        if name in seen or name in _NOT_IN_DIGESTS or path is None:
-            continue
-        seen[name] = path.read_bytes()
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        imported = _imports(ast.parse(seen[name]), package)
-        pending.extend(other for other in imported if other.partition(".")[0] in ours)
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}\0{len(seen[name])}\0".encode() + seen[name])
-    return digest.hexdigest()
-
-
-def _source_path(name: str) -> Path | None:
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if file is None:
-        spec = _find_spec(name)
-        file = spec.origin if spec else None
-    return Path(file) if file and file.endswith(".py") else None
-
-
-def _find_spec(name: str) -> ModuleSpec | None:
-    """As importlib's, but no parent is imported: what a module imports (torch) need not be loaded to be hashed."""
-    parent = name.rpartition(".")[0]
-    if not parent:
-        try:
-            return importlib.util.find_spec(name)
-        except ValueError:
-            return None
-    package = _find_spec(parent)
-    if package is None or package.submodule_search_locations is None:
-        return None
-    return PathFinder.find_spec(name, list(package.submodule_search_locations))
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
-            module = ".".join(filter(None, [base, node.module or ""]))
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)

@@ -38,8 +38,9 @@ class Png(_DecodedByPillow):
 
     Source: W3C, Portable Network Graphics (PNG) Specification; the encoder is Pillow's, with the zlib it comes with.
 
-    optimize: zlib's greatest effort and a search for the best strategy, whatever the level; it can cost bytes too.
-    compress_level: zlib's, 0 (stored) to 9.
+    Args:
+        optimize: zlib's greatest effort and a search for the best strategy, whatever the level; it can cost bytes too.
+        compress_level: zlib's, 0 (stored) to 9.
     """
 
     optimize: bool = True
@@ -53,9 +54,11 @@ class Png(_DecodedByPillow):
 class Jpeg(_DecodedByPillow):
     """Baseline JPEG by Pillow's libjpeg, quality 1 to 100 in libjpeg's scale. Source: ITU-T T.81, 1992.
 
-    subsampling: of the chroma planes; 4:2:0 is libjpeg's default and what comparisons mean by "JPEG" unless they say
-    more. optimize: Huffman tables made for each image instead of the standard's: the same pixels in fewer bytes, which
-    counts on small images, where the standard's tables are most of the file.
+    Args:
+        subsampling: How coarse the chroma planes are; 4:2:0 is libjpeg's default and what comparisons mean by "JPEG"
+            unless they say more.
+        optimize: Huffman tables made for each image instead of the standard's: the same pixels in fewer bytes, which
+            counts on small images, where the standard's tables are most of the file.
     """
 
     subsampling: Subsampling = "4:2:0"
@@ -69,7 +72,8 @@ class Jpeg(_DecodedByPillow):
 class WebP(_DecodedByPillow):
     """Lossy WebP, a VP8 key frame, chroma 4:2:0; quality 0 to 100 in libwebp's scale. Source: RFC 9649, 2024.
 
-    effort: libwebp's ``method``, 0 (fast) to 6 (small).
+    Args:
+        effort: libwebp's ``method``, 0 (fast) to 6 (small).
     """
 
     effort: Annotated[int, Field(ge=0, le=6)] = 4
@@ -82,7 +86,9 @@ class WebP(_DecodedByPillow):
 class WebPLossless(_DecodedByPillow):
     """Lossless WebP: every pixel as it is. Source: RFC 9649, 2024.
 
-    effort: libwebp's ``method``, 0 (fast) to 6, small on most images; its ``quality``, which is effort as well, is 100.
+    Args:
+        effort: libwebp's ``method``, 0 (fast) to 6, small on most images; its ``quality``, which is effort as well, is
+            100.
     """
 
     effort: Annotated[int, Field(ge=0, le=6)] = 4
@@ -95,8 +101,11 @@ class WebPLossless(_DecodedByPillow):
 class Avif(_DecodedByPillow):
     """AVIF by Pillow's libavif, quality 0 to 100 in libavif's scale. Source: AOMedia, AV1 Image File Format, 2019.
 
-    Its container alone takes some 300 bytes. subsampling: of the chroma planes, 4:2:0 is libavif's default. speed: 0
-    (small) to 10 (fast). Raises BadInput where Pillow was built without AVIF.
+    Its container alone takes some 300 bytes. Raises BadInput where Pillow was built without AVIF.
+
+    Args:
+        subsampling: How coarse the chroma planes are; 4:2:0 is libavif's default.
+        speed: libavif's, 0 (small) to 10 (fast).
     """
 
     subsampling: Subsampling = "4:2:0"

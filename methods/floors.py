@@ -18,6 +18,9 @@ class RandomMap:
 
     The map follows from seed, height, width and number of colors alone: it knows nothing of the image, and all images
     of one shape share it.
+
+    Args:
+        seed: What the map is drawn with.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0

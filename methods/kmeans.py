@@ -29,13 +29,16 @@ class KMeans:
     by the distance that was minimized. An image of at most ``colors`` colors stays as it is. Random numbers come from
     the seed and the image itself, so neither batch nor order matter.
 
-    space: where squared distances are taken and means are formed, "rgb" (8-bit sRGB values as they are) or "lab"
-    (CIELAB of 1976, D65; a mean that sRGB cannot show is clipped).
-    init: "k-means++" (Arthur and Vassilvitskii, SODA 2007) in its greedy form, each center the best of 2 + ln C drawn
-    ones; "random": the colors of C pixels drawn by chance, all different (Forgy 1965); "maximin": the image's mean,
-    then each time the color farthest from its nearest center (Gonzalez 1985); "median-cut": Pillow's palette.
-    iterations: moves of the centers at most; it ends earlier when no color changes its cluster. n_init: starts, the one
-    of least error is kept; "maximin" and "median-cut" draw nothing and start once.
+    Args:
+        space: Where squared distances are taken and means are formed, "rgb" (8-bit sRGB values as they are) or "lab"
+            (CIELAB of 1976, D65; a mean that sRGB cannot show is clipped).
+        init: "k-means++" (Arthur and Vassilvitskii, SODA 2007) in its greedy form, each center the best of 2 + ln C
+            drawn ones; "random": the colors of C pixels drawn by chance, all different (Forgy 1965); "maximin": the
+            image's mean, then each time the color farthest from its nearest center (Gonzalez 1985); "median-cut":
+            Pillow's palette.
+        iterations: Moves of the centers at most; it ends earlier when no color changes its cluster.
+        n_init: Starts, of which the one of least error is kept; "maximin" and "median-cut" draw nothing and start once.
+        seed: What is drawn by chance follows from it and from the image itself.
     """
 
     space: Space = "rgb"

@@ -21,7 +21,8 @@ class ImageQuant:
     licensed under the GPL, version 3, or commercially, and therefore not among fewcolors' dependencies:
     ``pip install 'fewcolors[imagequant]'``. Raises BadInput where it is missing.
 
-    dithering: 0 (none) to 1, libimagequant's own error diffusion.
+    Args:
+        dithering: How much of libimagequant's own error diffusion, 0 (none) to 1.
     """
 
     dithering: Annotated[float, Field(ge=0, le=1)] = 0.0

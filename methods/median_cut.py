@@ -25,9 +25,11 @@ class MedianCut:
 
     Source: Heckbert, "Color image quantization for frame buffer display", SIGGRAPH 1982, as Pillow implements it.
 
-    dither: "floyd-steinberg" keeps the palette and spreads each pixel's error over its neighbours (Floyd and Steinberg
-    1976), bounded as pngquant does it: see ``methods.dithering``; "floyd-steinberg-clipped" limits values to 0..255 on
-    the way, as the ColorCNN authors' code does; "floyd-steinberg-plain" limits nothing, as published.
+    Args:
+        dither: "floyd-steinberg" keeps the palette and spreads each pixel's error over its neighbours (Floyd and
+            Steinberg 1976), bounded as pngquant does it: see ``methods.dithering``; "floyd-steinberg-clipped" limits
+            values to 0..255 on the way, as the ColorCNN authors' code does; "floyd-steinberg-plain" limits nothing, as
+            published.
     """
 
     dither: Literal["none", "floyd-steinberg", "floyd-steinberg-clipped", "floyd-steinberg-plain"] = "none"

@@ -56,8 +56,9 @@ class OctreeGervautz:
     leaves (it can drop up to seven, at 2 colors the whole image), only so many children of its node as necessary
     become one leaf, those with the fewest pixels.
 
-    reduce: which node of the level goes first, of the article's two proposals: "fewest" pixels keeps the error small,
-    "most" keeps details and merges large areas. Of equals, the one first in the octree's order.
+    Args:
+        reduce: Which node of the level goes first, of the article's two proposals: "fewest" pixels keeps the error
+            small, "most" keeps details and merges large areas. Of equals, the one first in the octree's order.
     """
 
     reduce: Literal["fewest", "most"] = "fewest"

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class SmallImageClassifier(PaperRecipe):
-    """A network of the paper; ``width`` scales the channels of every layer."""
+    """A network of the paper, in its form for small images.
+
+    Args:
+        width: The channels of every layer are scaled by it; 1 is the paper's network.
+    """
 
     width: Annotated[float, Field(gt=0)] = 1.0
 

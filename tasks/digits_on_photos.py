@@ -35,6 +35,11 @@ class DigitsOnPhotos:
 
     The arrays are the same on every machine: uniform doubles straight from PCG64, Pillow's fixed-point resizing and
     integer blending; only a JPEG decoder other than libjpeg-turbo could differ.
+
+    Args:
+        seed: What photographs, crops and places are drawn with.
+        train_images: How many training images are made.
+        test_per_digit: How many test images are made of each of the 360 test digits.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0

@@ -24,14 +24,20 @@ Files = dict[str, list[Path]]
 class ImageFolder:
     """Images in one folder a class, under ``root/train`` and ``root/test``, or in one tree that is split here.
 
-    root: relative to where the program is started. side: images become ``side x side``. shape: what happens to those
-    that are not square: ``crop`` (shorter side resized, middle kept, as torchvision does), ``squash``, or ``pad`` (on
-    white). test_fraction, split_seed: of a tree without train and test folders, so much of each class (at least one
-    image) becomes the test split; which images depends on their relative names and the seed alone. flip,
-    crop_padding: the training augmentation; padding is an eighth of the side unless given (4, 8, 12 at 32, 64, 96).
-
     Files count by their extensions (``.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp``), at any depth below a
     class folder; hidden ones don't. Each image is its own group. Normalized with ImageNet's constants.
+
+    Args:
+        root: The folder of the images, relative to where the program is started.
+        side: Images become ``side x side``.
+        shape: What happens to images that are not square: ``crop`` (shorter side resized, middle kept, as torchvision
+            does), ``squash``, or ``pad`` (on white).
+        test_fraction: Of a tree without train and test folders, so much of each class (at least one image) becomes the
+            test split.
+        split_seed: Which images become the test split; it depends on their relative names and this seed alone.
+        flip: Training images are flipped left to right by chance.
+        crop_padding: Training images are padded with so many black pixels and cropped to their size again; null: an
+            eighth of the side (4, 8, 12 at 32, 64, 96).
     """
 
     root: str

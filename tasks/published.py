@@ -55,8 +55,13 @@ class Expected:
 
 @dataclass(kw_only=True, eq=False)
 class PublishedSet:
-    """download: what is missing or damaged is got when the images are first needed. data_root: the folder of the files;
-    else what the environment variable FEWCOLORS_DATA_ROOT says, else ``data`` where the program is started."""
+    """A dataset that is published as files of known content.
+
+    Args:
+        download: What is missing or damaged is got when the images are first needed.
+        data_root: The folder of the files; null: what --data-root or the environment variable FEWCOLORS_DATA_ROOT says,
+            else ``data`` where the program is started.
+    """
 
     download: bool = False
     data_root: str | None = None

@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 class PaperRecipe(ABC):
     """SGD with cross-entropy on the 1cycle policy (paper Section 6.1), with the dataset's augmentation.
 
-    rate: the cycle's peak. cycle_momentum: momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code
-    trained, because OneCycleLR overrides the 0.5 that the paper states. Without it momentum stays at ``momentum``.
-    batch_size: null: the dataset's; 128, and 32 on STL10, as in the paper. weights: a safetensors file with trained
-    weights; nothing is trained then, and they must expect the dataset's normalization.
+    Args:
+        epochs: How often training goes through the training images.
+        batch_size: Images in a step of training; null: the dataset's, 128 and on STL10 32 as in the paper.
+        rate: The peak of the learning rate's one cycle.
+        momentum: Of stochastic gradient descent, where ``cycle_momentum`` is false.
+        cycle_momentum: Momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code trained, because OneCycleLR
+            overrides the 0.5 that the paper states. Without it momentum stays at ``momentum``.
+        weight_decay: Of stochastic gradient descent.
+        weights: A safetensors file with trained weights; nothing is trained then, and they must expect the dataset's
+            normalization.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness import __version__
+from harness.cli.completing import classifier_names, dataset_names, method_names, spec_names
 from harness.complaints import one_line
 from harness.contracts import BadInput
+from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,11 +28,16 @@ def _export_data_root(root: Path | None) -> Path | None:
     return root
 
 
+def _or_examples(plugins: list[str]) -> list[str]:
+    """A plugin that comes as an example need not be copied first."""
+    return [plugin_argument(plugin) for plugin in plugins]
+
+
 app = typer.Typer(
     name="fewcolors",
     help="How few colors can an image have and still be recognized, by which method, and is the difference real?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -43,7 +50,15 @@ DataRoot = Annotated[
         callback=_export_data_root,
     ),
 ]
-SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec in YAML.", show_default=False)]
+SpecPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SPEC",
+        help="A spec in YAML, or the name of an example (fewcolors examples).",
+        show_default=False,
+        autocompletion=spec_names,
+    ),
+]
 StorePath = Annotated[
     Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
 ]
@@ -52,7 +67,12 @@ MovedStore = Annotated[
 ]
 Plugins = Annotated[
     list[str],
-    typer.Option("--plugin", help="A plugin that is not installed: file.py or package.module.", show_default=False),
+    typer.Option(
+        "--plugin",
+        help="A plugin that is not installed: file.py or package.module.",
+        show_default=False,
+        callback=_or_examples,
+    ),
 ]
 Methods = Annotated[
     list[str],
@@ -60,6 +80,7 @@ Methods = Annotated[
         "--method",
         help="A method to add to the spec's: a name, or 'name param=value ...'. May be given several times.",
         show_default=False,
+        autocompletion=method_names,
     ),
 ]
 Datasets = Annotated[
@@ -69,6 +90,7 @@ Datasets = Annotated[
         help="Run on this dataset instead of the spec's: a name, or 'name param=value ...'. May be given several "
         "times.",
         show_default=False,
+        autocompletion=dataset_names,
     ),
 ]
 Classifiers = Annotated[
@@ -77,6 +99,7 @@ Classifiers = Annotated[
         "--classifier",
         help="Judge with this classifier instead of the spec's, named likewise. May be given several times.",
         show_default=False,
+        autocompletion=classifier_names,
     ),
 ]
 Seeds = Annotated[
@@ -91,6 +114,15 @@ Colors = Annotated[
         "--colors",
         help="This color count instead of the spec's, where a method has none of its own. May be given several times.",
         show_default=False,
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="Test every other variant against this one instead of the spec's; a variant by its name in tables.",
+        show_default=False,
+        autocompletion=method_names,
     ),
 ]
 Scale = Annotated[

@@ -2,38 +2,131 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import textwrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.app import Plugins, app, console
+from harness.cli.completing import method_names, plugin_names
+from harness.complaints import did_you_mean, shown
+from harness.contracts import BadInput
+from harness.docstrings import description_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.parameters import Parameter
+    from harness.registry import Plugin, Registry
 
 
 @app.command("list")
-def list_plugins(plugin: Plugins = []) -> None:
-    """Every plugin with its parameters, defaults, summary and origin."""
-    from rich.text import Text
-
+def list_plugins(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="The plugin to show in full, each parameter explained.",
+            show_default=False,
+            autocompletion=plugin_names,
+        ),
+    ] = None,
+    plugin: Plugins = [],
+) -> None:
+    """Every plugin with its parameters, defaults, summary and origin; or one in full, each parameter explained."""
     from harness.discovery import discover
     from harness.sources import read_source
 
-    screen = console()
+    registry, screen = discover([read_source(name) for name in plugin]), console()
+    if name is not None:
+        for known in _named(registry, name):
+            _print_in_full(screen, known)
+        return
     kind = ""
-    for known in discover([read_source(name) for name in plugin]):
+    for known in registry:
         if known.mark.kind != kind:
             kind = known.mark.kind
             screen.print(f"\n{kind}s", style="bold")
-        level = "" if known.mark.level_kind == "none" else f", level: {known.mark.level_kind}"
-        learns = ", learned" if known.learns else ""
-        screen.print(Text.assemble("  ", (known.name, "cyan"), f"  {known.mark.summary}"), soft_wrap=True)
-        screen.print(Text(f"      {known.origin}{level}{learns}", style="dim"), soft_wrap=True)
-        for parameter in known.parameters:
-            screen.print(Text(f"      {parameter.name}: {parameter.type} = {parameter.default}"), soft_wrap=True)
+        _print_overview(screen, known)
+
+
+def _named(registry: Registry, name: str) -> list[Plugin]:
+    """The plugins of this name; a method and a dataset may share one. Raises BadInput where there is none."""
+    found = [known for known in registry if known.name == name]
+    if not found:
+        guess = did_you_mean(name, (known.name for known in registry))
+        raise BadInput(f"{name}: there is no such plugin{guess}; fewcolors list shows all.")
+    return found
+
+
+def _print_overview(screen: Console, known: Plugin) -> None:
+    from rich.text import Text
+
+    level = "" if known.mark.level_kind == "none" else f", level: {known.mark.level_kind}"
+    learns = ", learned" if known.learns else ""
+    screen.print(Text.assemble("  ", (known.name, "cyan"), f"  {known.mark.summary}"), soft_wrap=True)
+    screen.print(Text(f"      {known.origin}{level}{learns}", style="dim"), soft_wrap=True)
+    for parameter in known.parameters:
+        screen.print(Text(f"      {_in_words(parameter)}"), soft_wrap=True)
+
+
+def _print_in_full(screen: Console, known: Plugin) -> None:
+    from rich.text import Text
+
+    screen.print(Text.assemble((known.name, "bold cyan"), f"  {known.mark.summary}"), soft_wrap=True)
+    facts = {"kind": known.mark.kind, "origin": known.origin, **_facts(known)}
+    width = max(map(len, facts))
+    for what, fact in facts.items():
+        screen.print(Text(f"  {what:<{width}}  {fact}"), soft_wrap=True)
+    for paragraph in description_of(known.cls).split("\n\n"):
+        if paragraph.strip():
+            screen.print(Text(f"\n{_wrapped(paragraph, '  ', screen.width)}"), soft_wrap=True)
+    if known.parameters:
+        screen.print(Text("\n  parameters", style="bold"))
+    for parameter in known.parameters:
+        screen.print(Text(f"    {_in_words(parameter)}"), soft_wrap=True)
+        if parameter.explanation:
+            screen.print(Text(_wrapped(parameter.explanation, 8 * " ", screen.width), style="dim"), soft_wrap=True)
+
+
+def _wrapped(text: str, margin: str, width: int) -> str:
+    """A docstring's paragraph as lines of the screen, without the marks of code."""
+    return textwrap.fill(
+        " ".join(text.replace("``", "").split()), min(width, 100), initial_indent=margin, subsequent_indent=margin
+    )
+
+
+def _facts(known: Plugin) -> dict[str, str]:
+    """What is true of one plugin besides its parameters, in words."""
+    mark, needs, facts = known.mark, known.needs, dict[str, str]()
+    if mark.kind == "method":
+        low_high = "{} to {}".format(*mark.levels) if mark.levels else ""
+        facts["level"] = f"{mark.level_kind}, {low_high}" if low_high else "none"
+        joint = "once for all color counts" if known.joint_colors else "once for each color count"
+        facts["learned"] = f"yes, {joint}" if known.learns else "no"
+    stated = [f"{amount:g} {what}" for amount, what in ((needs.cpus, "CPUs"), (needs.seconds, "s at most")) if amount]
+    if needs.gpus:
+        stated.append("a GPU" if needs.gpus == "required" else f"{needs.gpus:g} of a GPU")
+    if needs.memory:
+        stated.append(f"{needs.memory:,} bytes of memory")
+    facts["needs"] = ", ".join(stated) or "what its stage needs (docs/spec.md, Resources)"
+    for what, values in (("paper", known.paper), *((f"--scale {name}", v) for name, v in known.scales.items())):
+        if values:
+            facts[what] = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
+    if known.credit:
+        facts["credit"] = known.credit
+    return facts
+
+
+def _in_words(parameter: Parameter) -> str:
+    return f"{parameter.name}: {parameter.type} = {parameter.default}"
 
 
 @app.command()
 def validate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A method's name.", show_default=False, autocompletion=method_names)
+    ],
     plugin: Plugins = [],
     param: Annotated[
         list[str], typer.Option("--param", help="A parameter as name=value (YAML).", show_default=False)

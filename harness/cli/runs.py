@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.app import (
     Address,
+    Baseline,
     Classifiers,
     Colors,
     Cpus,
@@ -45,6 +46,7 @@ def plan(
     classifier: Classifiers = [],
     seed: Seeds = [],
     colors: Colors = [],
+    baseline: Baseline = None,
     scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
 ) -> None:
@@ -52,7 +54,7 @@ def plan(
     from harness.run.execute import prepare
     from harness.spec.schema import STAGES
 
-    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
+    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
     screen = console()
     line = "{:<12} {:<10} {:>4} {:>8} {:>9}  {:<12}  {}".format
     screen.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
@@ -78,6 +80,7 @@ def run(
     classifier: Classifiers = [],
     seed: Seeds = [],
     colors: Colors = [],
+    baseline: Baseline = None,
     scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
     address: Address = None,
@@ -87,7 +90,7 @@ def run(
     """Runs a spec: whatever is not stored yet, then the report."""
     from harness.run.execute import execute, prepare
 
-    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale)
+    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
     screen, folder = console(), out or Path("runs") / request.spec.name
     todo = request.remaining.pending
     screen.print(

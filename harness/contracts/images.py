@@ -24,6 +24,10 @@ MIN_COLORS, MAX_COLORS = 2, 256
 class BadInput(ValueError):
     """The user's input cannot be used. The message is one sentence: what is wrong, where, what would be right."""
 
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows this in the place of a traceback, which says nothing of what the user did."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ContractError(RuntimeError):
     """A plugin returned something its contract does not allow. The message is one sentence."""

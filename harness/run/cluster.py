@@ -7,7 +7,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
+import threading
 import time
 import traceback
 import uuid
@@ -42,8 +44,20 @@ _NODE_LOST = "its node was lost"
 def connect(address: str | None, cpus: int | None = None, gpus: int | None = None) -> Iterator[None]:
     """Joins the cluster at ``address`` or ``RAY_ADDRESS``, else starts one on this machine; leaves it at the end.
 
-    cpus, gpus: of a cluster started here (GPUs may be logical). Raises BadInput where a cluster can't be joined.
+    cpus, gpus: of a cluster started here (GPUs may be logical). A process that has joined a cluster already (a
+    notebook that called ``ray.init``) works on that one and stays in it. Raises BadInput where a cluster can't be
+    joined.
     """
+    before = signal.getsignal(signal.SIGTERM)
+    if _has_joined():
+        if (address, cpus, gpus) != (None, None, None):
+            raise BadInput(
+                "this process has called ray.init and stays on that Ray cluster: leave --address, --cpus and --gpus "
+                "out, or call ray.shutdown() first."
+            )
+        with _quiet_and_stoppable(before):
+            yield
+        return
     target = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {}
     if target == "local":
@@ -68,16 +82,35 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    with _quiet_and_stoppable(before):
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _has_joined() -> bool:
+    """Whether this process is part of a Ray cluster; Ray is not loaded to find out."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+@contextlib.contextmanager
+def _quiet_and_stoppable(before: Any) -> Iterator[None]:
+    """Nothing is printed, and SIGTERM ends a run as Ctrl-C does; afterwards it does what it did before.
+
+    Handlers can be set by the main thread alone: a run in another one goes on without.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main:
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Ray prints a paragraph for every lost worker, from a thread of its own; the events say the same.
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            try:
-                yield
-            finally:
-                ray.shutdown()
+            yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if main:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _interrupt(signum: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness.complaints import Complaints
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
+from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
 from harness.run.events import EventLog
@@ -70,16 +72,28 @@ def prepare(
     seeds: Sequence[int] = (),
     colors: Sequence[int] = (),
     scale: str | None = None,
+    baseline: str | None = None,
 ) -> Request:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
-    content = override(read_spec(path), instead, further_methods=methods)
-    sources = tuple(read_source(plugin) for plugin in plugins)
+    content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
+    return prepare_content(content, store, [read_source(plugin) for plugin in plugins], scale, str(path))
+
+
+def prepare_content(
+    content: Mapping[str, Any],
+    store: Path,
+    sources: Sequence[Source] = (),
+    scale: str | None = None,
+    called: str = "the spec",
+) -> Request:
+    """The same for a spec's content. sources: plugins that are not installed; called: the spec, in sentences."""
+    check_workers(Path.cwd())
     registry = discover(sources)
-    spec = resolve(content, registry, scale)
+    spec = resolve(content, registry, scale, called)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
-    return request_for(spec, Store(store), registry, sources)
+    return request_for(spec, Store(store), registry, tuple(sources))
 
 
 def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
@@ -87,9 +101,12 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
     plan = make_plan(spec)
     todo = find_remaining(plan, store)
     pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    complaints = Complaints(spec.name)
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
-            check_inputs(choice)
+            with complaints.gathering():
+                check_inputs(choice)
+    complaints.raise_if_any()
     return Request(spec, plan, store, registry, sources, todo)
 
 

@@ -1,4 +1,4 @@
-"""What a user sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+"""What a user sees while a run goes on: a live table on a terminal and in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from harness.plan import Job, Plan
 from harness.run.events import Event
+from harness.run.notebook import NotebookOutput
 from harness.spec.schema import STAGES
 from harness.work.jobs import read_history
 from harness.work.store import Store
@@ -25,7 +26,7 @@ PLAIN_SECONDS = 15.0
 
 
 class LiveTable(ABC):
-    """While it is entered its table is repainted on a terminal; elsewhere nothing is painted."""
+    """While it is entered its table is repainted on a terminal, and by ``paint`` in a notebook; elsewhere never."""
 
     def __init__(self, console: Console) -> None:
         """Asks for the table at once, so what that shows must be set before."""
@@ -34,6 +35,7 @@ class LiveTable(ABC):
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=4, transient=True, redirect_stdout=False
         )
+        self._notebook = NotebookOutput() if console.is_jupyter and not console.quiet else None
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -43,13 +45,25 @@ class LiveTable(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self.console.is_terminal:
             self._live.stop()
+        if self._notebook is not None:
+            self._notebook.clear()
+
+    @property
+    def live(self) -> bool:
+        """Whether the table is seen, so that lines about what it shows are not needed."""
+        return self.console.is_terminal or self._notebook is not None
+
+    def paint(self) -> None:
+        """Repaints the table in a notebook, if the last time is a while ago; a terminal's repaints itself."""
+        if self._notebook is not None and self._notebook.is_due():
+            self._notebook.show(self._table())
 
     @abstractmethod
     def _table(self) -> Group: ...
 
 
 class Progress(LiveTable):
-    """Listens to events and is ticked by the schedule. On a terminal it repaints a table, else it prints lines."""
+    """Listens to events and is ticked by the schedule. Where it is live it repaints a table, else it prints lines."""
 
     def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:
         self.store, self.workers = store, max(workers, 1.0)
@@ -73,14 +87,15 @@ class Progress(LiveTable):
         if event.event in ("failed", "retried"):
             sentence = f"{event.event}: {event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
-        elif event.event == "done" and not self.console.is_terminal:
+        elif event.event == "done" and not self.live:
             self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 
     def tick(self, running: Sequence[Job]) -> None:
         self.running = running
         for job in running:
             self._whole(job, time.monotonic() - self.started_at.get(job.key, self.begun))
-        if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_SECONDS and running:
+        self.paint()
+        if not self.live and time.monotonic() - self._said > PLAIN_SECONDS and running:
             self._line("running " + ", ".join(self._shown(job) for job in running[:4]))
 
     def _line(self, text: str) -> None:

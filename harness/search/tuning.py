@@ -13,8 +13,10 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
+from harness.complaints import Complaints
 from harness.contracts import VALIDATION_ACCURACY, BadInput, SearchResult, Trial
 from harness.discovery import discover
+from harness.hiding import check_workers
 from harness.naming import folder_names
 from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
@@ -75,28 +77,37 @@ def prepare_search(
     scale: str | None = None,
 ) -> SearchRequest:
     """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    check_workers(Path.cwd())
     content = override(read_spec(path), instead, further_methods=())
     sources = tuple(read_source(plugin) for plugin in plugins)
     registry = discover(sources)
-    spec = resolve(content, registry, scale)
+    spec = resolve(content, registry, scale, str(path))
     if not spec.searched:
         raise BadInput(f"{path}: no method has a search, such as search: {{gamma: {{loguniform: [0.01, 100]}}}}.")
-    if spec.baseline is not None:
-        raise BadInput("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
-    for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
-        if asked is not None and find_spec(package) is None:
-            raise BadInput(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
-    for choice in spec.classifiers:
-        for name in choice.plugin.fingerprinted:
-            if choice.params.get(name) is not None:
-                raise BadInput(
-                    f"{choice.where}.params.{name}: a search trains its classifier itself, without the images that it "
-                    "holds out; leave it out."
-                )
-    for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
-        check_inputs(choice)
+    _check_search(spec, str(path))
     before, searches = plan_searches(spec)
     return SearchRequest(spec, before, searches, Store(store), registry, sources)
+
+
+def _check_search(spec: Spec, called: str) -> None:
+    """Raises BadInput with everything in a spec that a search can't have, and what plugins miss."""
+    complaints = Complaints(called)
+    if spec.baseline is not None:
+        complaints.add("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
+    for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
+        if asked is not None and find_spec(package) is None:
+            complaints.add(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
+    for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
+        trained = [name for name in choice.plugin.fingerprinted if choice.params.get(name) is not None]
+        if choice in spec.classifiers and trained:
+            complaints.add(
+                f"{choice.where}.params.{trained[0]}: a search trains its classifier itself, without the images that "
+                "it holds out; leave it out."
+            )
+            continue
+        with complaints.gathering():
+            check_inputs(choice)
+    complaints.raise_if_any()
 
 
 def execute_search(

@@ -12,10 +12,19 @@ from typing import Any, NoReturn
 import yaml
 
 from harness.contracts import BadInput
+from harness.spec.examples import spec_path
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice in one mapping is an error, and 1e-3 is a number as in YAML 1.2."""
+    """YAML in which a key that stands twice in one mapping is an error.
+
+    Numbers are those of YAML 1.2: 1e-3 is one, and 2:16 or 010 are not taken for 136 and 8.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base class has it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:int"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         merge = "tag:yaml.org,2002:merge"
@@ -29,14 +38,16 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
 )
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^([-+]?(0|[1-9]\d*)|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """The content of a spec file, not yet validated. Raises BadInput."""
+    """The content of a spec file, or of the example of that name, not yet validated. Raises BadInput."""
+    path = spec_path(path)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such spec file.") from None
     except OSError as error:
         raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -45,6 +56,8 @@ def read_spec(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
+        if "'\\t'" in str(problem):
+            problem = "a tab stands here, lines are indented with spaces only"
         raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
@@ -62,9 +75,13 @@ def _kind(content: object) -> str:
 
 
 def override(
-    content: Mapping[str, Any], instead: Mapping[str, Sequence[Any]], *, further_methods: Sequence[str]
+    content: Mapping[str, Any],
+    instead: Mapping[str, Sequence[Any]],
+    *,
+    further_methods: Sequence[str],
+    baseline: str | None = None,
 ) -> dict[str, Any]:
-    """A spec's content with other lists where such are given, and with further methods.
+    """A spec's content with other lists and another baseline where such are given, and with further methods.
 
     Plugins are named as in tables: ``image-folder root=photos side=32``. Raises BadInput.
     """
@@ -75,6 +92,8 @@ def override(
     present = content.get("methods") or []
     if further_methods and isinstance(present, list):
         changed["methods"] = [*present, *(_entry(method, "methods") for method in further_methods)]
+    if baseline is not None:
+        changed["baseline"] = baseline
     return changed
 
 

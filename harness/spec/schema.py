@@ -1,30 +1,22 @@
-"""A spec as it is written: its keys, their types and their defaults."""
+"""A spec as it is written: its keys, their types, their defaults and what they mean."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
-from harness.complaints import describe, did_you_mean, shown
-from harness.contracts import BadInput, Precision, check_share
+from harness.contracts import MAX_COLORS, MIN_COLORS, Precision, check_share
+from harness.spec import traps
+from harness.spec.space import DomainKind
 
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _named(value: object) -> object:
-    if not isinstance(value, str | dict):
-        raise ValueError("it should be a name, or a mapping with a name and params")
-    return {"name": value} if isinstance(value, str) else value
-
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -35,41 +27,86 @@ def _run_name(name: str) -> str:
     return name
 
 
-class _Model(pydantic.BaseModel):
+class Model(pydantic.BaseModel):
+    """A mapping of a spec: no other keys, and no value is taken for one of another type."""
+
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
 
-class Entry(_Model):
-    """A plugin with parameters; a list as a parameter's value stands for one variant per item."""
+NumberList = Annotated[list[int], Field(min_length=1)]
+Levels = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=int | NumberList)]
+_Color = Annotated[
+    int, Field(ge=MIN_COLORS, le=MAX_COLORS)
+]  # what an editor is told; a spec is checked where it is read
+_Colors = _Color | Annotated[list[_Color], Field(min_length=1)]
+Colors = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=_Colors)]
+Params = Annotated[dict[str, Any], BeforeValidator(traps.params, json_schema_input_type=dict[str, Any])]
+_DOMAIN = {
+    "type": "object",
+    "properties": {kind: {"type": "array", "minItems": 1} for kind in get_args(DomainKind)},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+Space = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": _DOMAIN})]
 
-    name: str
-    params: dict[str, Any] = {}
 
+class Entry(Model):
+    """A plugin with parameters."""
 
-Levels = Annotated[list[int], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
+    name: str = Field(description="The plugin's name; fewcolors list shows all.")
+    params: Params = Field(
+        default={}, description="Its parameters by name; a list as a value stands for one variant per item."
+    )
+    _where: str = PrivateAttr("")
+    _whole: bool = PrivateAttr(True)
+
+    @property
+    def where(self) -> str:
+        """Its place in the spec: ``methods[1]``."""
+        return self._where
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it had to be left out."""
+        return self._whole
+
+    def place(self, where: str, whole: bool) -> None:
+        """Remembers where it stands, and whether it is all that stands there."""
+        self._where, self._whole = where, whole
 
 
 class DatasetEntry(Entry):
-    """A dataset. train_images: so many of its training images are used at most, each class with its share."""
+    """A dataset."""
 
-    train_images: Annotated[int, pydantic.Field(ge=1)] | None = None
+    train_images: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="At most so many of its training images are used, each class with its share."
+    )
 
 
 class MethodEntry(Entry):
-    """A method, with its own levels where it does not take the spec's ``colors``, and what a search may try."""
+    """A method, with levels of its own and what a search may try."""
 
-    colors: Levels | None = None
-    quality: Levels | None = None
-    search: dict[str, Any] | None = None
+    colors: Colors | None = Field(default=None, description="Its color counts, instead of the spec's.")
+    quality: Levels | None = Field(default=None, description="A codec's qualities, instead of its defaults.")
+    search: Space | None = Field(
+        default=None,
+        description="For fewcolors tune: the values to try of each parameter, such as gamma: {loguniform: [0.01, 10]}.",
+    )
 
 
-class Resources(_Model):
-    """What a job of one stage may occupy, instead of what the plugin and the stage state."""
+class Resources(Model):
+    """What a job of one stage occupies, instead of what its plugin and the stage state."""
 
-    cpus: Annotated[float, pydantic.Field(gt=0)] | None = None
-    gpus: Annotated[float, pydantic.Field(ge=0)] | Literal["required"] | None = None
-    memory: Annotated[int, pydantic.Field(gt=0)] | None = None
-    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
+    cpus: Annotated[float, Field(gt=0)] | None = Field(default=None, description="CPUs, and threads, of one job.")
+    gpus: Annotated[float, Field(ge=0)] | Literal["required"] | None = Field(
+        default=None,
+        description="A share of a GPU where the cluster has GPUs; required: a whole one, nothing runs without it.",
+    )
+    memory: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Bytes that Ray reserves.")
+    seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="The limit of one job; then it is stopped and has failed."
+    )
 
     @pydantic.field_validator("cpus", "gpus")
     @classmethod
@@ -79,71 +116,85 @@ class Resources(_Model):
         return amount
 
 
-AnEntry = Annotated[Entry, pydantic.BeforeValidator(_named)]
-ADataset = Annotated[DatasetEntry, pydantic.BeforeValidator(_named)]
-AMethod = Annotated[MethodEntry, pydantic.BeforeValidator(_named)]
-Seed = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
+def _keys(model: type[Model]) -> list[str]:
+    return list(model.model_fields)
 
 
-class SearchSettings(_Model):
-    """How ``fewcolors tune`` searches.
-
-    reduction_factor: of ASHA; one in so many trials gets past a rung, and rungs are so many times apart. trials,
-    seconds: the budget of one search. concurrency: trials at a time. validation: the share of the training images,
-    whole groups, that neither classifier nor quantizer of the search learns from. wandb: a project; mlflow: a
-    tracking URI.
-    """
-
-    algorithm: Literal["optuna", "random", "grid"] = "optuna"
-    scheduler: Literal["asha", "none"] = "asha"
-    reduction_factor: Annotated[int, pydantic.Field(ge=2)] = 2
-    trials: Annotated[int, pydantic.Field(ge=1)] | None = None
-    seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
-    concurrency: Annotated[int, pydantic.Field(ge=1)] | None = None
-    validation: Annotated[float, pydantic.Field(gt=0, le=0.5)] = 0.15
-    seed: Seed = 0
-    wandb: str | None = None
-    mlflow: str | None = None
+AnEntry = Annotated[Entry, BeforeValidator(partial(traps.entry, keys=_keys(Entry)), json_schema_input_type=str | Entry)]
+ADataset = Annotated[
+    DatasetEntry,
+    BeforeValidator(partial(traps.entry, keys=_keys(DatasetEntry)), json_schema_input_type=str | DatasetEntry),
+]
+AMethod = Annotated[
+    MethodEntry,
+    BeforeValidator(partial(traps.entry, keys=_keys(MethodEntry)), json_schema_input_type=str | MethodEntry),
+]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
 
 
-class SpecFile(_Model):
-    """A spec as it is written; see ``docs/spec.md``."""
+class SearchSettings(Model):
+    """How ``fewcolors tune`` searches."""
 
-    name: Annotated[str, pydantic.AfterValidator(_run_name)]
-    datasets: Annotated[list[ADataset], pydantic.Field(min_length=1)]
-    classifiers: Annotated[list[AnEntry], pydantic.Field(min_length=1)]
-    methods: Annotated[list[AMethod], pydantic.Field(min_length=1)]
-    colors: Levels = list(DEFAULT_COLORS)
-    seeds: Annotated[list[Seed], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)] | None = None
-    baseline: str | None = None
-    recognized: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.9
-    precision: Precision = "fp32"
-    reports: Annotated[list[str], pydantic.Field(min_length=1)] = ["tables", "html"]
-    resources: dict[Stage, Resources] = {}
-    search: SearchSettings | None = None
-
-
-def read_file(content: Mapping[str, Any]) -> SpecFile:
-    """A spec's content, its keys and types checked. Raises BadInput with one sentence."""
-    try:
-        return SpecFile.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise BadInput(_one_sentence(error, content)) from None
+    algorithm: Literal["optuna", "random", "grid"] = Field(
+        default="optuna", description="What proposes the next trial."
+    )
+    scheduler: Literal["asha", "none"] = Field(default="asha", description="What stops trials that do badly.")
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        default=2, description="Of ASHA: one in so many trials gets past a rung, and rungs are so many times apart."
+    )
+    trials: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The budget of one search.")
+    seconds: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Its budget by the clock.")
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Trials at a time.")
+    validation: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.15,
+        description="The share of the training images, whole groups, that neither classifier nor quantizer of the "
+        "search learns from.",
+    )
+    seed: Seed = Field(default=0, description="Of split, classifier, trials and draws; none of the spec's seeds.")
+    wandb: str | None = Field(default=None, description="A project of Weights & Biases.")
+    mlflow: str | None = Field(default=None, description="A tracking URI of MLflow.")
 
 
-def _one_sentence(error: pydantic.ValidationError, content: Mapping[str, Any]) -> str:
-    first = error.errors(include_url=False)[0]
-    *parents, key = first["loc"]
-    if first["type"] == "extra_forbidden":
-        inner: dict[str, type[_Model]] = {"datasets": DatasetEntry, "methods": MethodEntry, "resources": Resources}
-        inner["search"] = SearchSettings
-        known = list((inner.get(str(parents[0]), Entry) if parents else SpecFile).model_fields)
-        what, hint = "key", " (parameters go under params)" if "params" in known else ""
-    elif parents[:1] == ["resources"] and key == "[key]":
-        *parents, key = parents
-        what, known, hint = "stage", list(STAGES), ""
-    else:
-        sentence = describe(error, content)
-        return f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip(".")
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".") or "spec"
-    return f"{where}: unknown {what} {shown(key)}{did_you_mean(key, known)} (known: {', '.join(known)}){hint}."
+class SpecFile(Model):
+    """A spec of fewcolors; docs/spec.md explains it with examples."""
+
+    name: Annotated[str, pydantic.AfterValidator(_run_name)] = Field(
+        default="run", description="The run's name and that of its folder; default: the file's name."
+    )
+    datasets: Annotated[
+        list[ADataset], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=_keys(DatasetEntry)))
+    ] = Field(description="Datasets, each a name alone or a name with parameters.")
+    classifiers: Annotated[
+        list[AnEntry], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=_keys(Entry)))
+    ] = Field(description="Classifiers that are trained on each dataset and then judge.")
+    methods: Annotated[
+        list[AMethod], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=_keys(MethodEntry)))
+    ] = Field(description="Methods to compare.")
+    colors: Colors = Field(
+        default=list(DEFAULT_COLORS),
+        description="Color counts, 2 to 256, of the quantizers that state none of their own.",
+    )
+    seeds: Annotated[Seeds, BeforeValidator(traps.seeds, json_schema_input_type=Seeds)] | None = Field(
+        default=None, description="A list; each trains its own classifiers and learned quantizers. Default: [0]."
+    )
+    baseline: str | None = Field(
+        default=None, description="The variant every other one is tested against; without it there are no tests."
+    )
+    recognized: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="The share of the original accuracy that counts as still recognized."
+    )
+    precision: Precision = Field(default="fp32", description="Of trainings; images are always judged in fp32.")
+    reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(
+        default=["tables", "html"], description="What is written in the end."
+    )
+    resources: dict[Stage, Resources] = Field(
+        default={}, description="What a job of one stage occupies, instead of what its plugin states."
+    )
+    search: SearchSettings | None = Field(default=None, description="How fewcolors tune searches.")
+
+
+def json_schema() -> str:
+    """The JSON Schema of a spec, for editors."""
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SpecFile.model_json_schema()}
+    return json.dumps(content, indent=2) + "\n"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from harness.complaints import did_you_mean, shown
+from harness.complaints import Complaints, did_you_mean, shown
 from harness.contracts import BadInput
 from harness.registry import Plugin
 
@@ -40,19 +40,24 @@ class Domain:
 
 
 def read_space(stated: Mapping[str, Any], plugin: Plugin, where: str) -> dict[str, Domain]:
-    """A method's search space out of a spec. Raises BadInput with one sentence."""
+    """A method's search space out of a spec. Raises BadInput with everything that is wrong."""
     if not plugin.learns:
         raise BadInput(f"{where}: {plugin.name!r} learns nothing, there is nothing to search; leave it out.")
     if not stated:
         raise BadInput(f"{where}: the space is empty, name at least one parameter with its values.")
     known = [parameter.name for parameter in plugin.parameters]
-    for name in stated:
+    complaints, space = Complaints(where), dict[str, Domain]()
+    for name, content in stated.items():
         if name not in known:
-            raise BadInput(
+            complaints.add(
                 f"{where}: method {plugin.name!r} has no parameter {name!r}{did_you_mean(name, known)} "
                 f"(has: {', '.join(known)})."
             )
-    return {name: _domain(content, plugin, name, f"{where}.{name}") for name, content in stated.items()}
+            continue
+        with complaints.gathering():
+            space[name] = _domain(content, plugin, name, f"{where}.{name}")
+    complaints.raise_if_any()
+    return space
 
 
 def _domain(content: Any, plugin: Plugin, parameter: str, where: str) -> Domain:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import BadInput, PlannedCell
-from harness.discovery import discover
 from harness.naming import plain_name
-from harness.sources import read_source
+from harness.registry import Registry
 from harness.trained.find import STATE, TrainedRun, load_state, ready_dataset
 from harness.work.artifacts import read_about
 from harness.writing import write_whole
@@ -58,9 +57,9 @@ def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> 
         "versions": read_about(run.store, "quantizers", key)["versions"],
         "state": f"{name}.safetensors",
         "load": [
-            "from harness.trained.exporting import load_exported",
-            f'method = load_exported("{name}.json"{also})',
-            f"reduced = method.palettize(images, {cell.level})  # uint8 [N, H, W, 3]; reduced.render() shows them",
+            "import fewcolors as fc",
+            f'method = fc.load_exported("{name}.json"{also})',
+            f"reduced = fc.quantize(images, method, {cell.level})  # uint8 [N, H, W, 3]; reduced.render() shows them",
         ],
     }
 
@@ -75,12 +74,8 @@ def write_export(run: TrainedRun, cell: PlannedCell, card: Mapping[str, Any], fo
     return path
 
 
-def load_exported(card: Path | str, plugins: Sequence[str] = (), device: str = "cpu") -> Any:
-    """The trained method of an exported card, ready for ``palettize``. Raises BadInput.
-
-    plugins: ``file.py`` or ``package.module`` of a method that is not installed.
-    """
-    path = Path(card)
+def read_exported(path: Path, registry: Registry, device: str = "cpu") -> Any:
+    """The trained method of an exported card, ready for ``palettize``. Raises BadInput."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         state, digest = path.with_name(content["state"]), content["state_sha256"]
@@ -92,7 +87,6 @@ def load_exported(card: Path | str, plugins: Sequence[str] = (), device: str = "
         raise BadInput(f"{path}: not the card of an exported method.") from None
     if not intact:
         raise BadInput(f"{state}: not the file that {path.name} describes, export it again.")
-    registry = discover([read_source(plugin) for plugin in plugins])
     method = registry.get("method", name, str(path)).make(params, str(path))
     load_state(method, state, device)
     return method

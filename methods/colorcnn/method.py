@@ -31,16 +31,27 @@ def customary_palette_norm(dataset: str, classifiers: tuple[str, ...]) -> float:
 class ColorCNN:
     """Learned quantizer of Hou, Zheng & Gould, CVPR 2020, Section 4: one network per color count.
 
-    backbone: ``unet`` or ``dncnn``; width: its channels at full resolution, the head has four times as many (64 = the
-    paper's). gamma: weight of the regularizer R. regularizer: ``color``, R of Eq. 8, wants each color certain of some
-    pixel; ``pixel``, as the article's text has it, wants each pixel certain of some color. xi: weight of the color
-    jitter, normal noise on the normalized quantized image. jitter: what shares one draw of it: ``scalar``, the whole
-    batch, as the authors' code has it; ``image``, an image; ``channel``, an image's channel; ``pixel``, nothing: each
-    pixel's channels have their own, as the article's text can be read. palette_norm: the normalized palette is divided
-    by it in training only; null: 4, but 1 for AlexNet on a dataset other than CIFAR, as the authors' code has it.
-    batch_size: null: the dataset's, 128 and on STL10 32 as in the paper. rate: peak of a cosine that starts anew every
-    restart_period epochs; null: a third of the epochs, at least one.
     Trained through all classifiers of the lesson, by the mean of their losses.
+
+    Args:
+        backbone: The network that sees the image: ``unet`` or ``dncnn``.
+        width: The backbone's channels at full resolution, the head has four times as many; 64 is the paper's.
+        gamma: Weight of the regularizer R.
+        regularizer: ``color``, R of Eq. 8, wants each color certain of some pixel; ``pixel``, as the article's text has
+            it, wants each pixel certain of some color.
+        xi: Weight of the color jitter, normal noise on the normalized quantized image.
+        jitter: What shares one draw of the color jitter: ``scalar``, the whole batch, as the authors' code has it;
+            ``image``, an image; ``channel``, an image's channel; ``pixel``, nothing: each pixel's channels have their
+            own, as the article's text can be read.
+        palette_norm: The normalized palette is divided by it in training only; null: 4, but 1 for AlexNet on a dataset
+            other than CIFAR, as the authors' code has it.
+        epochs: How often training goes through the training images.
+        batch_size: Images in a step of training; null: the dataset's, 128 and on STL10 32 as in the paper.
+        rate: The learning rate's peak, of a cosine that starts anew every ``restart_period`` epochs.
+        momentum: Of stochastic gradient descent.
+        weight_decay: Of stochastic gradient descent.
+        restart_period: Epochs from one start of the learning rate's cosine to the next; null: a third of the epochs, at
+            least one.
     """
 
     backbone: Literal["unet", "dncnn"] = "unet"

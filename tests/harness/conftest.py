@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from pydantic import Field
 
+from harness import digests
 from harness.contracts import BadInput, DatasetArrays, Images, Lesson, Needs, Palettized, Split
 from harness.registry import Registry, classifier, codec, dataset, quantizer, report
-from harness.sources import source_digest
 from harness.spec.resolve import Spec, resolve
 
 
@@ -137,9 +137,10 @@ def make_spec(registry: Registry) -> Callable[..., Spec]:
 @pytest.fixture
 def cleanup_modules() -> Any:
     """Forgets modules, their digests and search paths that a test brings in."""
-    source_digest.cache_clear()
+    digests.forget()
     modules, path = set(sys.modules), list(sys.path)
     yield
     for name in set(sys.modules) - modules:
         del sys.modules[name]
     sys.path[:] = path
+    digests.forget()

@@ -1,9 +1,9 @@
 # ruff: noqa: ARG005 - toy plugins have no use for what they are handed
 
+import importlib
 import importlib.machinery
 import importlib.metadata
-import subprocess
-import sys
+import re
 import types
 import warnings
 from pathlib import Path
@@ -104,11 +104,12 @@ class Mine:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("import no_such_thing", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_thing'."),
-        ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero."),
-        ("raise RuntimeError('one\\ntwo')", "cannot be loaded: RuntimeError: one two."),
-        ("import sys; sys.exit(0)", "cannot be loaded: SystemExit: 0."),
-        ("def (", "cannot be loaded: SyntaxError: "),
+        ("import no_such_thing", "be loaded: ModuleNotFoundError: No module named 'no_such_thing' ({path}, line 1)."),
+        ("\n\n1 / 0", "cannot be loaded: ZeroDivisionError: division by zero ({path}, line 3)."),
+        ("raise RuntimeError('one\\ntwo')", "cannot be loaded: RuntimeError: one two ({path}, line 1)."),
+        ("import sys; sys.exit(0)", "cannot be loaded: SystemExit: 0 ({path}, line 1)."),
+        ("x = 1\ndef (", "cannot be loaded: SyntaxError: invalid syntax ({path}, line 2)."),
+        ("import json\n\ndef f():\n    json.loads('{')\nf()", "({path}, line 4)."),
         ("x = 1", "holds no plugin: mark a class with @quantizer, @codec, @dataset or @classifier."),
         ("", "holds no plugin"),
         ("from harness.registry import quantizer\n@quantizer('x')\nclass X: ...", "TypeError: method 'x' lacks palett"),
@@ -121,9 +122,28 @@ def test_a_broken_file_is_one_sentence_that_names_it(tmp_path, install, text, se
     path.write_text(text)
     with pytest.raises(BadInput) as error:
         discover([read_source(str(path))], tmp_path)
-    assert sentence in str(error.value)
+    assert sentence.replace("{path}", str(path)) in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("x = 1\n1 / 0", "division by zero"), ("x = 1\ndef (", "invalid syntax")])
+def test_a_mistake_in_another_module_of_a_plugins_package_is_found_there(tmp_path, install, monkeypatch, text, reason):
+    (tmp_path / "toypackage").mkdir()
+    (tmp_path / "toypackage" / "__init__.py").touch()
+    (tmp_path / "toypackage" / "method.py").write_text("from toypackage import helper\n")
+    (tmp_path / "toypackage" / "helper.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    install()
+    place = re.escape(f"({tmp_path / 'toypackage' / 'helper.py'}, line 2)")
+    with pytest.raises(BadInput, match=rf"^--plugin .*method\.py cannot be loaded: .*{reason} {place}\.$"):
+        discover([read_source("toypackage.method")])
+
+    point = Point("broken", None)
+    point.value, point.load = "toypackage.method", lambda: importlib.import_module("toypackage.method")
+    install(point)
+    with pytest.warns(UserWarning, match=rf"plugin 'broken' of toys 1\.2 is left out: .*{reason} {place}$"):
+        discover()
 
 
 def test_a_file_that_was_broken_is_read_anew_once_it_is_mended(tmp_path, install):
@@ -134,31 +154,6 @@ def test_a_file_that_was_broken_is_read_anew_once_it_is_mended(tmp_path, install
         discover([read_source(str(path))], tmp_path)
     path.write_text(FILE.format(name="mine"))
     assert discover([read_source(str(path))], tmp_path).get("method", "mine", "test").origin == str(path)
-
-
-def test_another_module_called_as_ours_is_noticed(tmp_path):
-    (tmp_path / "tasks.py").write_text("")
-    code = "from harness.discovery import discover; discover()"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    last = ended.stderr.splitlines()[-1]
-    assert ended.returncode == 1
-    assert f"another module called 'tasks' ({tmp_path / 'tasks.py'}) hides the one of fewcolors; start from" in last
-
-
-def test_a_folder_called_as_ours_is_noticed(monkeypatch, install):
-    install()
-    shadow = types.ModuleType("reports")
-    shadow.__spec__ = importlib.machinery.ModuleSpec("reports", None)
-    monkeypatch.setitem(sys.modules, "reports", shadow)
-    with pytest.raises(BadInput, match=r"another module called 'reports' .* hides the one of fewcolors"):
-        discover()
 
 
 def test_what_is_installed_here_is_sound():

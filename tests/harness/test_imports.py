@@ -1,11 +1,14 @@
 """What is loaded when, and who may know whom."""
 
+import ast
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import fewcolors
 
 REPOSITORY = Path(__file__).parents[2]
 SPEC = "datasets: [digits-on-photos]\nclassifiers: [alexnet]\nmethods: [median-cut, colorcnn]\ncolors: 2\n"
@@ -29,7 +32,8 @@ def loaded(code, folder):
 
 
 @pytest.mark.parametrize(
-    "module", ["harness", "harness.contracts", "harness.registry", "harness.cli", "harness.spec.resolve"]
+    "module",
+    ["fewcolors", "harness", "harness.contracts", "harness.registry", "harness.cli", "harness.spec.resolve"],
 )
 def test_importing_the_engine_loads_nothing_heavy(module, tmp_path):
     assert loaded(f"import {module}", tmp_path)[0] == set()
@@ -42,8 +46,14 @@ def command_line(*arguments):
 def test_help_loads_nothing_heavy_and_names_every_command(tmp_path):
     heavy, shown = loaded(command_line("--help"), tmp_path)
     assert heavy == set()
-    for command in ("list", "plan", "run", "report", "validate", "status"):
+    for command in ("list", "plan", "run", "report", "validate", "status", "examples", "schema"):
         assert command in shown
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["run", "-h"], ["quantize", "-h"]])
+def test_help_in_short(arguments, tmp_path):
+    heavy, shown = loaded(command_line(*arguments), tmp_path)
+    assert (heavy, "Usage" in shown) == (set(), True)
 
 
 def test_list_loads_neither_torch_nor_ray(tmp_path):
@@ -52,11 +62,41 @@ def test_list_loads_neither_torch_nor_ray(tmp_path):
     assert "colorcnn" in shown
 
 
+def test_completing_a_method_loads_neither_torch_nor_ray(tmp_path):
+    words = "os.environ.update(_FEWCOLORS_COMPLETE='complete_bash', COMP_WORDS='fewcolors list color', COMP_CWORD='2')"
+    heavy, shown = loaded(f"import os; {words}; {command_line()}", tmp_path)
+    assert not heavy & {"torch", "torchvision", "ray", "sklearn", "numba"}
+    assert shown.startswith("colorcnn\n")
+
+
 def test_plan_loads_neither_torch_nor_ray(tmp_path):
     (tmp_path / "a.yaml").write_text(SPEC)
     heavy, shown = loaded(command_line("plan", "a.yaml"), tmp_path)
     assert not heavy & {"torch", "torchvision", "ray", "sklearn", "numba"}
     assert "2 cells" in shown
+
+
+def test_quantize_loads_neither_torch_nor_ray(tmp_path):
+    code = "import numpy as np, fewcolors as fc\nfc.quantize(np.zeros((1, 4, 4, 3), np.uint8), 'uniform-grid', 2)"
+    assert not loaded(code, tmp_path)[0] & {"torch", "torchvision", "ray"}
+
+
+def test_the_public_face_knows_every_name_it_shows_and_no_other():
+    assert dir(fewcolors) == sorted(fewcolors.__all__)
+    assert all(getattr(fewcolors, name) is not None for name in fewcolors.__all__)
+    assert set(fewcolors.MODULES) <= set(fewcolors.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'quantise'"):
+        fewcolors.quantise  # noqa: B018
+
+
+@pytest.mark.parametrize("room", ["harness", "methods", "tasks", "reports"])
+def test_nothing_below_the_public_face_imports_it(room):
+    """import-linter knows packages only; ``fewcolors`` is a module."""
+    for path in (REPOSITORY / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.partition(".")[0] == "fewcolors" for name in named), path
 
 
 def linted(folder):

@@ -79,21 +79,20 @@ def test_valid_parameters_make_an_instance_and_are_written_out(registry):
     [
         ({"gama": 1}, "here: method 'flat' has no parameter 'gama', did you mean 'gamma'? (has: gamma, steps, "),
         ({"zzz": 1}, "here: method 'flat' has no parameter 'zzz' (has: gamma, "),
-        ({"gamma": "1"}, "here.gamma: it should be a valid number, got '1'."),
+        ({"gamma": "1"}, "here.gamma: it should be a valid number, got '1'; write 1 without quotes."),
         ({"gamma": True}, "here.gamma: it should be a valid number, got True."),
-        ({"gamma": None}, "here.gamma: it should be a valid number, got None."),
+        ({"gamma": None}, "here.gamma: it should be a valid number, got None (nothing stands there)."),
         ({"gamma": -1}, "here.gamma: it should be greater than or equal to 0, got -1."),
         ({"gamma": float("nan")}, "here.gamma: it should be greater than or equal to 0, got nan."),
-        ({"steps": 1.0}, "here.steps: it should be a valid integer, got 1.0."),
+        ({"steps": 1.0}, "here.steps: it should be a valid integer, got 1.0; write 1."),
         ({"steps": True}, "here.steps: it should be a valid integer, got True."),
-        ({"slow": 1}, "here.slow: it should be a valid boolean, got 1."),
-        ({"slow": "yes"}, "here.slow: it should be a valid boolean, got 'yes'."),
+        ({"slow": 1}, "here.slow: it should be a valid boolean, got 1; write true or false."),
+        ({"slow": "yes"}, "here.slow: it should be a valid boolean, got 'yes'; write true or false."),
         ({"dither": "floyd"}, "here.dither: it should be 'none' or 'some', got 'floyd'."),
         ({"side": "some"}, "here.side: it should be a valid integer or 'all', got 'some'."),
         ({"bins": 3}, "here.bins: it should be a list, got 3."),
-        ({"bins": [1, "2"]}, "here.bins[1]: it should be a valid integer, got '2'."),
+        ({"bins": [1, "2"]}, "here.bins[1]: it should be a valid integer, got '2'; write 2 without quotes."),
         ({"bins": {"a": 1}}, "here.bins: it should be a list, got {'a': 1}."),
-        ({"gamma": "1", "steps": "2"}, "here.gamma: it should be a valid number, got '1' (and 1 more)."),
         ({"gamma": {1, 2}}, "here.gamma: {1, 2} is not a plain YAML value."),
     ],
 )
@@ -102,6 +101,32 @@ def test_invalid_parameters_are_one_sentence(registry, params, sentence):
         registry.get("method", "flat", "test").make(params, "here")
     assert str(error.value).startswith(sentence)
     assert "\n" not in str(error.value)
+
+
+def test_everything_that_is_wrong_with_parameters_is_said_at_once_and_nothing_that_follows_from_it(registry):
+    with pytest.raises(BadInput) as error:
+        registry.get("dataset", "on-disk", "test").make({"n": 0, "pth": "x", "m": 1}, "here")
+    assert str(error.value).splitlines() == [
+        "here has 3 errors:",
+        "  here: dataset 'on-disk' has no parameter 'pth', did you mean 'path'? (has: n, path).",
+        "  here: dataset 'on-disk' has no parameter 'm' (has: n, path).",
+        "  here.n: it should be greater than or equal to 1, got 0.",
+    ], "that path is missing follows from its being misspelt"
+
+
+def test_null_in_pythons_words_is_no_text(registry):
+    @dataset("one")
+    class One:
+        root: str | None = "x"
+        side: float | None = 1.0
+
+        def load(self): ...
+
+    registry.add(One, "here")
+    for name in ("root", "side"):
+        with pytest.raises(BadInput, match=rf"^here\.{name}: .*'None'.*; write null\.$"):
+            registry.get("dataset", "one", "test").make({name: "None"}, "here")
+    assert registry.get("dataset", "one", "test").make({"root": "none"}, "here").root == "none"
 
 
 def test_a_missing_parameter_is_named(registry):
@@ -214,7 +239,7 @@ def test_a_parameter_called_like_class_data_is_a_parameter():
     registry = Registry()
     registry.add(Versioned, "here")
     plugin = registry.get("method", "versioned", "test")
-    assert "version 3" not in plugin.source_digest
+    assert plugin.version is None
     assert plugin.needs == Needs()
     assert plugin.paper == {}
     assert plugin.make({"version": 4}, "test").version == 4

@@ -5,7 +5,7 @@ import pytest
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.registry import Registry
-from harness.sources import Source, import_source, read_source, source_digest
+from harness.sources import Source, import_source, read_source
 
 PLUGIN = """
 from __future__ import annotations
@@ -141,77 +141,6 @@ def test_what_is_no_plugin_source(tmp_path, monkeypatch, argument, sentence):
     with pytest.raises(BadInput) as error:
         read_source(argument)
     assert str(error.value).startswith(sentence)
-
-
-def digest_of(tmp_path, monkeypatch, files):
-    root = tmp_path / "digests"
-    for name, text in files.items():
-        write(root / "toy_digest" / name, text)
-    source_digest.cache_clear()
-    monkeypatch.syspath_prepend(str(root))
-    return source_digest("toy_digest.method")
-
-
-FILES = {
-    "__init__.py": "",
-    "method.py": "from toy_digest import direct\nfrom . import relative\nfrom .values import A\n\ndef f():\n"
-    "    import toy_digest.lazy\n",
-    "direct.py": "import numpy",
-    "relative.py": "from .further import x",
-    "further.py": "x = 1",
-    "values.py": "A = 1",
-    "lazy.py": "B = 1",
-    "unrelated.py": "C = 1",
-}
-
-
-@pytest.mark.parametrize(
-    ("file", "matters"),
-    [
-        ("method.py", True),
-        ("direct.py", True),
-        ("relative.py", True),
-        ("further.py", True),
-        ("values.py", True),
-        ("lazy.py", True),
-        ("unrelated.py", False),
-    ],
-)
-def test_the_digest_follows_imports_within_the_package_and_nothing_else(tmp_path, monkeypatch, file, matters):
-    before = digest_of(tmp_path, monkeypatch, FILES)
-    assert digest_of(tmp_path, monkeypatch, FILES) == before
-    after = digest_of(tmp_path, monkeypatch, FILES | {file: FILES[file] + "\n# changed\n"})
-    assert (after != before) is matters
-
-
-def test_text_that_moves_between_files_changes_the_digest(tmp_path, monkeypatch):
-    one = digest_of(tmp_path, monkeypatch, FILES | {"values.py": "A = 1\n", "lazy.py": ""})
-    assert digest_of(tmp_path, monkeypatch, FILES | {"values.py": "", "lazy.py": "A = 1\n"}) != one
-
-
-def test_the_digest_of_a_file_is_the_same_wherever_it_is_imported_from(tmp_path):
-    path = write(tmp_path / "mine.py", plugin())
-    source = read_source(str(path))
-
-    def digest():
-        source_digest.cache_clear()
-        return source_digest(import_source(source, tmp_path / "scratch").__name__)
-
-    here = digest()
-    path.unlink()
-    forget(source.name)
-    assert digest() == here
-
-
-def test_a_stated_version_wins_over_the_source(tmp_path):
-    text = plugin() + "    version = 3\n"
-    digests = set()
-    for extra in ("", "# a comment\n"):
-        source = read_source(str(write(tmp_path / "mine.py", text + extra)))
-        registry = Registry()
-        registry.add_module(import_source(source, tmp_path), "test")
-        digests.add(registry.get("method", "mine", "test").source_digest)
-    assert digests == {"version 3"}
 
 
 def test_the_digest_of_a_source_covers_names_and_contents():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,46 @@ def test_a_package_on_the_path_reaches_workers_that_do_not_have_it(workplace: Wo
         PYTHONPATH=path,
     )
     assert {row["status"] for row in workplace.cells()} == {"ok"}
+
+
+def test_workers_look_first_where_the_command_is_started(workplace: Workplace) -> None:
+    code = (
+        "import ray; ray.init(log_to_driver=False); print(ray.get(ray.remote(lambda: __import__('sys').path).remote()))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=workplace.folder, env=workplace.environment(), capture_output=True, text=True
+    )
+    path = ast.literal_eval(ended.stdout)
+    ours = path.index(workplace.environment()["PYTHONPATH"])
+    assert str(workplace.folder) in path[:ours], "what harness.hiding assumes"
+
+
+def test_a_library_on_the_path_that_has_changed_gives_new_numbers(workplace: Workplace) -> None:
+    library, plugin = workplace.folder / "lib" / "posterlib.py", workplace.folder / "poster.py"
+    library.parent.mkdir()
+    plugin.write_text(
+        "import numpy as np\n"
+        "import posterlib\n"
+        "from harness.contracts import Palettized\n"
+        "from harness.registry import quantizer\n"
+        "@quantizer('poster')\n"
+        "class Poster:\n"
+        "    def palettize(self, images, colors):\n"
+        "        indices = (images.mean(axis=3) > 128).astype(np.uint8)\n"
+        "        return Palettized(indices, np.array([posterlib.GRAYS] * len(images), np.uint8))\n"
+    )
+    spec = workplace.spec(
+        SPEC.replace("[median-cut]", "[poster]").replace("[2, 3]", "[2]").replace("median-cut", "poster")
+    )
+    path = f"{workplace.environment()['PYTHONPATH']}:{library.parent}"
+    psnr = []
+    for grays in ("[[0] * 3, [255] * 3]  # a comment", "[[0] * 3, [255] * 3]", "[[64] * 3, [192] * 3]"):
+        library.write_text(f"GRAYS = {grays}\n")
+        arguments = ("run", spec, "--plugin", TASK, "--plugin", plugin, "--cpus", "1")
+        ended = workplace.fewcolors(*arguments, PYTHONPATH=path, RAY_ADDRESS="")
+        psnr.append(workplace.cells()[0]["psnr"])
+        assert "posterlib" not in ended.err
+    assert psnr[0] == psnr[1] != psnr[2]
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ class Threshold:
     mood: Literal["calm", "raises", "diverges", "dies-once", "hangs"] = "calm"
     epochs: int = 4
     strength: float = 1.0
+    version = "1"
 
     def cycle(self):
         return 2

@@ -1,4 +1,6 @@
 import io
+import sys
+import types
 
 import pytest
 from rich.console import Console
@@ -177,3 +179,49 @@ def test_durations(watched, seconds, shown):
     watched.lines()
     watched.log("done", watched.jobs[CLASSIFIER], seconds=seconds)
     assert watched.lines()[0].endswith(f"done in {shown}")
+
+
+class Notebook:
+    """Stands for IPython's display: the messages that a kernel would send."""
+
+    def __init__(self, monkeypatch):
+        self.messages = []
+        module = types.ModuleType("IPython.display")
+        module.display = self.display
+        monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+        monkeypatch.setitem(sys.modules, "IPython.display", module)
+
+    def display(self, content, raw, display_id):
+        assert raw
+        assert display_id
+        self.messages.append(("display", content))
+        return self
+
+    def update(self, content, raw):
+        assert raw
+        self.messages.append(("update", content))
+
+
+def test_a_notebook_shows_one_table_that_is_written_over(plan, tmp_path, clock, monkeypatch):
+    notebook, repainted = Notebook(monkeypatch), Clock()
+    monkeypatch.setattr("harness.run.notebook.time", repainted)
+    watched = Watched(plan, tmp_path, force_jupyter=True)
+    with watched.progress:
+        run_stage(watched, clock, "datasets", 1)
+        for _ in range(8):
+            watched.progress.tick([watched.jobs[CLASSIFIER]])
+            repainted.now += 0.25
+    assert [kind for kind, _ in notebook.messages] == ["display", "update", "update"], "once a second, and at the end"
+    shown = notebook.messages[1][1]
+    assert CLASSIFIER in shown["text/plain"]
+    assert CLASSIFIER in shown["text/html"]
+    assert ["datasets", "1", "0", "0", "1"] in [line.split() for line in shown["text/plain"].splitlines()]
+    assert notebook.messages[-1][1] == {"text/plain": ""}, "what is said at the end takes its place"
+
+
+def test_a_quiet_notebook_shows_nothing(plan, tmp_path, monkeypatch):
+    notebook = Notebook(monkeypatch)
+    watched = Watched(plan, tmp_path, force_jupyter=True, quiet=True)
+    with watched.progress:
+        watched.progress.tick([watched.jobs[CLASSIFIER]])
+    assert notebook.messages == []

@@ -33,10 +33,11 @@ CHANGES = [
     ("colours: [2]", "spec: unknown key 'colours', did you mean 'colors'? (known: name, datasets, classifiers, ..."),
     ("zzz: 1", "spec: unknown key 'zzz' (known: name, ..."),
     ("datasets: [{name: digits-on-photos, param: {}}]",
-     "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, train_images) (parameters go ..."),
+     "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, train_images)."),
     (METHOD.format("median-cut, dither: none"),
-     "methods[1]: unknown key 'dither' (known: name, params, colors, quality, search) (parameters go under params)."),
-    ("classifiers: [{name: alexnet, colors: [2]}]", "classifiers[0]: unknown key 'colors' (known: name, params) ..."),
+     "methods[1]: unknown key 'dither' (known: name, params, colors, quality, search); a param..."),
+    ("classifiers: [{name: alexnet, colors: [2]}]",
+     "classifiers[0]: unknown key 'colors' (known: name, params); it belongs..."),
     ("resources: {cells: {cpu: 1}}",
      "resources.cells: unknown key 'cpu', did you mean 'cpus'? (known: cpus, gpus, memory, seconds)."),
     ("resources: {cell: {cpus: 1}}",
@@ -62,38 +63,38 @@ CHANGES = [
     ("baseline: mediancut",
      "baseline: no variant is called 'mediancut', did you mean 'median-cut'? (here: median-cut)."),
     # wrong types
-    ("datasets: digits-on-photos", "datasets: it should be a list, got 'digits-on-photos'."),
-    ("datasets: {name: digits-on-photos}", "datasets: it should be a list, got {'name': 'digits-on-photos'}."),
-    ("datasets: null", "datasets: it should be a list, got None."),
+    ("datasets: digits-on-photos", "datasets: it should be a list; write [digits-on-photos]."),
+    ("datasets: {name: digits-on-photos}", "datasets: it should be a list; write [{name: digits-on-photos}]."),
+    ("datasets: null", "datasets: it should be a list, got None (nothing stands there)."),
     ("methods: [3]", "methods[0]: it should be a name, or a mapping with a name and params, got 3."),
     ("methods: [[median-cut]]", "methods[0]: it should be a name, or a mapping with a name and params, got ['med..."),
-    ("methods: [null]", "methods[0]: it should be a name, or a mapping with a name and params, got None."),
+    ("methods: [null]", "methods[0]: it should be a name, or a mapping with a name and params, got None (n..."),
     ("methods: [{name: 3}]", "methods[0].name: it should be a valid string, got 3."),
-    ("methods: [{name: no}]", "methods[0].name: it should be a valid string, got False."),
+    ("methods: [{name: no}]", "methods[0].name: it should be a valid string, got False; YAML reads yes, no, ..."),
     (METHOD.format("median-cut, params: [dither]"), "methods[1].params: it should be a mapping, got ['dither']."),
-    (METHOD.format("median-cut, params: null"), "methods[1].params: it should be a mapping, got None."),
+    (METHOD.format("median-cut, params: null"), "methods[1].params: it should be a mapping, got None (noth..."),
     (METHOD.format("median-cut, params: {1: 2}"), "methods[1].params: a key should be a valid string, got 1."),
     ("colors: two", "colors[0]: it should be a valid integer, got 'two'."),
     ("colors: [2, true]", "colors[1]: it should be a valid integer, got True."),
-    ("colors: [2.0]", "colors[0]: it should be a valid integer, got 2.0."),
+    ("colors: [2.0]", "colors[0]: it should be a valid integer, got 2.0; write 2."),
     ("colors: {low: 2}", "colors[0]: it should be a valid integer, got {'low': 2}."),
-    ("colors: null", "colors[0]: it should be a valid integer, got None."),
+    ("colors: null", "colors: it should be a list, got None (nothing stands there)."),
     ("seeds: [a]", "seeds[0]: it should be a valid integer, got 'a'."),
-    ("seeds: 1.5", "seeds[0]: it should be a valid integer, got 1.5."),
+    ("seeds: 1.5", "seeds: it should be a list, got 1.5."),
     ("recognized: high", "recognized: it should be a valid number, got 'high'."),
     ("baseline: [median-cut]", "baseline: it should be a valid string, got ['median-cut']."),
-    ("reports: html", "reports: it should be a list, got 'html'."),
+    ("reports: html", "reports: it should be a list; write [html]."),
     ("reports: [1]", "reports[0]: it should be a valid string, got 1."),
     ("resources: [cells]", "resources: it should be a mapping, got ['cells']."),
     ("resources: {cells: 2}", "resources.cells: it should be a mapping, got 2."),
-    ("resources: {cells: {cpus: '2'}}", "resources.cells.cpus: it should be a valid number, got '2'."),
+    ("resources: {cells: {cpus: '2'}}", "resources.cells.cpus: it should be a valid number, got '2'; write 2..."),
     ("name: 3", "name: it should be a valid string, got 3."),
-    (ALEXNET.format("epochs: '3'"), "classifiers[0].params.epochs: it should be a valid integer, got '3'."),
+    (ALEXNET.format("epochs: '3'"), "classifiers[0].params.epochs: it should be a valid integer, got '3'; write..."),
     (ALEXNET.format("epochs: true"), "classifiers[0].params.epochs: it should be a valid integer, got True."),
-    (ALEXNET.format("epochs: 3.0"), "classifiers[0].params.epochs: it should be a valid integer, got 3.0."),
-    (ALEXNET.format("epochs: null"), "classifiers[0].params.epochs: it should be a valid integer, got None."),
+    (ALEXNET.format("epochs: 3.0"), "classifiers[0].params.epochs: it should be a valid integer, got 3.0; write 3."),
+    (ALEXNET.format("epochs: null"), "classifiers[0].params.epochs: it should be a valid integer, got None..."),
     (ALEXNET.format("epochs: {low: 2}"), "classifiers[0].params.epochs: it should be a valid integer, got {'low': 2}."),
-    (ALEXNET.format("cycle_momentum: 1"), "classifiers[0].params.cycle_momentum: it should be a valid boolean, got 1."),
+    (ALEXNET.format("cycle_momentum: 1"), "classifiers[0].params.cycle_momentum: it should be a valid boolean, ..."),
     (ALEXNET.format("rate: fast"), "classifiers[0].params.rate: it should be a valid number, got 'fast'."),
     (ALEXNET.format("rate: 2020-01-01"), "classifiers[0].params.rate: datetime.date(2020, 1, 1) is not a plain..."),
     (FOLDER.format("root: 3"), "datasets[0].params.root: it should be a valid string, got 3."),
@@ -132,8 +133,9 @@ CHANGES = [
      "classifiers[1]: 'alexnet' with the same parameters stands at classifiers[0] already."),
     (ALEXNET.format("epochs: [1, 2, 1]"), "classifiers[0].params.epochs: '1' stands 2 times, once is enough."),
     # values out of range
+    ("seeds: [2147483648]", "seeds[0]: it should be less than 2147483648, got 2147483648."),
     ("seeds: [-1]", "seeds[0]: it should be greater than or equal to 0, got -1."),
-    ("seeds: 2147483648", "seeds[0]: it should be less than 2147483648, got 2147483648."),
+    ("seeds: 2147483648", "seeds: it should be a list; write [2147483648]."),
     ("recognized: 0", "recognized: it should be greater than 0, got 0."),
     ("recognized: 1.5", "recognized: it should be less than or equal to 1, got 1.5."),
     ("precision: fp16", "precision: it should be 'fp32' or 'bf16', got 'fp16'."),
@@ -153,8 +155,6 @@ CHANGES = [
     (ALEXNET.format("width: 0"), "classifiers[0].params.width: it should be greater than 0, got 0."),
     (ALEXNET.format("epochs: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, got 0."),
     (ALEXNET.format("rate: .nan"), "classifiers[0].params.rate: it should be greater than 0, got nan."),
-    (ALEXNET.format("epochs: 0, width: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, "
-     "got 0 (and 1 more)."),
     (FOLDER.format("root: x, test_fraction: 1.0"),
      "datasets[0].params.test_fraction: it should be less than 1, got 1.0."),
     (FOLDER.format("root: x, side: 4"), "datasets[0].params.side: it should be greater than or equal to 8, got 4."),
@@ -168,6 +168,38 @@ CHANGES = [
     (ALEXNET.format("weights: gone.safetensors"), "classifiers[0]: weights: there is no file gone.safetensors."),
     (ALEXNET.format("weights: damaged"), "classifiers[0]: weights: there is no file damaged."),
     (ALEXNET.format("weights: file.txt"), "classifiers[0]: weights: file.txt is not a safetensors file (..."),
+]  # fmt: skip
+
+SEVERAL = [
+    # a whole spec, and all that is wrong with it
+    ("colours: [2]\ndatasets: [digits]\nclassifiers: [alexnet]\nmethods: [mediancut, octree]\nbaseline: octre\n",
+     ["spec: unknown key 'colours', did you mean 'colors'?...", "datasets[0]: there is no dataset 'digits', ...",
+      "methods[0]: there is no method 'mediancut', ..."]),
+    ("datasets: digits-on-photos\nclassifiers: [{name: alexnet, params: {epoch: 1, width: 0, rate: [0, 1]}}]\n"
+     "methods: [3, {name: jpeg, quality: [0, 101], params: {optimize: 2}}]\ncolors: [1, 2, 2, 300]\n",
+     ["datasets: it should be a list; ...", "methods[0]: it should be a name, ...", "colors: 1 is out of range, ...",
+      "colors: 300 is out of range, ...", "colors: 2 stands 2 times, ...",
+      "classifiers[0].params: classifier 'alexnet' has no parameter 'epoch', ...",
+      "classifiers[0].params.width: it should be greater than 0...", "classifiers[0].params.rate: it should be ...",
+      "methods[1].quality: 0 is out of range, ...", "methods[1].quality: 101 is out of range, ...",
+      "methods[1].params.optimize: it should be a valid boolean..."]),
+    ("methods: []\nseeds: [a, 1, b]\nreports: [htlm, tabels]\n",
+     ["datasets: it is missing ...", "classifiers: it is missing ...", "methods: the list is empty, ...",
+      "seeds[0]: it should ...", "seeds[2]: it should ...", "reports[0]: there is ...", "reports[1]: there is ..."]),
+    ("dataset: [digits-on-photos]\nclassifier: [alexnet]\nmethods: [{nam: otsu}, "
+     "{name: otsu, params: {a: 1}, color: 2}]",
+     ["spec: unknown key 'dataset', did you mean 'datasets'?...",
+      "spec: unknown key 'classifier', did you mean 'classifiers'?...",
+      "methods[0]: unknown key 'nam', did you mean 'name'?...",
+      "methods[1]: unknown key 'color', did you mean 'colors'?...",
+      "methods[1].params: method 'otsu' has no parameter 'a' ..."]),
+    (GOOD.replace("[median-cut]", "[median-cut, {name: median-cut, dither: none}, octre]") + "baseline: octree\n",
+     ["methods[1]: unknown key 'dither' ...", "methods[2]: there is no method 'octre', ..."]),
+    (GOOD.replace("[median-cut]", "[{name: colorcnn, search: {gama: {choice: [0]}, xi: {uniform: 3}}}, otsu, otsu2]")
+     + "search: {trails: 3}\nseeds: [0]\n",
+     ["search: unknown key 'trails', did you mean 'trials'?...",
+      "methods[0].search: method 'colorcnn' has no parameter...",
+      "methods[0].search.xi.uniform: it should be a list, ...", "methods[2]: there is no method 'otsu2', ..."]),
 ]  # fmt: skip
 
 
@@ -220,14 +252,26 @@ def test_bad_specs(change, expected, folder, registry, tmp_path, monkeypatch):
     assert agrees(sentence, expected), sentence
 
 
+@pytest.mark.parametrize(("text", "expected"), SEVERAL)
+def test_all_errors_of_a_spec_are_said_at_once_and_none_that_follows_from_another(text, expected, registry, tmp_path):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(BadInput) as error:
+        resolve(read_spec(tmp_path / "bad.yaml"), registry, called="bad.yaml")
+    head, *lines = str(error.value).splitlines()
+    assert head == f"bad.yaml has {len(expected)} errors:"
+    assert len(lines) == len(expected), lines
+    for start in expected:
+        assert any(agrees(line.removeprefix("  "), start) for line in lines), (start, lines)
+
+
 FILES = [
-    (None, "{}: there is no such spec file."),
+    (None, "{}: there is no such spec file, nor an example of that name; fewcolors examples lists them."),
     (b"", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
     (b"# nothing\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is empty."),
     (b"- digits-on-photos\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is a list."),
     (b"hello\n", "{}: a spec is a mapping with datasets, classifiers and methods, this is a str."),
     (b"colors: [2\nseeds: 1\n", "{}, line 2: not valid YAML: expected ',' or ']', but got ':'."),
-    (b"colors: 2\n\tseeds: 1\n", "{}, line 2: not valid YAML: found character '\\t' that cannot start any token."),
+    (b"colors: 2\n\tseeds: 1\n", "{}, line 2: not valid YAML: a tab stands here, lines are indented with spaces only."),
     (b"colors: 2\n  seeds: 1\n", "{}, line 2: not valid YAML: mapping values are not allowed here."),
     (b"a: 1\n---\nb: 1\n", "{}, line 2: not valid YAML: but found another document."),
     (b"a: *gone\n", "{}, line 1: not valid YAML: found undefined alias 'gone'."),
@@ -236,7 +280,7 @@ FILES = [
     (b"\x89PNG\r\n\x1a\n\xff", "{}: the spec cannot be read: it is not a text file in UTF-8."),
     (b"a: \0\0\0", "{}: not valid YAML: special characters are not allowed."),
     ("folder", "{}: the spec cannot be read: Is a directory."),
-    (b"methods: [median-cut]\n", "datasets: it is missing and has no default (and 1 more)."),
+    (b"methods: [median-cut]\ndatasets: [digits-on-photos]", "classifiers: it is missing and has no default."),
 ]
 
 
@@ -260,13 +304,15 @@ def test_the_spec_they_are_made_of_is_good(registry, tmp_path):
     ("arguments", "spec", "expected"),
     [
         (["plan", "bad.yaml"], GOOD + "seeds: [-1]", r"seeds\[0\]: it should be greater than or equal to 0, got -1\."),
+        (["run", "bad.yaml"], GOOD + "seeds: [-1]\nbaseline: otsu",
+         r"bad\.yaml has 2 errors:\n  seeds\[0\]: it should be .*\n  baseline: no variant .*"),
         (["run", "bad.yaml"], "colors: [2", r"bad\.yaml, line 1: not valid YAML: .*"),
-        (["plan", "gone.yaml"], "", r"gone\.yaml: there is no such spec file\."),
+        (["plan", "gone.yaml"], "", r"gone\.yaml: there is no such spec file, nor an .*"),
         (["plan", "bad.yaml", "--plugin", "gone.py"], GOOD, r"--plugin gone\.py: there is no such file\."),
         (["run", "bad.yaml", "--method", "mediancut"], GOOD, r"methods\[1\]: there is no method 'mediancut', did .*"),
         (["plan", "bad.yaml", "--dataset", "image-folder"], GOOD, r"datasets\[0\]\.params\.root: it is missing and .*"),
     ],
-)
+)  # fmt: skip
 def test_the_command_line_says_it_in_one_line_and_leaves_nothing(arguments, spec, expected, tmp_path):
     (tmp_path / "bad.yaml").write_text(spec)
     ended = subprocess.run(

@@ -157,6 +157,7 @@ def test_override_replaces_lists_and_adds_methods():
     assert override(content, instead, further_methods=["g"]) == {
         "datasets": ["d"], "classifiers": ["e", "f"], "methods": ["c", "g"], "name": "x", "seeds": [3, 4], "colors": [2]
     }  # fmt: skip
+    assert override(content | {"baseline": "c"}, {}, further_methods=[], baseline="g") == content | {"baseline": "g"}
     assert content["methods"] == ["c"]
     assert override({"methods": None}, {}, further_methods=["g"])["methods"] == ["g"]
     no_list = override({"methods": "median-cut"}, {}, further_methods=["g"])

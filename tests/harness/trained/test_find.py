@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import fewcolors as fc
 from harness.contracts import BadInput
 from harness.plan import make_plan
 from harness.run.results import write_plan
-from harness.trained.exporting import export_name, load_exported
+from harness.trained.exporting import export_name
 from harness.trained.find import STATE, Selection, find_trained, find_variant, narrowed, open_run, ready_method
 from harness.work.store import Store
 
@@ -160,4 +161,4 @@ def test_a_card_that_cannot_be_used_is_one_sentence(tmp_path, content, sentence)
     if content is not None:
         (tmp_path / "card.json").write_text(content)
     with pytest.raises(BadInput, match=sentence):
-        load_exported(tmp_path / "card.json")
+        fc.load_exported(tmp_path / "card.json")

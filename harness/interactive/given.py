@@ -1,0 +1,92 @@
+"""What a user hands over in Python, as the engine takes it: a spec, plugins; and its sentences in Python's words."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.complaints import shown
+from harness.contracts import BadInput
+from harness.interactive.classes import source_of_class
+from harness.sources import Source, read_source
+from harness.spec.examples import plugin_argument
+from harness.spec.file import override, read_spec
+
+SpecLike = str | os.PathLike[str] | Mapping[str, Any]
+"""A spec: the path of its file, the name of an example, or its content."""
+PluginLike = str | os.PathLike[str] | type
+"""A plugin that is not installed: ``file.py``, ``package.module``, or a class with its decorator."""
+UNNAMED = "notebook"
+"""What a spec is called that is handed over as a mapping without a name."""
+
+
+@contextlib.contextmanager
+def python_words() -> Iterator[None]:
+    """Sentences about the command line's ``--colors`` speak of ``colors``."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(re.sub(r"--(?=[a-z])", "", str(error))) from error.__cause__
+
+
+def read_given_spec(
+    spec: SpecLike, instead: Mapping[str, object], methods: Sequence[str], baseline: str | None
+) -> dict[str, Any]:
+    """A spec's content, with other lists and baseline where such are given, and further methods. Raises BadInput."""
+    lists = {key: _several(items) for key, items in instead.items()}
+    return override(_content(spec), lists, further_methods=_several(methods), baseline=baseline)
+
+
+def _content(spec: object) -> dict[str, Any]:
+    """The one place where it is found out which spec is meant."""
+    if isinstance(spec, Mapping):
+        return {"name": UNNAMED} | _plain(spec)
+    if isinstance(spec, str | os.PathLike):
+        return read_spec(Path(spec))
+    raise BadInput(f"spec: it should be the path of a spec file or a mapping with its content, got {shown(spec)}.")
+
+
+def _plain(value: Any) -> Any:
+    """Python's and numpy's ways to write a list, a number or a path, as YAML has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple | range):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _several(items: object) -> list[Any]:
+    """One name or number is a list of one."""
+    plain = _plain(items)
+    return plain if isinstance(plain, list) else [plain]
+
+
+def read_plugins(plugins: PluginLike | Sequence[PluginLike]) -> tuple[Source, ...]:
+    """The source of each plugin, as it travels to workers. Raises BadInput."""
+    single = isinstance(plugins, str | os.PathLike) or inspect.isclass(plugins)
+    return tuple(_source(plugin) for plugin in ([plugins] if single else plugins))  # type: ignore[union-attr]
+
+
+def _source(plugin: object) -> Source:
+    if inspect.isclass(plugin):
+        return source_of_class(plugin)
+    if isinstance(plugin, str | os.PathLike):
+        return read_source(plugin_argument(os.fspath(plugin)))
+    raise BadInput(
+        f"plugins: {shown(plugin)} is none; hand over a class with its decorator, the path of a .py file, "
+        "or the name of a module."
+    )
+
+
+def store_folder(stated: str | os.PathLike[str] | None) -> Path:
+    """Where artifacts are kept: what is stated, else ``FEWCOLORS_STORE``, else ``store``."""
+    return Path(stated if stated is not None else os.environ.get("FEWCOLORS_STORE") or "store")

@@ -1,0 +1,208 @@
+"""The entries of a spec held against the plugins: what each stands for, with all its parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.complaints import Complaints
+from harness.contracts import BadInput, Level
+from harness.registry import Kind, Plugin, Registry
+from harness.spec.schema import DatasetEntry, Entry, MethodEntry
+from harness.spec.space import Domain, read_space, start_of
+
+SCALES: Mapping[str, int] = {"small": 4000}
+"""How many training images are used at most at each scale; plugins say what their parameters are there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One plugin with all its parameters.
+
+    Attributes:
+        plugin: What is chosen.
+        instance: The plugin with its parameters.
+        params: All of them, defaults written out.
+        where: Its entry in the spec.
+        short: The name that tells it from its siblings in tables.
+        levels: A method's.
+        train_images: How many of a dataset's training images are used at most.
+        space: What a search may try; the parameters are then those it starts with.
+    """
+
+    plugin: Plugin
+    instance: Any
+    params: Mapping[str, Any]
+    where: str
+    short: str
+    levels: tuple[Level, ...] = ()
+    train_images: int | None = None
+    space: Mapping[str, Domain] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.plugin.name
+
+
+def check_distinct(where: str, values: Iterable[object]) -> None:
+    """Raises BadInput with every value that stands twice."""
+    complaints = Complaints(where)
+    complaints.add(
+        *(f"{where}: {value!r} stands {n} times, once is enough." for value, n in Counter(values).items() if n > 1)
+    )
+    complaints.raise_if_any()
+
+
+def check_levels(where: str, levels: Sequence[int], allowed: tuple[int, int]) -> None:
+    """Raises BadInput with every level that is out of range or stands twice."""
+    (low, high), complaints = allowed, Complaints(where)
+    for level in levels:
+        if not low <= level <= high:
+            complaints.add(f"{where}: {level} is out of range, it must be from {low} to {high}.")
+    with complaints.gathering():
+        check_distinct(where, levels)
+    complaints.raise_if_any()
+
+
+def _levels(entry: MethodEntry, plugin: Plugin, colors: Sequence[int]) -> tuple[Level, ...]:
+    mark, where = plugin.mark, entry.where
+    stated = {"colors": entry.colors, "quality": entry.quality}
+    for kind, levels in stated.items():
+        if levels is not None and kind != mark.level_kind:
+            rather = f"leave {kind} out" if mark.level_kind == "none" else f"it takes {mark.level_kind}"
+            raise BadInput(f"{where}.{kind}: {mark.name!r} has no {kind}, {rather}.")
+    if mark.level_kind == "none" or mark.levels is None:
+        return (None,)
+    default = colors if mark.level_kind == "colors" else list(mark.default_levels or ())
+    own = stated[mark.level_kind]
+    check_levels(f"{where}.{mark.level_kind}", default if own is None else own, mark.levels)
+    return tuple(sorted(default if own is None else own))
+
+
+def read_choices(
+    kind: Kind,
+    entries: Sequence[Entry],
+    registry: Registry,
+    scale: str | None,
+    complaints: Complaints,
+    colors: Sequence[int] = (),
+) -> tuple[Choice, ...]:
+    """The variants that entries of a spec stand for, each once and with its short name.
+
+    A list as a parameter's value expands. What is wrong is complained of; an entry with something wrong in it has no
+    part in the result.
+
+    Args:
+        kind: Of which kind the plugins are.
+        entries: What stands in the spec.
+        registry: The plugins there are.
+        scale: What plugins state for it takes the place of their defaults.
+        complaints: Where to say what is wrong.
+        colors: The color counts of quantizers that state none.
+    """
+    found = []
+    for entry in entries:
+        before, beside = len(complaints), dict[str, Any]()
+        with complaints.gathering():
+            plugin = registry.get(kind, entry.name, entry.where)
+            with complaints.gathering():
+                beside = _beside(entry, plugin, scale, colors)
+            choices = _variants(entry, plugin, scale, complaints)
+            if entry.whole and len(complaints) == before:
+                found += [replace(choice, **beside) for choice in choices]
+    return _merge(found, complaints)
+
+
+def _beside(entry: Entry, plugin: Plugin, scale: str | None, colors: Sequence[int]) -> dict[str, Any]:
+    """What a method or a dataset has besides its parameters."""
+    if isinstance(entry, MethodEntry):
+        return {"levels": _levels(entry, plugin, colors)}
+    if isinstance(entry, DatasetEntry):
+        limits = [entry.train_images, SCALES.get(scale or "")]
+        return {"train_images": min((n for n in limits if n is not None), default=None)}
+    return {}
+
+
+def _variants(entry: Entry, plugin: Plugin, scale: str | None, complaints: Complaints) -> list[Choice]:
+    at, stated, found = entry.where, dict(entry.params), list[Choice]()
+    space = _space(entry, plugin, at)
+    start = start_of(space, plugin, stated, f"{at}.search") if space else {}
+    scaled = {name: v for name, v in plugin.scales.get(scale or "", {}).items() if name not in start}
+    for params in _expand(plugin, scaled | stated, f"{at}.params", complaints):
+        with complaints.gathering():
+            instance = plugin.make(params | start, f"{at}.params")
+            written = plugin.defaults_written_out(instance)
+            found.append(Choice(plugin, instance, written, at, entry.name, space=space))
+    return found
+
+
+def _space(entry: Entry, plugin: Plugin, where: str) -> dict[str, Domain] | None:
+    stated = entry.search if isinstance(entry, MethodEntry) else None
+    return None if stated is None else read_space(stated, plugin, f"{where}.search")
+
+
+def _expand(plugin: Plugin, params: Mapping[str, Any], where: str, complaints: Complaints) -> list[dict[str, Any]]:
+    options = []
+    for name, value in params.items():
+        if isinstance(value, list) and not plugin.accepts(name, value):
+            if not value:
+                raise BadInput(f"{where}.{name}: the list is empty, at least one value is needed.")
+            with complaints.gathering():
+                check_distinct(f"{where}.{name}", map(str, value))
+            options.append([(name, item) for item in value])
+        else:
+            options.append([(name, value)])
+    return [dict(combination) for combination in itertools.product(*options)]
+
+
+def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, ...]:
+    """Choices with their short names; the same plugin with the same parameters twice becomes one with all levels."""
+    distinct: dict[str, Choice] = {}
+    for choice in choices:
+        identity = repr((choice.name, sorted(choice.params.items()), choice.train_images, choice.space))
+        if identity in distinct and not choice.levels:
+            first = distinct[identity].where
+            complaints.add(f"{choice.where}: {choice.name!r} with the same parameters stands at {first} already.")
+        present = distinct.get(identity, choice)
+        levels = {*present.levels, *choice.levels}
+        ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))
+        distinct[identity] = replace(present, levels=ordered)
+    merged = list(distinct.values())
+    named = tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+    _check_names(
+        (choice for choice in named if choice.space is None), complaints
+    )  # two searches differ in what they try
+    return named
+
+
+def _check_names(choices: Iterable[Choice], complaints: Complaints) -> None:
+    places: dict[str, str] = {}
+    for choice in choices:
+        if choice.short in places:
+            complaints.add(
+                f"{choice.where}: it would be called {choice.short!r} in tables, like the one at "
+                f"{places[choice.short]}; leave one out."
+            )
+        places[choice.short] = choice.where
+
+
+def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
+    """The plugin's name, with those parameters that siblings set otherwise and that are not at their default."""
+    same = [other for other in siblings if other.name == choice.name]
+    defaults = {p.name: p.value for p in choice.plugin.parameters}
+    differing = [
+        name
+        for name, value in choice.params.items()
+        if value != defaults[name] and any(other.params[name] != value for other in same)
+    ]
+    parts = [f"{name}={_shown(choice.params[name])}" for name in differing]
+    if choice.train_images is not None and any(other.train_images != choice.train_images for other in same):
+        parts.append(f"train_images={choice.train_images}")
+    return " ".join([choice.name, *parts])
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,11 @@
+"""What pyproject.toml has no word for: the folder ``examples/`` is installed inside the package ``harness``."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[
+        *find_packages(include=["harness*", "methods*", "tasks*", "reports*"]),
+        "harness.examples",
+    ],
+    package_dir={"harness.examples": "examples"},
+)
