@@ -29,17 +29,26 @@ VARIANTS = {
 
 
 def floyd_steinberg_slowly(
-    image: NDArray[np.uint8], palette: NDArray[np.uint8], clip: bool = False
+    image: NDArray[np.uint8], palette: NDArray[np.uint8], errors: str = "bounded"
 ) -> NDArray[np.int64]:
     """The obvious loop over pixels: ``uint8 [H, W, 3]`` and ``uint8 [C, 3]`` to indices ``[H, W]``."""
     height, width = image.shape[:2]
     wanted, entries = image.astype(float), palette.astype(float)
+    apart = np.square(entries[:, None] - entries[None]).sum(-1)
+    gap = max((row[row > 0].min() for row in apart if (row > 0).any()), default=0.0)
     indices = np.zeros((height, width), np.int64)
     for y in range(height):
         for x in range(width):
-            color = np.clip(wanted[y, x], 0, 255) if clip else wanted[y, x]
+            color = np.clip(wanted[y, x], 0, 255) if errors == "clipped" else wanted[y, x]
+            if errors == "bounded":
+                step = color - image[y, x]
+                limits = np.where(color > 280.5, 280.5, np.where(color < -25.5, -25.5, color))
+                shares = [(limit - p) / s for limit, p, s in zip(limits, image[y, x], step, strict=True) if s]
+                color = image[y, x] + min([1.0, *shares]) * step
             indices[y, x] = np.argmin(((entries - color) ** 2).sum(axis=1))
             error = color - entries[indices[y, x]]
+            if errors == "bounded" and np.square(error).sum() > gap:
+                error = 0.75 * error
             for dx, dy, share in ((1, 0, 7), (-1, 1, 3), (0, 1, 5), (1, 1, 1)):
                 if 0 <= x + dx < width and y + dy < height:
                     wanted[y + dy, x + dx] += error * share / 16

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from PIL import Image
 
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
-from methods.dithering import floyd_steinberg
+from methods.dithering import Errors, floyd_steinberg
 from methods.pillow import quantized
+
+_ERRORS: Mapping[str, Errors] = {
+    "floyd-steinberg": "bounded",
+    "floyd-steinberg-clipped": "clipped",
+    "floyd-steinberg-plain": "plain",
+}
 
 
 @quantizer("median-cut", summary="splits the box of colors at its median until there are enough (Heckbert 1982)")
@@ -20,15 +27,16 @@ class MedianCut:
 
     Args:
         dither: "floyd-steinberg" keeps the palette and spreads each pixel's error over its neighbours (Floyd and
-            Steinberg 1976, exact, nothing clipped: see ``methods.dithering``); "floyd-steinberg-clipped" limits values
-            to 0..255 on the way, as the ColorCNN authors' code does.
+            Steinberg 1976), bounded as pngquant does it: see ``methods.dithering``; "floyd-steinberg-clipped" limits
+            values to 0..255 on the way, as the ColorCNN authors' code does; "floyd-steinberg-plain" limits nothing, as
+            published.
     """
 
-    dither: Literal["none", "floyd-steinberg", "floyd-steinberg-clipped"] = "none"
+    dither: Literal["none", "floyd-steinberg", "floyd-steinberg-clipped", "floyd-steinberg-plain"] = "none"
 
     def palettize(self, images: Images, colors: int) -> Palettized:
         plain = quantized(images, colors, Image.Quantize.MEDIANCUT)
         if self.dither == "none":
             return plain
-        indices = floyd_steinberg(images, plain.palettes, clip=self.dither == "floyd-steinberg-clipped")
+        indices = floyd_steinberg(images, plain.palettes, _ERRORS[self.dither])
         return Palettized(indices, plain.palettes)

@@ -46,14 +46,45 @@ def nearest_points(points: NDArray[np.float64], palettes: NDArray[np.float64], i
                 indices[n, y, x] = _closest(point[0], point[1], point[2], palettes[n])
 
 
-@compiled(void(given(uint8, 4), given(float64, 3), boolean, made(uint8, 3)))
+@compiled()
+def _widest_gap(palette: NDArray[Any]) -> float:
+    """The largest distance from an entry to its nearest other one, squared; 0 for a single color."""
+    widest = 0.0
+    for entry in range(len(palette)):
+        nearest = np.inf
+        for other in range(len(palette)):
+            distance = 0.0
+            for channel in range(3):
+                distance += (palette[entry, channel] - palette[other, channel]) ** 2
+            if distance > 0:
+                nearest = min(nearest, distance)
+        if nearest < np.inf:
+            widest = max(widest, nearest)
+    return widest
+
+
+@compiled()
+def _share_in_range(pixel: Any, color: NDArray[Any], beyond: float) -> float:
+    """The largest share, at most 1, of the step from a pixel to a color that stays within ``beyond`` of 0..255."""
+    share = 1.0
+    for channel in range(3):
+        step = color[channel] - pixel[channel]
+        if color[channel] > 255 + beyond:
+            share = min(share, (255 + beyond - pixel[channel]) / step)
+        elif color[channel] < -beyond:
+            share = min(share, (-beyond - pixel[channel]) / step)
+    return share
+
+
+@compiled(void(given(uint8, 4), given(float64, 3), boolean, boolean, made(uint8, 3)))
 def floyd_steinberg(
-    images: NDArray[np.uint8], palettes: NDArray[np.float64], clip: bool, indices: NDArray[np.uint8]
+    images: NDArray[np.uint8], palettes: NDArray[np.float64], clip: bool, bound: bool, indices: NDArray[np.uint8]
 ) -> None:
     """Error diffusion, see ``methods.dithering``."""
     height, width = images.shape[1:3]
     wanted = np.empty((height, width, 3))
     for n in range(len(images)):
+        gap = _widest_gap(palettes[n])
         for y in range(height):
             for x in range(width):
                 for channel in range(3):
@@ -64,10 +95,21 @@ def floyd_steinberg(
                 if clip:
                     for channel in range(3):
                         color[channel] = min(max(color[channel], 0.0), 255.0)
+                if bound:
+                    share = _share_in_range(images[n, y, x], color, 25.5)
+                    for channel in range(3):
+                        color[channel] = images[n, y, x, channel] + share * (color[channel] - images[n, y, x, channel])
                 entry = _closest(color[0], color[1], color[2], palettes[n])
                 indices[n, y, x] = entry
+                kept = 1.0
+                if bound:
+                    distance = 0.0
+                    for channel in range(3):
+                        distance += (color[channel] - palettes[n, entry, channel]) ** 2
+                    if distance > gap:
+                        kept = 0.75
                 for channel in range(3):
-                    error = color[channel] - palettes[n, entry, channel]
+                    error = kept * (color[channel] - palettes[n, entry, channel])
                     if x + 1 < width:
                         wanted[y, x + 1, channel] += error * 7 / 16
                     if y + 1 < height:

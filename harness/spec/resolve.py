@@ -11,7 +11,7 @@ from harness.contracts import MAX_COLORS, MIN_COLORS, Precision
 from harness.registry import Plugin, Registry
 from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, read_choices
 from harness.spec.reading import read_file
-from harness.spec.schema import DEFAULT_COLORS, Resources, SearchSettings, Stage
+from harness.spec.schema import DEFAULT_COLORS, Headline, Resources, SearchSettings, SpecFile, Stage
 from harness.spec.space import LISTED, grid, starting_with
 
 __all__ = ["DEFAULT_SEEDS", "FRESH_SEEDS", "SCALES", "Choice", "Spec", "resolve"]
@@ -31,6 +31,8 @@ class Spec:
     seeds: tuple[int, ...]
     baseline: str | None
     recognized: float
+    margin: float
+    headline: Headline | None
     precision: Precision
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
@@ -69,6 +71,8 @@ class Spec:
             "seeds": list(self.seeds),
             "baseline": self.baseline,
             "recognized": self.recognized,
+            "margin": self.margin,
+            "headline": None if self.headline is None else self.headline.model_dump(),
             "precision": self.precision,
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
@@ -104,6 +108,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     if all_methods and file.baseline is not None and file.baseline not in known:
         guess = did_you_mean(file.baseline, known)
         complaints.add(f"baseline: no variant is called {file.baseline!r}{guess} (here: {', '.join(known)}).")
+    headline = _headline(file, methods, complaints) if all_methods else None
     searched = [choice for choice in methods if choice.space is not None]
     seeds = file.seeds or (FRESH_SEEDS if searched else DEFAULT_SEEDS)
     with complaints.gathering():
@@ -120,12 +125,39 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         seeds=tuple(seeds),
         baseline=file.baseline,
         recognized=file.recognized,
+        margin=file.margin,
+        headline=headline,
         precision=file.precision,
         metrics=metrics,
         reports=reports,
         resources=file.resources,
         search=file.search or SearchSettings(),
     )
+
+
+def _headline(file: SpecFile, methods: Sequence[Choice], complaints: Complaints) -> Headline | None:
+    """The comparison to speak of, its level filled in; what is wrong with it is complained of."""
+    stated = file.headline
+    if stated is None:
+        return None
+    if file.baseline is None:
+        complaints.add("headline: it is compared with the baseline, and the spec names none; add baseline.")
+        return None
+    known = {choice.short: choice.levels for choice in methods if choice.short != file.baseline}
+    if stated.method not in known:
+        guess = did_you_mean(stated.method, known)
+        complaints.add(
+            f"headline.method: no variant beside the baseline is called {stated.method!r}{guess} "
+            f"(here: {', '.join(known) or 'none'})."
+        )
+        return None
+    levels = known[stated.method]
+    level = stated.level if stated.level is not None else levels[0]
+    if level not in levels:
+        has = ", ".join(map(str, levels)) if levels != (None,) else "no level"
+        complaints.add(f"headline.level: {stated.method!r} is not run at {level} (it has {has}).")
+        return None
+    return Headline(method=stated.method, level=level)
 
 
 def _reports(names: Sequence[str], registry: Registry, complaints: Complaints) -> tuple[Plugin, ...]:

@@ -135,6 +135,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 
 
+class Headline(Model):
+    """The comparison with the baseline that a report speaks of first, named before any result is known."""
+
+    method: str = Field(description="A variant, by its name in tables.")
+    level: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Its number of colors, or a codec's quality; default: its lowest."
+    )
+
+
 class SearchSettings(Model):
     """How ``fewcolors tune`` searches."""
 
@@ -189,6 +198,15 @@ class SpecFile(Model):
     metrics: Annotated[list[AnEntry], BeforeValidator(partial(traps.entries, keys=_keys(Entry)))] = Field(
         default=[Entry(name=name) for name in DEFAULT_METRICS],
         description="How near reduced images are to the originals; a name, or a name with parameters.",
+    )
+    margin: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        default=0.01,
+        description="Accuracies that differ by less count as the same; a fraction, 0.01 is one percentage point.",
+    )
+    headline: Headline | None = Field(
+        default=None,
+        description="The comparison that the report speaks of first. Default: the variant furthest from the baseline "
+        "at the lowest level, with an interval that allows for the choice.",
     )
     precision: Precision = Field(default="fp32", description="Of trainings; images are always judged in fp32.")
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(

@@ -12,6 +12,7 @@ from harness.discovery import discover
 VARIANTS = [
     ("median-cut", {"dither": "floyd-steinberg"}),
     ("median-cut", {"dither": "floyd-steinberg-clipped"}),
+    ("median-cut", {"dither": "floyd-steinberg-plain"}),
     ("octree-gervautz", {"reduce": "most"}),
     ("kmeans", {"init": "median-cut"}),
     ("kmeans", {"init": "maximin", "space": "lab"}),

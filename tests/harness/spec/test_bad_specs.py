@@ -152,7 +152,8 @@ CHANGES = [
     ("resources: {classifiers: {seconds: 0}}", "resources.classifiers.seconds: it should be greater than 0, got 0."),
     ("resources: {applied: {memory: 1.5}}", "resources.applied.memory: it should be a valid integer, got 1.5."),
     (METHOD.format("median-cut, params: {dither: floyd}"),
-     "methods[1].params.dither: it should be 'none', 'floyd-steinberg' or 'floyd-steinberg-clipped', got 'floyd'."),
+     "methods[1].params.dither: it should be 'none', 'floyd-steinberg', 'floyd-steinberg-clipped' or "
+     "'floyd-steinberg-plain', got 'floyd'."),
     (METHOD.format("median-cut, params: {dither: [none, floyd]}"), "methods[1].params.dither: it should be 'none'..."),
     (ALEXNET.format("width: 0"), "classifiers[0].params.width: it should be greater than 0, got 0."),
     (ALEXNET.format("epochs: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, got 0."),

@@ -237,3 +237,39 @@ def test_two_variants_of_one_name_in_tables_are_refused(make_spec):
         BadInput, match=r"^methods\[0\]: it would be called 'flat gamma=0.1' in tables, like the one at"
     ):
         make_spec(methods=[{"name": "flat", "params": {"gamma": [0.1, 0.10000001]}}])
+
+
+HEADLINED = {
+    "datasets": ["dots"],
+    "classifiers": ["net"],
+    "methods": ["flat", {"name": "learned", "colors": [4, 16]}, "plain"],
+    "colors": [2, 4],
+    "baseline": "flat",
+}
+
+
+@pytest.mark.parametrize(
+    ("headline", "level"),
+    [({"method": "learned", "level": 16}, 16), ({"method": "learned"}, 4), ({"method": "plain"}, None)],
+)
+def test_a_headline_names_a_variant_and_a_level(registry, headline, level):
+    spec = resolve(HEADLINED | {"headline": headline}, registry)
+    assert spec.headline.level == level
+    assert resolve(spec.written_out(), registry).headline == spec.headline
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"headline": {"method": "learnd"}}, "headline.method: no variant beside the baseline is called 'learnd', did"),
+        ({"headline": {"method": "flat"}}, "headline.method: no variant beside the baseline is called 'flat'"),
+        ({"headline": {"method": "learned", "level": 2}}, "headline.level: 'learned' is not run at 2 (it has 4, 16)."),
+        ({"headline": {"method": "plain", "level": 2}}, "headline.level: 'plain' is not run at 2 (it has no level)."),
+        ({"headline": {"method": "learned"}, "baseline": None}, "headline: it is compared with the baseline"),
+        ({"margin": 1.0}, "margin: it should be less than 0.5"),
+    ],
+)
+def test_a_headline_that_cannot_be_is_refused(registry, changes, sentence):
+    with pytest.raises(BadInput) as raised:
+        resolve(HEADLINED | changes, registry)
+    assert sentence in str(raised.value)

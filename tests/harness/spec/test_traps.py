@@ -63,7 +63,8 @@ TRAPS = [
     ("methods", "[" + COLORCNN.format("params: {width: None}") + "]",
      "methods[0].params.width: it should be a valid integer, got 'None'; YAML's word for nothing is null."),
     ("methods", "[{name: median-cut, params: {dither: off}}]", "methods[0].params.dither: it should be 'none', "
-     "'floyd-steinberg' or 'floyd-steinberg-clipped', got False; YAML reads yes, no, on and off as true and false, put "
+     "'floyd-steinberg', 'floyd-steinberg-clipped' or 'floyd-steinberg-plain', got False; YAML reads yes, no, on and "
+     "off as true and false, put "
      "such a word in quotes."),
     ("methods", "[{name: png, params: {optimize: 'yes'}}]",
      "methods[0].params.optimize: it should be a valid boolean, got 'yes'; write true or false."),
