@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import time
-import traceback
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.complaints import one_line
+from harness.complaints import one_line, printable, traceback_of
 from harness.contracts import BadInput, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job
@@ -206,7 +205,7 @@ def _plainly(error: Exception) -> str:
         "TaskCancelledError": "it was stopped",
     }
     lines = str(error).strip().splitlines()
-    return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
+    return known.get(type(error).__name__, printable(f"{type(error).__name__}: {lines[-1] if lines else ''}"))
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,7 @@ def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
             run_job(job, driver.enter(on_gpu))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
         if not store.has(job.stage, job.key):
-            message, text = one_line(error), traceback.format_exc()
+            message, text = one_line(error), traceback_of(error)
     return JobResult(job.key, time.perf_counter() - started, _host(), message, text)
 
 

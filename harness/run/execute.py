@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness.complaints import one_line
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
 from harness.plan import Job, Plan, check_inputs, make_plan
@@ -156,6 +157,6 @@ def write_reports(
             report: Any = plugin.make({}, f"report {plugin.name}")
             pages[plugin.name] = report.write(results, folder)
         except Exception as error:  # noqa: BLE001 - a stranger's report may fail in any way
-            console.print(f"report {plugin.name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            console.print(f"report {plugin.name} failed: {one_line(error)}", style="red", markup=False)
             broken.append(plugin.name)
     return pages, tuple(broken)

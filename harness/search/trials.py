@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from ray import cloudpickle, tune
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
-from harness.complaints import one_line
+from harness.complaints import one_line, traceback_of
 from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
 from harness.plan import Job
 from harness.run.cluster import RayPool, WorkerSetup
@@ -216,7 +215,7 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
         accuracy = validation_accuracy(job, context)
         outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
-        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback.format_exc()}
+        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback_of(error)}
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +30,12 @@ def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
 
 
 def load_dataset(store: Store, key: str) -> DatasetArrays:
-    """A stored dataset; its arrays are memory-mapped, writes to them stay in this process."""
-    return _load_dataset(store.path("datasets", key))
+    """A stored dataset, its arrays memory-mapped anew: what is written to them is seen by whoever was given them only.
 
-
-@lru_cache(maxsize=4)
-def _load_dataset(folder: Path) -> DatasetArrays:
-    about = json.loads((folder / ABOUT).read_text())
+    They are writable because torch wants them so; a page that is written to is copied then, no file and no other
+    mapping changes.
+    """
+    folder, about = store.path("datasets", key), read_about(store, "datasets", key)
 
     def split(name: str) -> Split:
         return Split(
