@@ -23,6 +23,7 @@ from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
 from harness.work.store import Store
+from harness.work.strangers import code_of
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def execute(
             from harness.run.cluster import RayPool, connect
 
             stack.enter_context(connect(address, cpus, gpus))
-            pool = RayPool(request.store, request.sources)
+            pool = RayPool(
+                request.store, request.sources, lambda job: code_of(job, request.plan.jobs, request.registry)
+            )
             pool.check(request.plan.jobs[key] for key in pending)
         try:
             write_yaml(folder / SPEC, request.spec.written_out())
@@ -139,7 +142,7 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
         log.listeners = (progress,)
-        schedule = Schedule(plan, todo.pending, pool, log, progress.tick)
+        schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
         with progress:
             schedule.run()
     log("run-ended")

@@ -110,7 +110,10 @@ class _Task:
 
 @dataclass
 class Schedule:
-    """One walk through the pending jobs of a plan. failed and blocked: keys, filled while it runs."""
+    """One walk through the pending jobs of a plan.
+
+    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task.
+    """
 
     plan: Plan
     pending: Iterable[str]
@@ -119,6 +122,7 @@ class Schedule:
     tick: Callable[[Sequence[Job]], None]
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
@@ -170,7 +174,8 @@ class Schedule:
         groups: dict[Hashable, list[Job]] = {}
         for job in ranked:
             together = job.stage in BATCHED and job.key not in self._alone
-            groups.setdefault((job.stage, job.inputs["dataset"], job.needs) if together else job.key, []).append(job)
+            group = (job.stage, job.inputs["dataset"], job.needs, self.apart(job)) if together else job.key
+            groups.setdefault(group, []).append(job)
         tasks = []
         for jobs in groups.values():
             size = min(BATCH, max(1, math.ceil(len(jobs) / max(cpus, 1))))

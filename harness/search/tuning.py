@@ -29,6 +29,7 @@ from harness.spec.resolve import Choice, Spec, resolve
 from harness.spec.schema import Resources
 from harness.work.artifacts import read_about
 from harness.work.store import Store
+from harness.work.strangers import code_of
 from harness.writing import write_json, write_yaml
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def execute_search(
         from harness.run.cluster import RayPool, connect
 
         with connect(address, cpus, gpus):
-            pool = RayPool(request.store, request.sources)
+            pool = RayPool(request.store, request.sources, lambda job: code_of(job, request.before, request.registry))
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
             _write_search_file(request, folder)
@@ -229,7 +230,8 @@ def _search_task(
         share = share_of(search.first, request.spec.search, pool)
         where = place / FOLDERS / name
         with SearchProgress(console, search, request.spec.search) as progress:
-            setup = WorkerSetup.of_driver(request.store, request.sources)
+            code = code_of(search.first, request.before, request.registry)
+            setup = WorkerSetup.of_driver(request.store, request.sources, code)
             trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))
     _trials_table(searched).to_csv(place / TRIALS, index=False, lineterminator="\n")

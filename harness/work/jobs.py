@@ -31,6 +31,7 @@ from harness.work.artifacts import (
     stored_network,
 )
 from harness.work.explaining import explain_classifier, explain_method, write_pictures
+from harness.work.process_state import put_back
 from harness.work.store import Store
 from harness.work.subsets import balanced_rows, held_out_rows
 from harness.writing import write_json
@@ -56,8 +57,12 @@ class Context:
     on_epoch: EpochCallback | None = None
 
 
+@put_back()
 def run_job(job: Job, context: Context) -> None:
-    """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
+    """Does the job, stores its artifact and puts the process's state back.
+
+    Raises whatever the plugin raises, and ContractError.
+    """
     started = time.perf_counter()
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         environment.set_torch_up(_threads(job))
@@ -147,6 +152,7 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     return {"devices": environment.devices(context.device)}
 
 
+@put_back()
 def validation_accuracy(job: Job, context: Context) -> float:
     """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
     from harness.learning import predict
