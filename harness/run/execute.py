@@ -42,7 +42,9 @@ class Request:
     remaining: Remaining
 
     def state(self, job: Job) -> str:
-        """``to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        """``to run``, ``damaged, to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        if job.key in self.remaining.damaged:
+            return "damaged, to run"
         if job.key in self.remaining.pending:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
@@ -121,7 +123,11 @@ def execute(
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
         compute(request.plan, request.remaining, request.store, pool, EventLog(folder / EVENTS), console)
-    results = gather(folder)
+
+    def say(sentence: str) -> None:
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+    results = gather(folder, say=say)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(pending))
 
@@ -133,7 +139,7 @@ def compute(
     log("run-started", message=f"{len(plan.cells)} cells, {len(todo.pending)} jobs to run")
     for key, sentence in todo.damaged.items():
         store.remove(plan.jobs[key].stage, key)
-        console.print(sentence, style="yellow", markup=False)
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         log("damaged", message=sentence)
     for key, job in plan.jobs.items():
         if key not in todo.pending and store.has(job.stage, key):

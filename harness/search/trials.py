@@ -133,7 +133,9 @@ def _restored(search: PlannedSearch, share: Share, snapshot: Path, setup: Worker
     state = snapshot.parent
     trainable = _trainable(search, share, setup)
     try:
-        json.loads(snapshot.read_text())  # Tune itself would start anew without a word
+        for path in (snapshot, CURRENT.get().rungs, CURRENT.get().spent):
+            if path.exists():
+                json.loads(path.read_text())  # Tune itself would start anew without a word
         for drawn in _DRAWN:
             for newest in sorted(state.glob(drawn))[-1:]:
                 cloudpickle.loads(newest.read_bytes())
@@ -207,10 +209,11 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
         plugin = context.registry.get("method", first.plugin, first.name)
         job = trial_job(first, plugin, values)
         cycle = cycle_of(plugin.make(job.params, job.name))
+        whole = context.store.has_whole(job.stage, job.key)
         history, expected = fit_history(context.store, job)
         for done, metrics in enumerate(history, start=1):
             on_epoch(done, expected, metrics)
-        if not context.store.has(job.stage, job.key):
+        if not whole:
             run_job(job, context)
         accuracy = validation_accuracy(job, context)
         outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}

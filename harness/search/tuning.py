@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.run.events import EventLog
 from harness.run.execute import FinishedRun, compute, execute, request_for, write_reports
-from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan
+from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan, write_searches
 from harness.run.schedule import find_remaining
 from harness.search.plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
@@ -30,7 +29,7 @@ from harness.spec.schema import Resources
 from harness.work.artifacts import read_about
 from harness.work.store import Store
 from harness.work.strangers import code_of
-from harness.writing import write_json, write_yaml
+from harness.writing import write_yaml
 
 if TYPE_CHECKING:
     from harness.run.cluster import RayPool
@@ -167,7 +166,7 @@ def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
             differing = [key for key in asked["spec"] if there["spec"].get(key) != asked["spec"][key]]
             same = not differing and there["trials"] == asked["trials"]
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
             raise BadInput(f"{path}: damaged; remove {folder} or choose another --out.") from None
         if not same:
             why = f"in {', '.join(differing)}" if differing else "in the data or the plugins' code"
@@ -235,7 +234,7 @@ def _search_task(
             trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))
     _trials_table(searched).to_csv(place / TRIALS, index=False, lineterminator="\n")
-    write_json(place / SEARCHES, [dataclasses.asdict(each) for each in searched])
+    write_searches(place, searched)
     for trial in (trial for each in searched for trial in each.trials):
         if trial.status == "stopped":
             request.store.forget(trial.key)

@@ -24,8 +24,8 @@ GALLERY = "gallery"
 
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
-    """What an artifact says of itself: plugin, params, seconds and what its stage adds."""
-    about: dict[str, Any] = json.loads((store.path(stage, key) / ABOUT).read_text())
+    """What an artifact says of itself: plugin, params, seconds and what its stage adds. Raises DamagedArtifact."""
+    about: dict[str, Any] = json.loads(store.read(stage, key, ABOUT))
     return about
 
 
