@@ -109,6 +109,8 @@ def execute_search(
     _check_folder_is_free(request, folder)
     request.store.create()
     tasks = _by_task(request, folder)
+    for place in tasks:
+        _discard_damaged(place, console)
     if any(not (place / SEARCHES).is_file() for place in tasks):
         from harness.run.cluster import RayPool, connect
 
@@ -132,6 +134,15 @@ def execute_search(
             ending = _report_alone(request, place, searches, console)
         compared.append(FinishedSearch(place, searched, ending))
     return compared
+
+
+def _discard_damaged(place: Path, console: Console) -> None:
+    """Removes ``searches.json`` where it is damaged: trials that are stored are not done again to write it anew."""
+    try:
+        read_searches(place)
+    except BadInput:
+        (place / SEARCHES).unlink()
+        console.print(f"{place / SEARCHES} was damaged, it is written again", style="yellow", markup=False)
 
 
 def _report_alone(
