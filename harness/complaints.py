@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import reprlib
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ _WORDS = {
     "invalid_key": "a key should be a string",
 }
 _SHOULD = "Input should be "
+_NO_MESSAGE = "its message cannot be shown"
+LONGEST = 500
+"""Characters of an exception's line."""
+LONGEST_TRACEBACK = 100_000
 
 
 class BadInputs(BadInput):
@@ -163,8 +167,43 @@ def shown(value: object) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's type and message in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """An exception's type and message in one line: short, and with no character that a terminal or a file refuses."""
+    return printable(f"{_plain(lambda: type(error).__name__, 'an error')}: {_plain(lambda: str(error), _NO_MESSAGE)}")
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """A stranger's text in one line: long ones without their middle, odd characters as escapes (``\\x1b``)."""
+    line = " ".join(_without_middle(text, 20 * longest).split())
+    return _without_middle(_escaped(line), longest)
+
+
+def traceback_of(error: BaseException) -> str:
+    """An exception's traceback, its lines kept, otherwise as ``printable`` has it; at most 100,000 characters."""
+    text = _plain(lambda: "".join(traceback.format_exception(error)), "its traceback cannot be shown")
+    lines = _without_middle(text, LONGEST_TRACEBACK).split("\n")
+    return _without_middle("\n".join(_escaped(line) for line in lines), LONGEST_TRACEBACK)
+
+
+def _plain(read: Callable[[], str], otherwise: str) -> str:
+    """What ``read`` gives as nothing but a str; a stranger's exception may raise when it is asked for its message."""
+    try:
+        return "".join(["", read()])
+    except BaseException:  # noqa: BLE001 - whatever it raises, the exception it stands for is what is told
+        return otherwise
+
+
+def _without_middle(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    gap = " [...] "
+    head = (longest - len(gap)) * 2 // 3
+    return text[:head] + gap + text[len(text) - (longest - len(gap) - head) :]
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def with_place(error: BaseException, root: Path) -> str:

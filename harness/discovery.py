@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,37 +17,53 @@ from harness.registry import Registry
 from harness.sources import Source, import_source
 
 BUILT_IN = ("methods", "tasks", "reports")
+ORIGIN_BUILT_IN = "built in"
 ENTRY_POINT_GROUPS = ("fewcolors.methods", "fewcolors.tasks", "fewcolors.metrics", "fewcolors.reports")
 
 
-def discover(sources: Iterable[Source] = (), scratch: Path | None = None) -> Registry:
+def discover(
+    sources: Iterable[Source] = (), scratch: Path | None = None, origins: Collection[str] | None = None
+) -> Registry:
     """All plugins: built in, installed (entry points), then those of ``sources``.
 
-    A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput.
+    A broken installed plugin is a warning with its origin. A broken one of ``sources`` is BadInput. origins: nothing is
+    imported but what is built in and what comes from one of these.
     """
-    registry = Registry()
-    check_here()
-    for package in BUILT_IN:
-        registry.add_module(importlib.import_module(package), "built in")
+    registry = _built_in()
     for group in ENTRY_POINT_GROUPS:
         for point in importlib.metadata.entry_points(group=group):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-            _add_installed(registry, point, origin)
+            if origins is None or origin in origins:
+                _add_installed(registry, point, origin)
     for source in sources:
-        try:
-            module = import_source(source, scratch or Path.cwd())
-            count = registry.add_module(module, source.path)
-        except BadInput:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = with_place(error, _root(source))
-            raise BadInput(f"--plugin {source.path} cannot be loaded: {reason}.") from error
-        if not count:
-            raise BadInput(
-                f"--plugin {source.path} holds no plugin: "
-                "mark a class with @quantizer, @codec, @dataset, @classifier, @metric or @report."
-            )
+        if origins is None or source.path in origins:
+            _add_source(registry, source, scratch or Path.cwd())
     return registry
+
+
+def _built_in() -> Registry:
+    """What the packages beside the engine hold. Raises BadInput where another package hides one of them."""
+    registry = Registry()
+    check_here()
+    for package in BUILT_IN:
+        registry.add_module(importlib.import_module(package), ORIGIN_BUILT_IN)
+    return registry
+
+
+def _add_source(registry: Registry, source: Source, scratch: Path) -> None:
+    try:
+        module = import_source(source, scratch)
+        count = registry.add_module(module, source.path)
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:
+        reason = with_place(error, _root(source))
+        raise BadInput(f"--plugin {source.path} cannot be loaded: {reason}.") from error
+    if not count:
+        raise BadInput(
+            f"--plugin {source.path} holds no plugin: mark a class with @fc.quantizer(name), @fc.codec(name), "
+            "@fc.dataset(name), @fc.classifier(name), @fc.metric(name) or @fc.report(name)."
+        )
 
 
 def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, origin: str) -> None:

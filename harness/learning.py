@@ -292,15 +292,19 @@ def _save_checkpoint(network: nn.Module, optimizer: torch.optim.SGD, folder: Pat
             tensors[f"momentum.{name}"] = optimizer.state[parameter]["momentum_buffer"]
     tensors = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     partial = folder / f"{CHECKPOINT}.{uuid.uuid4().hex}"
-    save_file(tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors)})
+    save_file(
+        tensors, partial, metadata={"epochs_done": str(epochs_done), "sha256": _digest(tensors, str(epochs_done))}
+    )
     partial.replace(folder / CHECKPOINT)
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 over names and bytes of contiguous tensors on the CPU."""
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, Tensor], epochs_done: str) -> str:
+    """sha256 over names, types, shapes and bytes of contiguous tensors on the CPU, and the epochs done."""
+    digest = hashlib.sha256(epochs_done.encode())
     for name in sorted(tensors):
-        digest.update(name.encode() + tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+        tensor = tensors[name]
+        digest.update(f"{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -310,7 +314,7 @@ def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None)
         return 0
     try:
         tensors, done = _read_checkpoint(folder / CHECKPOINT, network)
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
         return 0
     network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
@@ -327,7 +331,7 @@ def _read_checkpoint(path: Path, network: nn.Module) -> tuple[dict[str, Tensor],
     with safetensors.safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         metadata = file.metadata()
-    if metadata["sha256"] != _digest(tensors):
+    if metadata["sha256"] != _digest(tensors, metadata["epochs_done"]):
         raise ValueError("its tensors are not as they were written")
     for name, tensor in network.state_dict().items():
         if tensors[f"network.{name}"].shape != tensor.shape:

@@ -1,7 +1,8 @@
-"""Files written whole or not at all: under a file's name there is never a part of it."""
+"""Files written whole or not at all: under a file's name there is never a part of it; and JSON that tells of damage."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -25,6 +26,47 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON with sorted keys."""
     write_whole(path, (json.dumps(content, indent=1, sort_keys=True, default=str) + "\n").encode())
+
+
+SEAL = "sha256"
+"""Under which name sealed JSON holds the digest of all its other content."""
+
+
+class BrokenSeal(ValueError):
+    """Sealed JSON is not what was written."""
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes JSON as ``write_json``, with a digest of what it says."""
+    plain = json.loads(json.dumps(dict(content), default=str))
+    write_json(path, plain | {SEAL: seal_of(plain)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What ``write_sealed`` wrote, less the digest; JSON without one is taken as it is.
+
+    Raises ValueError where it is damaged (BrokenSeal where it is JSON nevertheless), and OSError.
+    """
+    content = json.loads(path.read_bytes(), object_pairs_hook=unique)
+    if not isinstance(content, dict):
+        raise BrokenSeal("it holds no mapping")
+    seal = content.pop(SEAL, None)
+    if seal is not None and seal != seal_of(content):
+        raise BrokenSeal("its checksum is another")
+    return content
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """The digest of plain JSON values, whatever their order and layout."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict. Raises ValueError where a name stands twice, which no writer of ours leaves."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BrokenSeal("a name stands in it twice")
+    return found
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:

@@ -56,7 +56,7 @@ def plan(
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
     screen = console()
-    line = "{:<12} {:<10} {:>4} {:>8} {:>9}  {:<12}  {}".format
+    line = "{:<12} {:<15} {:>4} {:>8} {:>9}  {:<12}  {}".format
     screen.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
     for job in sorted(request.plan.jobs.values(), key=lambda job: STAGES.index(job.stage)):
         needs = job.needs
@@ -144,11 +144,14 @@ def report(
     registry = discover([read_source(name) for name in plugin])
     screen, complete = console(), True
     for folder in runs_in(run):
-        results = gather(folder, store)
+        damaged: list[str] = []
+        results = gather(folder, store, damaged.append)
+        for sentence in damaged:
+            screen.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
         plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
         finished = FinishedRun(results, *write_reports(plugins, results, folder / "report", screen), computed=0)
         print_pages(screen, finished.pages, folder)
-        complete = complete and finished.complete
+        complete = complete and finished.complete and not damaged
     if not complete:
         raise typer.Exit(1)
 
@@ -162,13 +165,19 @@ def status(
     from collections import Counter
 
     from harness.run.events import last_run
-    from harness.run.results import EVENTS, read_plan, store_of
+    from harness.run.results import EVENTS, MEND, read_plan, store_of
     from harness.spec.schema import STAGES
+    from harness.work.store import DamagedArtifact
 
     content = read_plan(run)
     kept = store_of(content, store)
-    newest = {event.key: event for event in last_run(run / EVENTS) if event.key}
     screen = console()
+
+    def say(sentence: str) -> None:
+        screen.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+
+    newest = {event.key: event for event in last_run(run / EVENTS, say) if event.key}
+    found = kept.look_up((job["stage"], job["key"]) for job in content["jobs"])
     for stage in STAGES:
         states = Counter[str]()
         for job in content["jobs"]:
@@ -176,10 +185,14 @@ def status(
                 event = newest.get(job["key"])
                 running = "running" if event and event.event in ("started", "retried") else "waiting"
                 lost = event.event if event and event.event in ("failed", "blocked", "interrupted") else running
-                states["done" if kept.has(stage, job["key"]) else lost] += 1
+                there = found[job["key"]]
+                states["done" if there is True else "damaged" if there else lost] += 1
         if states:
             shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             screen.print(f"{stage}: {shown}", highlight=False)
+    for job in content["jobs"]:
+        if isinstance(found[job["key"]], DamagedArtifact):
+            say(f"{job['name']}: {found[job['key']]}; {MEND}.")
     for event in newest.values():
         if event.event == "failed":
             sentence = f"failed: {event.stage}: {event.job}: {event.message}"

@@ -280,7 +280,8 @@ def explain(
     registry = discover([read_source(name) for name in plugin])
     page = registry.get("report", "gallery", "explain").make({}, "explain")
     opened, folder = open_run(run, store, registry), out or run / "explain"
-    results = gather(run, store)
+    damaged: list[str] = []
+    results = gather(run, store, damaged.append)
     cells = chosen_cells(opened, results, method, Selection(dataset, classifier, seed))
     check(opened, cells, image)
     make_folder(folder, "--out")
@@ -289,6 +290,10 @@ def explain(
     def say(sentence: str) -> None:
         screen.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
+    for sentence in damaged:
+        say(sentence)
     seen = explain_cells(opened, results, cells, image, folder, exact_device(), say)
     path = page.write(seen, folder)
     screen.print(f"Pictures: {path.resolve()}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    if damaged:
+        raise typer.Exit(1)

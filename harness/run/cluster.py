@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import signal
@@ -11,15 +12,14 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.complaints import one_line
+from harness.complaints import one_line, printable, traceback_of
 from harness.contracts import BadInput, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job, usual_needs
@@ -28,12 +28,15 @@ from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
 from harness.work.jobs import Context, run_job
 from harness.work.store import Store
+from harness.work.strangers import Code
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
 
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of our own: jobs pass keys, not arrays."""
+IDLE_WORKERS = 6
+"""How many more worker processes than CPUs a cluster of our own keeps."""
 _REFRESH_SECONDS = 2.0
 """How old what is known of the cluster may be."""
 _CONNECT_SECONDS = 10.0
@@ -67,6 +70,9 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+        # Ray would end processes that wait for more than a second, and start them again, once code that is not built
+        # in has processes of its own.
+        os.environ.setdefault("RAY_num_workers_soft_limit", str((cpus or os.cpu_count() or 1) + IDLE_WORKERS))
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     else:
         if cpus is not None or gpus is not None:
@@ -132,13 +138,22 @@ def _check_listens(address: str) -> None:
 
 
 class RayPool:
-    """Tasks on the cluster that ``connect`` joined. sources: plugins that workers can't import by themselves."""
+    """Tasks on the cluster that ``connect`` joined.
 
-    def __init__(self, store: Store, sources: Sequence[Source] = ()) -> None:
+    Jobs that run code which is not built in get worker processes that no other code is run in, before or after.
+
+    sources: plugins that workers can't import by themselves. code: whose code a job runs.
+    """
+
+    def __init__(
+        self, store: Store, sources: Sequence[Source] = (), code: Callable[[Job], Code] = lambda _job: Code()
+    ) -> None:
         import ray
 
         self._ray = ray
-        self._payload = ray.put(WorkerSetup.of_driver(store, sources))
+        self.code = code
+        self._store, self._sources = store, sources
+        self._payloads: dict[Code, Any] = {}
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Path] = {}
@@ -195,6 +210,7 @@ class RayPool:
 
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
+        code = self.code(jobs[0])
         # A process that is over gives its GPU's memory back, and the next one is given its GPU anew.
         task = (self._task_in_fresh_process if gpus else self._task).options(
             num_cpus=cpus,
@@ -202,11 +218,17 @@ class RayPool:
             memory=self._memory(jobs[0], self._nodes()),
             scheduling_strategy="SPREAD",
             name=f"{jobs[0].stage}: {jobs[0].name}",
+            **_process_of(code),
         )
         mark = self._started / f".partial-{uuid.uuid4().hex}"
-        handle: Hashable = task.remote(self._payload, list(jobs), gpus > 0, str(mark))
+        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, str(mark))
         self._marks[handle] = mark
         return handle
+
+    def _payload(self, code: Code) -> Any:
+        if code not in self._payloads:
+            self._payloads[code] = self._ray.put(WorkerSetup.of_driver(self._store, self._sources, code))
+        return self._payloads[code]
 
     def has_started(self, task: Hashable) -> bool:
         return self._marks[task].exists()
@@ -244,6 +266,13 @@ def _has(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
     return all(node.get(name, 0.0) >= amount for name, amount in wanted.items())
 
 
+def _process_of(code: Code) -> dict[str, Any]:
+    """Ray runs tasks whose environments differ in processes that differ."""
+    if not code.names:
+        return {}
+    return {"runtime_env": {"env_vars": {"FEWCOLORS_CODE": hashlib.sha256(repr(code).encode()).hexdigest()}}}
+
+
 def _in_words(resources: Mapping[str, float]) -> str:
     amounts = {name: resources.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
     memory = f"{amounts.pop('memory') / 2**30:.3g} GiB of memory"
@@ -258,29 +287,34 @@ def _plainly(error: Exception) -> str:
         "TaskCancelledError": "it was stopped",
     }
     lines = str(error).strip().splitlines()
-    return known.get(type(error).__name__, f"{type(error).__name__}: {lines[-1] if lines else ''}")
+    return known.get(type(error).__name__, printable(f"{type(error).__name__}: {lines[-1] if lines else ''}"))
 
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker takes over from the driver: the store, the folder, our environment variables, plugins."""
+    """What a worker takes over from the driver: the store, the folder, our environment variables, plugins.
+
+    origins: where the plugins came from that its jobs run; no other that is not built in is imported.
+    """
 
     store: str
     folder: str
     environment: dict[str, str]
     sources: tuple[Source, ...]
+    origins: tuple[str, ...] = ()
 
     @classmethod
-    def of_driver(cls, store: Store, sources: Sequence[Source]) -> WorkerSetup:
+    def of_driver(cls, store: Store, sources: Sequence[Source], code: Code) -> WorkerSetup:
         own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
-        return cls(str(store.root.resolve()), str(Path.cwd()), own, tuple(sources))
+        needed = tuple(source for source in sources if source.path in code.origins)
+        return cls(str(store.root.resolve()), str(Path.cwd()), own, needed, code.origins)
 
     def enter(self, on_gpu: bool, on_epoch: EpochCallback | None = None) -> Context:
         """Makes this process one that works for the driver."""
         os.environ.update(self.environment)
         with contextlib.suppress(OSError):
             os.chdir(self.folder)
-        return Context(Store(Path(self.store)), _registry(self.sources), _device(on_gpu), on_epoch)
+        return Context(Store(Path(self.store)), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
 
 
 def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: str) -> list[JobResult]:
@@ -312,13 +346,13 @@ def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
             run_job(job, driver.enter(on_gpu))
     except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
         if not store.has(job.stage, job.key):
-            message, text = one_line(error), traceback.format_exc()
+            message, text = one_line(error), traceback_of(error)
     return JobResult(job.key, time.perf_counter() - started, _host(), message, text)
 
 
 @cache
-def _registry(sources: tuple[Source, ...]) -> Registry:
-    return discover(sources, Path(tempfile.gettempdir()))
+def _registry(sources: tuple[Source, ...], origins: tuple[str, ...]) -> Registry:
+    return discover(sources, Path(tempfile.gettempdir()), origins)
 
 
 def _device(on_gpu: bool) -> str:

@@ -10,13 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import pydantic
+
 from harness.plan import Job
+from harness.writing import SEAL, seal_of, unique
 
 EventKind = Literal[
     "run-started", "cached", "started", "done", "retried", "failed", "blocked", "damaged", "interrupted", "run-ended"
 ]
 
 
+@pydantic.with_config({"extra": "forbid"})
 @dataclass(frozen=True)
 class Event:
     """time: UTC, ISO 8601. job: its name, empty for the run itself. seconds: how long it took, where it ended."""
@@ -31,6 +35,9 @@ class Event:
     stage: str = ""
     key: str = ""
 
+
+_SEAL_LENGTH = 16
+_EVENTS = pydantic.TypeAdapter(Event)
 
 Listener = Callable[[Event], None]
 
@@ -65,22 +72,37 @@ class EventLog:
             stage=job.stage if job else "",
             key=job.key if job else "",
         )
+        line = asdict(noted)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(noted)) + "\n")
+            file.write(json.dumps(line | {SEAL: seal_of(line)[:_SEAL_LENGTH]}) + "\n")
         for listener in self.listeners:
             listener(noted)
 
 
-def last_run(path: Path) -> Iterator[Event]:
-    """The events since the newest ``run-started``. A line cut short by a crash is passed over."""
+def last_run(path: Path, say: Callable[[str], None] = lambda _sentence: None) -> Iterator[Event]:
+    """The events since the newest ``run-started``. A line that is damaged is passed over, and said how many are."""
     events: list[Event] = []
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
-        try:
-            event = Event(**json.loads(line))
-        except (ValueError, TypeError):
+    damaged = 0
+    for line in path.read_bytes().split(b"\n") if path.is_file() else []:
+        event = _event(line)
+        if event is None:
+            damaged += bool(line.strip())
             continue
         if event.event == "run-started":
             events.clear()
+            damaged = 0
         events.append(event)
+    if damaged:
+        say(f"{path}: {damaged} damaged {'line is' if damaged == 1 else 'lines are'} passed over; run the spec again.")
     yield from events
+
+
+def _event(line: bytes) -> Event | None:
+    """A line's event; None where it is damaged, or cut short by a crash. One without a checksum is taken as it is."""
+    try:
+        content = json.loads(line, object_pairs_hook=unique)
+        seal = content.pop(SEAL, None)
+        event = _EVENTS.validate_json(json.dumps(content), strict=True)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return event if seal is None or seal == seal_of(content)[:_SEAL_LENGTH] else None

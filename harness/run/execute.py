@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from harness.complaints import Complaints
+from harness.complaints import Complaints, one_line
 from harness.contracts import BadInput, Results
 from harness.discovery import discover
 from harness.hiding import check_workers
@@ -24,6 +24,7 @@ from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
 from harness.work.store import Store
+from harness.work.strangers import code_of
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Request:
     remaining: Remaining
 
     def state(self, job: Job) -> str:
-        """``to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        """``to run``, ``damaged, to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        if job.key in self.remaining.damaged:
+            return "damaged, to run"
         if job.key in self.remaining.pending:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
@@ -130,7 +133,9 @@ def execute(
             from harness.run.cluster import RayPool, connect
 
             stack.enter_context(connect(address, cpus, gpus))
-            pool = RayPool(request.store, request.sources)
+            pool = RayPool(
+                request.store, request.sources, lambda job: code_of(job, request.plan.jobs, request.registry)
+            )
             pool.check(request.plan.jobs[key] for key in pending)
         try:
             write_yaml(folder / SPEC, request.spec.written_out())
@@ -138,7 +143,11 @@ def execute(
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
         compute(request.plan, request.remaining, request.store, pool, EventLog(folder / EVENTS), console)
-    results = gather(folder)
+
+    def say(sentence: str) -> None:
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+    results = gather(folder, say=say)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(pending))
 
@@ -150,7 +159,7 @@ def compute(
     log("run-started", message=f"{len(plan.cells)} cells, {len(todo.pending)} jobs to run")
     for key, sentence in todo.damaged.items():
         store.remove(plan.jobs[key].stage, key)
-        console.print(sentence, style="yellow", markup=False)
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         log("damaged", message=sentence)
     for key, job in plan.jobs.items():
         if key not in todo.pending and store.has(job.stage, key):
@@ -159,7 +168,7 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
         log.listeners = (progress,)
-        schedule = Schedule(plan, todo.pending, pool, log, progress.tick)
+        schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
         with progress:
             schedule.run()
     log("run-ended")
@@ -177,6 +186,6 @@ def write_reports(
             report: Any = plugin.make({}, f"report {plugin.name}")
             pages[plugin.name] = report.write(results, folder)
         except Exception as error:  # noqa: BLE001 - a stranger's report may fail in any way
-            console.print(f"report {plugin.name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            console.print(f"report {plugin.name} failed: {one_line(error)}", style="red", markup=False)
             broken.append(plugin.name)
     return pages, tuple(broken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,17 @@ from harness.run.events import Event, last_run
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import ABOUT, GALLERY, read_about
 from harness.work.explaining import read_pictures
-from harness.work.store import Store
-from harness.writing import write_json
+from harness.work.store import DamagedArtifact, Store
+from harness.writing import read_sealed, write_sealed
 
 PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
 SEARCH, SEARCHES = "search.yaml", "searches.json"
+MEND = "fewcolors run with the run's spec mends it"
 
 
 def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
     """Writes ``plan.json``: jobs with keys, inputs and resources, and all that ``gather`` needs."""
-    write_json(
+    write_sealed(
         folder / PLAN,
         {
             "spec": spec.written_out(),
@@ -74,12 +75,14 @@ def _at_most(train_images: int) -> str:
 def read_plan(folder: Path) -> dict[str, Any]:
     """The content of a run's ``plan.json``. Raises BadInput."""
     try:
-        content: dict[str, Any] = json.loads((folder / PLAN).read_text())
+        content = read_sealed(folder / PLAN)
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}.") from None
     except ValueError as error:
         raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
-    if not isinstance(content, dict) or not {"spec", "store", "jobs", "cells", "recipes"} <= set(content):
+    except OSError as error:
+        raise BadInput(f"{folder / PLAN}: cannot be read: {error.strerror}.") from None
+    if set(content) != {"spec", "store", "jobs", "cells", "recipes"}:
         raise BadInput(f"{folder / PLAN}: not the plan of a run; run the spec again.")
     return content
 
@@ -104,15 +107,30 @@ def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:
     return Store(root)
 
 
-def gather(folder: Path, moved_to: Path | None = None) -> Results:
-    """All cells of a run, whatever their status. moved_to: its store, if that is no longer where the run left it."""
+def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None] = lambda _sentence: None) -> Results:
+    """All cells of a run, whatever their status; what is damaged counts as not there.
+
+    Args:
+        folder: The run's.
+        moved_to: Its store, if that is no longer where the run left it.
+        say: Is told of everything damaged, a sentence each.
+
+    Raises:
+        BadInput: The run's plan cannot be read, or there is no store.
+    """
     content = read_plan(folder)
     store = store_of(content, moved_to)
-    events = list(last_run(folder / EVENTS))
+    events = list(last_run(folder / EVENTS, say))
     failed = {event.key: event for event in events if event.event == "failed"}
     blocked = {event.key: event.message for event in events if event.event == "blocked"}
     inputs = {job["key"]: [key for _, key in job["inputs"].values()] for job in content["jobs"]}
-    cells = tuple(_cell(planned, store, failed, blocked, inputs) for planned in content["cells"])
+    found = store.look_up(("cells", planned["key"]) for planned in content["cells"])
+    names = {job["key"]: job["name"] for job in content["jobs"]}
+    for key, error in found.items():
+        if isinstance(error, DamagedArtifact):
+            blocked[key] = f"{error}; {MEND}"
+            say(f"{names[key]}: {blocked[key]}.")
+    cells = tuple(_cell(planned, store, found, failed, blocked, inputs) for planned in content["cells"])
     failures = tuple(
         Failure(
             job=f"{event.stage}: {event.job}",
@@ -129,7 +147,7 @@ def gather(folder: Path, moved_to: Path | None = None) -> Results:
         cells=cells,
         failures=failures,
         classes={cell.dataset: tuple(cell.notes["classes"]) for cell in finished},
-        recipes=_as_used(content, store),
+        recipes=_as_used(content, store, say),
         environment={
             "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
             "versions": _versions(finished),
@@ -138,13 +156,17 @@ def gather(folder: Path, moved_to: Path | None = None) -> Results:
     )
 
 
-def _as_used(content: Mapping[str, Any], store: Store) -> tuple[dict[str, Any], ...]:
+def _as_used(content: Mapping[str, Any], store: Store, say: Callable[[str], None]) -> tuple[dict[str, Any], ...]:
     """The recipes of a plan, less the limit on training images where the stored dataset had no more than that."""
     idle = set()
     for job in content["jobs"]:
         limit = job.get("train_images")
         if limit is not None and store.has("datasets", job["key"]):
-            about = read_about(store, "datasets", job["key"])
+            try:
+                about = read_about(store, "datasets", job["key"])
+            except DamagedArtifact as error:
+                say(f"{job['name']}: {error}; {MEND}.")
+                continue
             if about["train"] < limit or about["train"] == about.get("train_of"):
                 idle.add(("dataset", job["name"], _at_most(limit)))
     return tuple(
@@ -153,13 +175,19 @@ def _as_used(content: Mapping[str, Any], store: Store) -> tuple[dict[str, Any], 
     )
 
 
+def write_searches(folder: Path, searches: Sequence[SearchResult]) -> None:
+    """Writes ``searches.json``, for ``read_searches``."""
+    write_sealed(folder / SEARCHES, {"searches": [dataclasses.asdict(each) for each in searches]})
+
+
 def read_searches(folder: Path) -> tuple[SearchResult, ...]:
     """The searches that chose parameters of a run in ``folder``; none where it was no search. Raises BadInput."""
     if not (folder / SEARCHES).is_file():
         return ()
     try:
-        return pydantic.TypeAdapter(tuple[SearchResult, ...]).validate_json((folder / SEARCHES).read_bytes())
-    except pydantic.ValidationError:
+        (searches,) = read_sealed(folder / SEARCHES).values()
+        return pydantic.TypeAdapter(tuple[SearchResult, ...]).validate_json(json.dumps(searches))
+    except (OSError, ValueError):
         raise BadInput(f"{folder / SEARCHES}: damaged; remove it and give fewcolors tune again.") from None
 
 
@@ -175,13 +203,14 @@ def _versions(cells: Sequence[Cell]) -> dict[str, str]:
 def _cell(
     planned: Mapping[str, Any],
     store: Store,
+    found: Mapping[str, bool | DamagedArtifact],
     failed: Mapping[str, Event],
     blocked: Mapping[str, str],
     inputs: Mapping[str, list[str]],
 ) -> Cell:
     """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
     key = planned["key"]
-    if store.has("cells", key):
+    if found[key] is True:
         folder = store.path("cells", key)
         notes = json.loads((folder / ABOUT).read_text())
         p_true = {int(number): p for number, p in notes["original_p_true"].items()}
@@ -193,7 +222,7 @@ def _cell(
             gallery=read_pictures(folder / GALLERY, p_true),
             notes=notes,
         )
-    for cause, event in failed.items():
+    for cause, event in failed.items() if found[key] is False else ():
         if event.stage not in ("datasets", "classifiers") and _rests_on(key, cause, inputs):
             return Cell(**planned, split="test", status="failed", error=event.message)
     return Cell(**planned, split="test", status="blocked", error=blocked.get(key, "not run yet"))

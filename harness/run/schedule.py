@@ -76,27 +76,29 @@ class Remaining:
 def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Remaining:
     """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified.
 
+    What is stored and damaged is pending too, though all that rests on it be sound: other commands read it. What is not
+    stored, and not needed for a cell, stays away.
+
     wanted: keys of jobs to look up instead of the cells'.
     """
+    found = store.look_up((job.stage, key) for key, job in plan.jobs.items())
     pending: dict[str, None] = {}
-    sound: set[str] = set()
-    damaged: dict[str, str] = {}
+    damaged = {
+        key: f"{plan.jobs[key].name}: {error}, it is computed again"
+        for key, error in found.items()
+        if isinstance(error, DamagedArtifact)
+    }
 
     def visit(key: str) -> None:
-        if key in sound or key in pending:
+        if key in pending or found[key] is True:
             return
-        job = plan.jobs[key]
-        try:
-            if store.verify(job.stage, key):
-                sound.add(key)
-                return
-        except DamagedArtifact as error:
-            damaged[key] = f"{job.name}: {error}, it is computed again"
-        for _, parent in job.inputs.values():
+        for _, parent in plan.jobs[key].inputs.values():
             visit(parent)
         pending[key] = None
 
     for key in (cell.key for cell in plan.cells) if wanted is None else wanted:
+        visit(key)
+    for key in damaged:
         visit(key)
     return Remaining(tuple(pending), damaged)
 
@@ -110,7 +112,10 @@ class _Task:
 
 @dataclass
 class Schedule:
-    """One walk through the pending jobs of a plan. failed and blocked: keys, filled while it runs."""
+    """One walk through the pending jobs of a plan.
+
+    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task.
+    """
 
     plan: Plan
     pending: Iterable[str]
@@ -119,6 +124,7 @@ class Schedule:
     tick: Callable[[Sequence[Job]], None]
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
@@ -170,7 +176,8 @@ class Schedule:
         groups: dict[Hashable, list[Job]] = {}
         for job in ranked:
             together = job.stage in BATCHED and job.key not in self._alone
-            groups.setdefault((job.stage, job.inputs["dataset"], job.needs) if together else job.key, []).append(job)
+            group = (job.stage, job.inputs["dataset"], job.needs, self.apart(job)) if together else job.key
+            groups.setdefault(group, []).append(job)
         tasks = []
         for jobs in groups.values():
             size = min(BATCH, max(1, math.ceil(len(jobs) / max(cpus, 1))))

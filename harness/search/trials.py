@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from ray import cloudpickle, tune
 from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
 
-from harness.complaints import one_line
+from harness.complaints import one_line, traceback_of
 from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
 from harness.plan import Job
 from harness.run.cluster import RayPool, WorkerSetup
@@ -134,7 +133,9 @@ def _restored(search: PlannedSearch, share: Share, snapshot: Path, setup: Worker
     state = snapshot.parent
     trainable = _trainable(search, share, setup)
     try:
-        json.loads(snapshot.read_text())  # Tune itself would start anew without a word
+        for path in (snapshot, CURRENT.get().rungs, CURRENT.get().spent):
+            if path.exists():
+                json.loads(path.read_text())  # Tune itself would start anew without a word
         for drawn in _DRAWN:
             for newest in sorted(state.glob(drawn))[-1:]:
                 cloudpickle.loads(newest.read_bytes())
@@ -208,15 +209,16 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
         plugin = context.registry.get("method", first.plugin, first.name)
         job = trial_job(first, plugin, values)
         cycle = cycle_of(plugin.make(job.params, job.name))
+        whole = context.store.has_whole(job.stage, job.key)
         history, expected = fit_history(context.store, job)
         for done, metrics in enumerate(history, start=1):
             on_epoch(done, expected, metrics)
-        if not context.store.has(job.stage, job.key):
+        if not whole:
             run_job(job, context)
         accuracy = validation_accuracy(job, context)
         outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
-        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback.format_exc()}
+        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback_of(error)}
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 

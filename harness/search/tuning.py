@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -22,7 +21,7 @@ from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.run.events import EventLog
 from harness.run.execute import FinishedRun, compute, execute, request_for, write_reports
-from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan
+from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan, write_searches
 from harness.run.schedule import find_remaining
 from harness.search.plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
@@ -31,7 +30,8 @@ from harness.spec.resolve import Choice, Spec, resolve
 from harness.spec.schema import Resources
 from harness.work.artifacts import read_about
 from harness.work.store import Store
-from harness.writing import write_json, write_yaml
+from harness.work.strangers import code_of
+from harness.writing import write_yaml
 
 if TYPE_CHECKING:
     from harness.run.cluster import RayPool
@@ -120,11 +120,13 @@ def execute_search(
     _check_folder_is_free(request, folder)
     request.store.create()
     tasks = _by_task(request, folder)
+    for place in tasks:
+        _discard_damaged(place, console)
     if any(not (place / SEARCHES).is_file() for place in tasks):
         from harness.run.cluster import RayPool, connect
 
         with connect(address, cpus, gpus):
-            pool = RayPool(request.store, request.sources)
+            pool = RayPool(request.store, request.sources, lambda job: code_of(job, request.before, request.registry))
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
             _write_search_file(request, folder)
@@ -143,6 +145,15 @@ def execute_search(
             ending = _report_alone(request, place, searches, console)
         compared.append(FinishedSearch(place, searched, ending))
     return compared
+
+
+def _discard_damaged(place: Path, console: Console) -> None:
+    """Removes ``searches.json`` where it is damaged: trials that are stored are not done again to write it anew."""
+    try:
+        read_searches(place)
+    except BadInput:
+        (place / SEARCHES).unlink()
+        console.print(f"{place / SEARCHES} was damaged, it is written again", style="yellow", markup=False)
 
 
 def _report_alone(
@@ -177,7 +188,7 @@ def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
             differing = [key for key in asked["spec"] if there["spec"].get(key) != asked["spec"][key]]
             same = not differing and there["trials"] == asked["trials"]
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
             raise BadInput(f"{path}: damaged; remove {folder} or choose another --out.") from None
         if not same:
             why = f"in {', '.join(differing)}" if differing else "in the data or the plugins' code"
@@ -240,11 +251,12 @@ def _search_task(
         share = share_of(search.first, request.spec.search, pool)
         where = place / FOLDERS / name
         with SearchProgress(console, search, request.spec.search) as progress:
-            setup = WorkerSetup.of_driver(request.store, request.sources)
+            code = code_of(search.first, request.before, request.registry)
+            setup = WorkerSetup.of_driver(request.store, request.sources, code)
             trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))
     _trials_table(searched).to_csv(place / TRIALS, index=False, lineterminator="\n")
-    write_json(place / SEARCHES, [dataclasses.asdict(each) for each in searched])
+    write_searches(place, searched)
     for trial in (trial for each in searched for trial in each.trials):
         if trial.status == "stopped":
             request.store.forget(trial.key)

@@ -29,7 +29,7 @@ def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> 
     """
     key = run.artifact("quantizers", cell)
     data = ready_dataset(run, cell)
-    judged = read_about(run.store, "cells", cell.key) if run.store.has("cells", cell.key) else {}
+    judged = read_about(run.store, "cells", run.artifact("cells", cell)) if run.store.has("cells", cell.key) else {}
     credits = [r.get("credit", "") for r in run.recipes if r["what"] == "dataset" and r["name"] == cell.dataset]
     name = export_name(cell)
     also = f", plugins={json.dumps(list(plugins))}" if plugins else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.complaints import did_you_mean, one_line
+from harness.complaints import did_you_mean, one_line, printable
 from harness.contracts import BadInput, DatasetArrays, PlannedCell
 from harness.environment import set_torch_up
 from harness.registry import Plugin, Registry
@@ -151,7 +151,7 @@ def load_state(method: Any, path: Path, device: str) -> None:
     try:
         method.load(load_file(path), device)
     except Exception as error:
-        reason = str(error).removesuffix(".") if isinstance(error, BadInput) else one_line(error)
+        reason = printable(str(error)).removesuffix(".") if isinstance(error, BadInput) else one_line(error)
         raise BadInput(
             f"{path}: the method as it is now cannot take it over ({reason}); run the spec again."
         ) from error

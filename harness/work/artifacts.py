@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +27,18 @@ GALLERY = "gallery"
 
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
-    """What an artifact says of itself: plugin, params, seconds and what its stage adds."""
-    about: dict[str, Any] = json.loads((store.path(stage, key) / ABOUT).read_text())
+    """What an artifact says of itself: plugin, params, seconds and what its stage adds. Raises DamagedArtifact."""
+    about: dict[str, Any] = json.loads(store.read(stage, key, ABOUT))
     return about
 
 
 def load_dataset(store: Store, key: str) -> DatasetArrays:
-    """A stored dataset; its arrays are memory-mapped, writes to them stay in this process."""
-    return _load_dataset(store.path("datasets", key))
+    """A stored dataset, its arrays memory-mapped anew: what is written to them is seen by whoever was given them only.
 
-
-@lru_cache(maxsize=4)
-def _load_dataset(folder: Path) -> DatasetArrays:
-    about = json.loads((folder / ABOUT).read_text())
+    They are writable because torch wants them so; a page that is written to is copied then, no file and no other
+    mapping changes.
+    """
+    folder, about = store.path("datasets", key), read_about(store, "datasets", key)
 
     def split(name: str) -> Split:
         return Split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -32,9 +33,10 @@ from harness.work.artifacts import (
     stored_network,
 )
 from harness.work.explaining import explain_classifier, explain_method, write_pictures
+from harness.work.process_state import put_back
 from harness.work.store import Store
 from harness.work.subsets import balanced_rows, held_out_rows
-from harness.writing import write_json
+from harness.writing import read_sealed, write_json, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +61,12 @@ class Context:
     on_epoch: EpochCallback | None = None
 
 
+@put_back()
 def run_job(job: Job, context: Context) -> None:
-    """Does the job and stores its artifact. Raises whatever the plugin raises, and ContractError."""
+    """Does the job, stores its artifact and puts the process's state back.
+
+    Raises whatever the plugin raises, and ContractError.
+    """
     started = time.perf_counter()
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         environment.set_torch_up(_threads(job))
@@ -150,6 +156,7 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     return {"devices": environment.devices(context.device)}
 
 
+@put_back()
 def validation_accuracy(job: Job, context: Context) -> float:
     """How many of the held-out images are recognized after a stored quantizer of one color count, decoded to 8 bits."""
     environment.set_torch_up(_threads(job))
@@ -280,6 +287,8 @@ class _History:
 
     def __init__(self, folder: Path, further: EpochCallback | None) -> None:
         self.folder, self.further = folder, further
+        if (folder / HISTORY).is_file() and not read_history(folder)[1]:
+            shutil.rmtree(folder)  # damaged: the training starts anew, so that its history is whole
         self.epochs = read_history(folder)[0]
         self._since = time.perf_counter()
 
@@ -289,7 +298,7 @@ class _History:
         noted = dict(metrics) | {"seconds": now - self._since}
         self._since = now
         self.epochs = [*self.epochs[: done - 1], noted]
-        write_json(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+        write_sealed(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
         return bool(self.further is not None and self.further(done, epochs, noted))
 
     def write(self, folder: Path) -> None:
@@ -299,17 +308,17 @@ class _History:
 def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
     """The metrics of each epoch done by a training under way, and how many epochs there will be (0: not known)."""
     try:
-        content = json.loads((checkpoints / HISTORY).read_text())
+        content = read_sealed(checkpoints / HISTORY)
         return content["epochs"], content["of"]
     except (OSError, ValueError, KeyError):
         return [], 0
 
 
 def fit_history(store: Store, job: Job) -> tuple[list[dict[str, float]], int]:
-    """The same of a training, whether it is done or under way."""
+    """The same of a training, whether it is done or under way. Raises DamagedArtifact."""
     if not store.has(job.stage, job.key):
         return read_history(store.checkpoints(job.key))
-    epochs: list[dict[str, float]] = json.loads((store.path(job.stage, job.key) / HISTORY).read_text())
+    epochs: list[dict[str, float]] = json.loads(store.read(job.stage, job.key, HISTORY))
     return epochs, len(epochs)
 
 

@@ -8,18 +8,21 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness.complaints import printable
 from harness.contracts import BadInput
 from harness.spec.schema import STAGES, Stage
-from harness.writing import write_json
+from harness.writing import unique, write_json
 
 MANIFEST = "manifest.json"
+_READERS = 8
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
 
-class DamagedArtifact(RuntimeError):
+class DamagedArtifact(BadInput):
     """An artifact's files are not what was written."""
 
 
@@ -57,13 +60,43 @@ class Store:
         if not folder.is_dir():
             return False
         try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-            wrong = [name for name, digest in manifest.items() if _digest(folder / name) != digest]
-        except (OSError, ValueError, AttributeError) as error:
-            wrong = [str(error)]
+            wrong = [name for name, digest in _manifest(folder).items() if _digest(folder / name) != digest]
+        except (OSError, ValueError) as error:
+            wrong = [_in_words(error)]
         if wrong:
-            raise DamagedArtifact(f"{stage}/{key[:12]} was damaged ({', '.join(wrong)})")
+            raise _damaged(stage, key, wrong)
         return True
+
+    def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
+        """What ``verify`` says of each artifact, by its key; several are read at a time."""
+
+        def look(place: tuple[Stage, str]) -> tuple[str, bool | DamagedArtifact]:
+            try:
+                return place[1], self.verify(*place)
+            except DamagedArtifact as error:
+                return place[1], error
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            return dict(readers.map(look, places))
+
+    def read(self, stage: Stage, key: str, name: str) -> bytes:
+        """One file of an artifact. Raises DamagedArtifact where it is not as it was written."""
+        folder = self.path(stage, key)
+        try:
+            content, digest = (folder / name).read_bytes(), _manifest(folder).get(name)
+        except (OSError, ValueError) as error:
+            raise _damaged(stage, key, [_in_words(error)]) from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise _damaged(stage, key, [name])
+        return content
+
+    def has_whole(self, stage: Stage, key: str) -> bool:
+        """Whether the artifact is there and sound; one that is damaged is thrown away."""
+        try:
+            return self.verify(stage, key)
+        except DamagedArtifact:
+            self.remove(stage, key)
+            return False
 
     def remove(self, stage: Stage, key: str) -> None:
         """Throws an artifact away."""
@@ -91,6 +124,28 @@ class Store:
         if not self.has(stage, key):
             raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place")
         self.forget(key)
+
+
+def _damaged(stage: Stage, key: str, wrong: Sequence[str]) -> DamagedArtifact:
+    return DamagedArtifact(f"{stage}/{key[:12]} was damaged ({', '.join(wrong)})")
+
+
+def _in_words(error: Exception) -> str:
+    """What could not be read, without where the store lies."""
+    if isinstance(error, OSError):
+        return f"{Path(str(error.filename)).name}: {error.strerror}"
+    return printable(f"{MANIFEST}: {error}", 200)
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    """Each file's digest by its path. Raises OSError, and ValueError where the manifest is damaged."""
+    manifest = json.loads((folder / MANIFEST).read_bytes(), object_pairs_hook=unique)
+    if not isinstance(manifest, dict):
+        raise ValueError("it holds no mapping")
+    for name in manifest:
+        if "\0" in name:
+            raise ValueError("it names no file")
+    return manifest
 
 
 def _digest(path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.complaints import one_line, printable
 from harness.contracts import BadInput, Images, Level, MethodHooks
 from harness.registry import Plugin
 from harness.sources import Source
@@ -181,7 +182,7 @@ def _attempt(what: str, action: Callable[[], str]) -> Check:
         return Check(what, True, action())
     except Exception as error:  # noqa: BLE001 - that is what is being looked for
         place = traceback.extract_tb(error.__traceback__)[-1]
-        return Check(what, False, f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
+        return Check(what, False, f"{one_line(error)} ({Path(place.filename).name}, line {place.lineno})")
 
 
 _UNPICKLE = """
@@ -198,7 +199,7 @@ def _pickles(plugin: Plugin, params: Mapping[str, Any], sources: Sequence[Source
     try:
         pickled = pickle.dumps(plugin.make(params, "--param"))
     except Exception as error:  # noqa: BLE001 - pickling may fail in any way
-        return Check("pickling", False, f"{type(error).__name__}: {error}")
+        return Check("pickling", False, one_line(error))
     with tempfile.TemporaryDirectory() as scratch:
         files = [Path(scratch) / "sources", Path(scratch) / "instance"]
         files[0].write_bytes(pickle.dumps(tuple(sources)))
@@ -206,5 +207,5 @@ def _pickles(plugin: Plugin, params: Mapping[str, Any], sources: Sequence[Source
         command = [sys.executable, "-c", _UNPICKLE, *map(str, files), scratch]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = ended.stderr.strip().splitlines()
-    found = f"{len(pickled)} bytes, read back in another process" if ended.returncode == 0 else lines[-1]
+    found = f"{len(pickled)} bytes, read back in another process" if ended.returncode == 0 else printable(lines[-1])
     return Check("pickling", ended.returncode == 0, found)

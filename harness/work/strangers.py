@@ -1,0 +1,61 @@
+"""Whose code a job runs, so that what is not built in gets worker processes of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.discovery import ORIGIN_BUILT_IN
+from harness.plan import Job
+from harness.registry import Kind, Plugin, Registry
+from harness.spec.schema import Stage
+
+_KINDS: Mapping[Stage, Kind] = {
+    "datasets": "dataset",
+    "classifiers": "classifier",
+    "quantizers": "method",
+    "applied": "method",
+    "cells": "classifier",
+}
+"""What a job's own plugin is."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The plugins that are not built in whose code a job runs: their names, and where they came from.
+
+    Jobs of which this is the same may share a worker process; where nothing is in it, all is built in.
+    """
+
+    names: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+
+def code_of(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Code:
+    """Whose code ``job`` runs.
+
+    Args:
+        job: The job.
+        jobs: By key, those it rests on among them.
+        registry: Where all their plugins are known.
+    """
+    strangers = [plugin for plugin in _run_by(job, jobs, registry) if plugin.origin != ORIGIN_BUILT_IN]
+    return Code(
+        tuple(sorted(f"{plugin.mark.kind} {plugin.name}" for plugin in strangers)),
+        tuple(sorted({plugin.origin for plugin in strangers})),
+    )
+
+
+def _run_by(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Iterator[Plugin]:
+    """Its own plugin; the classifier's, whose network a method is taught by; a codec, whose files a cell decodes."""
+    yield _plugin(job, registry)
+    if job.stage == "quantizers":
+        yield _plugin(jobs[job.inputs["classifier"][1]], registry)
+    if job.stage == "cells":
+        method = _plugin(jobs[job.inputs["applied"][1]], registry)
+        if method.mark.level_kind != "colors":
+            yield method
+
+
+def _plugin(job: Job, registry: Registry) -> Plugin:
+    return registry.get(_KINDS[job.stage], job.plugin, job.name)
