@@ -131,8 +131,17 @@ def run(
     A cell that fails costs nothing else and raises nothing: it stands in ``.cells`` and its cause in ``.failures``.
 
     Args:
-        spec: As for ``plan``, and so ``store``, ``plugins`` and what stands between them and ``scale``.
+        spec: The path of a spec file, the name of an example, or a spec's content as a mapping.
         out: The run's folder; ``runs/<name of the spec>`` if left out.
+        store: Where artifacts are kept; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
+        plugins: What is not installed: ``file.py``, ``package.module``, or classes with their decorators.
+        datasets: Instead of the spec's, such as ``"stripes"`` or ``"image-folder root=photos side=32"``.
+        classifiers: Instead of the spec's, likewise.
+        methods: Besides the spec's, likewise.
+        seeds: Instead of the spec's.
+        colors: Instead of the spec's, where a method has none of its own.
+        baseline: Instead of the spec's, a variant by its name in tables.
+        scale: ``"small"`` for narrower networks, fewer images and fewer epochs.
         address: A Ray cluster to join; else that of ``ray.init`` if this process has called it, else ``RAY_ADDRESS``,
             else one is started on this machine and stopped in the end.
         cpus: Of a cluster started here; all there are if left out.
@@ -208,7 +217,7 @@ def quantize(
         BadInput: Images, method, colors or parameters cannot be used.
         ContractError: The method returned what its contract does not allow.
 
-    Example:
+    Examples:
         >>> images = np.zeros((1, 8, 8, 3), np.uint8)
         >>> fc.quantize(images, "median-cut", 4).colors()
         array([1])

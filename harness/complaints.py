@@ -52,7 +52,7 @@ class BadInputs(BadInput):
 class Complaints:
     """Gathers what is wrong with one input, so that the user hears all of it at once and nothing twice.
 
-    Example:
+    Examples:
         >>> complaints = Complaints("a.yaml")
         >>> for check in ():
         ...     with complaints.gathering():

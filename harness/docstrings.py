@@ -18,7 +18,7 @@ def description_of(cls: type) -> str:
 def explanations_of(cls: type) -> dict[str, str]:
     """What ``Args`` or ``Attributes`` of the class and of its bases say of each name, the class's own words first.
 
-    Example:
+    Examples:
         >>> class Posterize:
         ...     '''Fewer steps.
         ...

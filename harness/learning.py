@@ -48,6 +48,9 @@ def seeded(*parts: object) -> Iterator[None]:
 
     Args:
         parts: As of ``derive_seed``.
+
+    Yields:
+        Nothing; what torch draws inside depends on the parts alone.
     """
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices=devices):
@@ -138,8 +141,21 @@ def augment(pixels: Tensor, augmentation: Augmentation, generator: torch.Generat
 
 
 class Batches:
-    """A split on the device as uint8, where it lies already or brought there once; each epoch gives shuffled,
-    augmented, normalized batches."""
+    """A split on the device as uint8, of which each epoch gives shuffled, augmented, normalized batches.
+
+    It is brought there once, unless it lies there already. Its length is the number of batches an epoch.
+
+    Args:
+        split: Images and labels.
+        lesson: Its seed, augmentation, normalization and device count.
+        batch_size: Images a batch, at most all of them.
+
+    Attributes:
+        pixels: ``uint8 [N, H, W, 3]`` on the lesson's device.
+        labels: ``int64 [N]``, likewise.
+        lesson: The lesson.
+        batch_size: Images a batch; the last of an epoch may have fewer.
+    """
 
     def __init__(self, split: Split, lesson: Lesson, batch_size: int) -> None:
         self.pixels = tensor_of(split.images).to(lesson.device)
@@ -153,7 +169,14 @@ class Batches:
         return len(self.labels) // self.batch_size + (rest > 1)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Normalized ``float32 [B, 3, H, W]`` and labels ``int64 [B]``, drawn from the lesson's seed and ``number``."""
+        """Gives the batches of one epoch, drawn from the lesson's seed and the epoch's number.
+
+        Args:
+            number: The epoch, counted from 0.
+
+        Yields:
+            Normalized images ``float32 [B, 3, H, W]`` in channels-last memory, and labels ``int64 [B]``.
+        """
         generator = torch.Generator().manual_seed(derive_seed(self.lesson.seed, "batches", number))
         order = torch.randperm(len(self.labels), generator=generator).to(self.pixels.device)
         for rows in order.split(self.batch_size)[: len(self)]:

@@ -35,7 +35,16 @@ T = TypeVar("T", bound=type)
 
 @dataclass(frozen=True)
 class Mark:
-    """What a decorator leaves on a plugin class. levels: the allowed range of the level, both ends included."""
+    """What a decorator leaves on a plugin class.
+
+    Attributes:
+        kind: What the plugin is; quantizers and codecs are both a ``method``.
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+        level_kind: What a method's level is: ``colors``, ``quality``, or ``none``.
+        levels: The allowed range of the level, both ends included; None where there is no level.
+        default_levels: A codec's levels where a spec states none.
+    """
 
     kind: Kind
     name: str
@@ -71,13 +80,45 @@ def _add_hooks(cls: type, mark: Mark, hooks: type[PluginHooks]) -> None:
 
 
 def mark_of(cls: type) -> Mark | None:
-    """What its decorator left on a class; None where it has none of its own."""
+    """Looks up what its decorator left on a class.
+
+    Args:
+        cls: Any class.
+
+    Returns:
+        The mark; None where the class has none of its own, even if a base class has one.
+    """
     mark: Mark | None = vars(cls).get(_MARK)
     return mark
 
 
 def quantizer(name: str, *, summary: str = "") -> Callable[[T], T]:
-    """Marks a class with ``palettize(images, colors) -> Palettized``; its level is the number of colors, 2 to 256."""
+    """Marks a class with ``palettize(images, colors) -> Palettized``; its level is the number of colors, 2 to 256.
+
+    The class becomes a dataclass whose fields, all keywords, are the method's parameters, and gets from ``MethodHooks``
+    whatever it lacks. With ``fit`` it is learned, and also needs ``state`` and ``load`` (see ``LearnedQuantizer``).
+
+    Args:
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+
+    Returns:
+        A decorator that returns the same class. It raises TypeError where a required method is missing, or where a
+        parameter has the name of an optional method.
+
+    Examples:
+        ```python
+        @fc.quantizer("gray", summary="steps of gray by brightness")
+        class Gray:
+            darkest: int = 0
+
+            def palettize(self, images, colors):
+                steps = images.mean(axis=3) * colors / 256
+                grays = np.linspace(self.darkest, 255, colors).round().astype(np.uint8)
+                palettes = np.tile(grays[:, None], (len(images), 1, 3))
+                return fc.Palettized(steps.astype(np.uint8), palettes)
+        ```
+    """
     return _decorator(Mark("method", name, summary, "colors", (MIN_COLORS, MAX_COLORS)), ("palettize",), MethodHooks)
 
 
@@ -88,7 +129,17 @@ def codec(
     quality: tuple[int, int] | None = (1, 100),
     default_qualities: tuple[int, ...] = (10, 30, 50, 70, 90),
 ) -> Callable[[T], T]:
-    """Marks a class with ``encode`` and ``decode``; quality: the allowed range, None for a codec without level."""
+    """Marks a class with ``encode`` and ``decode``, a ``Codec``; its level is its quality.
+
+    Args:
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+        quality: The allowed range of the quality, both ends included; None for a codec without level.
+        default_qualities: The levels where a spec states none.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does.
+    """
     if quality is None:
         mark = Mark("method", name, summary)
     else:
@@ -97,12 +148,30 @@ def codec(
 
 
 def dataset(name: str, *, summary: str = "") -> Callable[[T], T]:
-    """Marks a class with ``load() -> DatasetArrays``."""
+    """Marks a class with ``load() -> DatasetArrays``, a ``Dataset``.
+
+    Args:
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does; optional methods are those of
+        ``PluginHooks``.
+    """
     return _decorator(Mark("dataset", name, summary), ("load",))
 
 
 def classifier(name: str, *, summary: str = "") -> Callable[[T], T]:
-    """Marks a class with ``build(classes)`` and ``fit(lesson)``, both giving a network."""
+    """Marks a class with ``build(classes)`` and ``fit(lesson)``, both giving a network, a ``Classifier``.
+
+    Args:
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does; optional methods are those of
+        ``PluginHooks``.
+    """
     return _decorator(Mark("classifier", name, summary), ("build", "fit"))
 
 
@@ -114,13 +183,28 @@ def metric(name: str, *, summary: str = "") -> Callable[[T], T]:
 
 
 def report(name: str, *, summary: str = "") -> Callable[[T], T]:
-    """Marks a class with ``write(results, folder) -> Path``."""
+    """Marks a class with ``write(results, folder) -> Path``, a ``Report``.
+
+    Args:
+        name: The name by which specs and the command line call it.
+        summary: What it is, in a few words, as lists of plugins show it.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does; optional methods are those of
+        ``PluginHooks``.
+    """
     return _decorator(Mark("report", name, summary), ("write",))
 
 
 @dataclass(frozen=True, eq=False)
 class Plugin:
-    """A marked class and where it came from."""
+    """A marked class and where it came from.
+
+    Attributes:
+        mark: What its decorator left on it.
+        cls: The class, by now a dataclass of its parameters.
+        origin: Where it came from, in words: a distribution, a file, a module.
+    """
 
     mark: Mark
     cls: type
@@ -128,10 +212,12 @@ class Plugin:
 
     @property
     def name(self) -> str:
+        """The name by which specs and the command line call it."""
         return self.mark.name
 
     @property
     def needs(self) -> Needs:
+        """What one of its jobs occupies, as the class states it; an empty ``Needs`` where it states nothing."""
         needs: Needs = self._class_data("needs", Needs())
         return needs
 
@@ -190,10 +276,12 @@ class Plugin:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters in the order of the class, with types, defaults and explanations."""
         return parameters_of(self.cls)
 
     @functools.cached_property
     def adapter(self) -> pydantic.TypeAdapter[Any]:
+        """What validates values of its parameters, by their annotations."""
         return pydantic.TypeAdapter(self.cls)
 
     @property
@@ -202,13 +290,27 @@ class Plugin:
         return self._class_data("version", None)
 
     def source_digest(self, called: tuple[str, ...]) -> str:
-        """Hash of all code that its methods ``called`` can reach; a stated ``version`` stands for its own."""
+        """Hashes all code that some of its methods can reach; a stated ``version`` stands for its own.
+
+        Args:
+            called: The names of the methods that a job calls.
+
+        Returns:
+            The hash, as it goes into keys.
+        """
         return code_of(self.cls, called).digest(self.version)
 
     def unknown(self, called: tuple[str, ...], fingerprint: str | None = None) -> str | None:
-        """What changes the numbers of these methods and is in no key, as a sentence; None where nothing is known of.
+        """Says what changes the numbers of these methods and is in no key.
 
         A plugin that states its version, or what it reads by a ``fingerprint``, has said all of it.
+
+        Args:
+            called: The names of the methods that a job calls.
+            fingerprint: What its ``fingerprint`` said, if anything.
+
+        Returns:
+            A sentence for the user; None where nothing is known of.
         """
         found = code_of(self.cls, called).unknown
         if not found or self.version is not None or fingerprint is not None:
@@ -221,7 +323,18 @@ class Plugin:
         )
 
     def make(self, params: Mapping[str, Any], where: str) -> Any:
-        """An instance with these parameters, or BadInput naming ``where`` and everything that is wrong."""
+        """Makes an instance with these parameters; those left out have their defaults.
+
+        Args:
+            params: Values by parameter, as plain YAML has them.
+            where: Their place in the user's input, which messages begin with.
+
+        Returns:
+            The instance.
+
+        Raises:
+            BadInput: Parameters are unknown, missing or not allowed; the message names everything that is wrong.
+        """
         complaints = Complaints(where)
         sound = {name: value for name, value in params.items() if self._is_sound(name, value, where, complaints)}
         try:
@@ -262,7 +375,15 @@ class Plugin:
         return True
 
     def accepts(self, parameter: str, value: object) -> bool:
-        """Whether ``value`` as it stands is a value of this parameter."""
+        """Says whether a value as it stands is one of this parameter.
+
+        Args:
+            parameter: The parameter's name.
+            value: As plain YAML has it.
+
+        Returns:
+            Whether validation finds nothing wrong with it; true as well where the annotations cannot be validated.
+        """
         try:
             self.adapter.validate_json(json.dumps({parameter: value}), strict=True)
         except pydantic.ValidationError as error:
@@ -272,7 +393,14 @@ class Plugin:
         return True
 
     def defaults_written_out(self, instance: Any) -> dict[str, Any]:
-        """All parameters of an instance as plain JSON values."""
+        """Writes out all parameters of an instance, defaults included.
+
+        Args:
+            instance: An instance of the plugin's class.
+
+        Returns:
+            Plain JSON values by parameter; what JSON does not have becomes its text.
+        """
         return {
             f.name: json.loads(json.dumps(getattr(instance, f.name), default=str)) for f in dataclasses.fields(self.cls)
         }
@@ -288,9 +416,26 @@ class Registry:
         return iter(sorted(self._plugins.values(), key=lambda p: (p.mark.kind, p.name)))
 
     def names(self, kind: Kind) -> list[str]:
+        """Lists the plugins of one kind.
+
+        Args:
+            kind: Quantizers and codecs are both a ``method``.
+
+        Returns:
+            Their names in alphabetical order.
+        """
         return sorted(name for k, name in self._plugins if k == kind)
 
     def add(self, cls: type, origin: str) -> None:
+        """Adds one plugin; adding the same class again changes nothing.
+
+        Args:
+            cls: A class with its decorator.
+            origin: Where it came from, in words, for messages.
+
+        Raises:
+            BadInput: Another class of this kind has the same name.
+        """
         mark: Mark = getattr(cls, _MARK)
         present = self._plugins.setdefault((mark.kind, mark.name), Plugin(mark, cls, origin))
         if present.cls is not cls:
@@ -300,7 +445,18 @@ class Registry:
             )
 
     def add_module(self, module: ModuleType, origin: str) -> int:
-        """Adds the plugins a module defines, and those of the modules in its ``PLUGIN_MODULES``; says how many."""
+        """Adds the plugins a module defines, and those of the modules in its ``PLUGIN_MODULES``.
+
+        Args:
+            module: An imported module.
+            origin: Where it came from, in words, for messages.
+
+        Returns:
+            How many plugins were found.
+
+        Raises:
+            BadInput: Two classes of one kind have the same name.
+        """
         found = [c for c in vars(module).values() if inspect.isclass(c) and _MARK in vars(c)]
         own = [c for c in found if c.__module__ == module.__name__]
         for cls in own:
@@ -309,6 +465,19 @@ class Registry:
         return len(own) + sum(self.add_module(importlib.import_module(name), origin) for name in listed)
 
     def get(self, kind: Kind, name: str, where: str) -> Plugin:
+        """Looks a plugin up.
+
+        Args:
+            kind: Quantizers and codecs are both a ``method``.
+            name: The name its decorator gave it.
+            where: Its place in the user's input, which the message begins with.
+
+        Returns:
+            The plugin.
+
+        Raises:
+            BadInput: There is none of this kind and name; the message says which there are.
+        """
         try:
             return self._plugins[kind, name]
         except KeyError:

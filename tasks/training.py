@@ -62,7 +62,15 @@ class PaperRecipe(ABC):
     fingerprinted: ClassVar[tuple[str, ...]] = ("weights",)
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:  # noqa: ARG002
-        """What departs from the paper on this dataset, also where it is the reference code's, as sentences."""
+        """Says what departs from the paper on this dataset, also where it is the reference code's.
+
+        Args:
+            dataset: The dataset plugin's name.
+            classifiers: The names of the classifiers' plugins; the recipe depends on none.
+
+        Returns:
+            One sentence each.
+        """
         sentences = []
         if self.cycle_momentum and self.weights is None:
             sentences.append("momentum cycles from 0.95 to 0.85 and back as in the authors' code, the paper has 0.5")
@@ -73,21 +81,46 @@ class PaperRecipe(ABC):
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:
-        """The untrained network: logits for normalized ``float [B, 3, H, W]``."""
+        """Makes the untrained network; the one method that a classifier adds to the recipe.
+
+        Args:
+            classes: How many classes it tells apart.
+
+        Returns:
+            A network from normalized ``float32 [B, 3, H, W]`` to logits ``[B, classes]``.
+        """
 
     def check(self) -> None:
-        """BadInput where ``weights`` is missing or no safetensors file."""
+        """Looks whether ``weights`` can be read, where they are stated.
+
+        Raises:
+            BadInput: The file is missing or no safetensors file.
+        """
         if self.weights is not None:
             check_weights(self.weights)
 
     def fingerprint(self) -> str:
-        """The content of ``weights``, or nothing."""
+        """Names the content of ``weights``.
+
+        Returns:
+            Its hash; empty where no weights are stated.
+        """
         return digest_of_weights(self.weights) if self.weights is not None else ""
 
     def fit(self, lesson: Lesson) -> nn.Module:
-        """A network trained on the lesson, or the one in ``weights``, in eval mode on the lesson's device.
+        """Trains a network on the lesson, or takes the one in ``weights``.
 
         After each epoch it reports the mean training loss and, where there is a validation split, its accuracy.
+
+        Args:
+            lesson: Images, labels, augmentation and seed.
+
+        Returns:
+            The network in eval mode on the lesson's device.
+
+        Raises:
+            BadInput: ``weights`` are not of this network.
+            FloatingPointError: An epoch's mean loss is not finite.
         """
         from torch.nn.functional import cross_entropy
 

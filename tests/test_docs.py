@@ -2,14 +2,18 @@
 
 import dataclasses
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
+import fewcolors as fc
 from harness.contracts import Lesson
 
 REPOSITORY = Path(__file__).parents[1]
 LEARNED = (REPOSITORY / "docs" / "learned-methods.md").read_text()
+API = "\n".join(page.read_text() for page in (REPOSITORY / "docs" / "api").glob("*.md"))
+SHOWN = set(re.findall(r"^::: (\S+)$", API, re.MULTILINE)) - {"fewcolors"}  # of that only the docstring is shown
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Lesson)])
@@ -32,3 +36,10 @@ def test_the_page_of_the_house_names_every_module():
     modules = [path for path in engine.rglob("*.py") if path.stem not in ("__init__", "__main__")]
     names = {path.stem for path in modules if path.parent.name != "cli"}
     assert {name for name in names if f"`{name}`" not in house} == set()
+
+
+@pytest.mark.parametrize("name", fc.__all__)
+def test_everything_public_is_on_a_page_of_the_interface(name):
+    public = getattr(fc, name)
+    if inspect.isclass(public) or inspect.isfunction(public):
+        assert {public.__module__, f"{public.__module__}.{public.__name__}"} & SHOWN

@@ -41,7 +41,7 @@ class Palettized:
         indices: ``uint8 [N, H, W]``, each below C.
         palettes: ``uint8 [N, C, 3]``, sRGB, C at most 256. Entries may be unused or repeat a color.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> two = Palettized(np.array([[[0, 1]]], np.uint8), np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8))
         >>> two.render().shape, two.colors().tolist()
@@ -52,15 +52,22 @@ class Palettized:
     palettes: NDArray[np.uint8]
 
     def render(self) -> Images:
-        """The images a decoder shows: ``uint8 [N, H, W, 3]`` (paper Eq. 5)."""
+        """Renders the images that a decoder shows (paper Eq. 5).
+
+        Returns:
+            ``uint8 [N, H, W, 3]``.
+        """
         rows = np.arange(len(self.indices))[:, None, None]
         return self.palettes[rows, self.indices]
 
     def compact(self) -> Palettized:
-        """The same pixels with entries that no pixel uses, and repeated colors, dropped.
+        """Drops entries that no pixel uses, and repeated colors; the pixels stay the same.
 
         Image n then uses exactly the entries 0 .. ``indices[n].max()``, in ascending RGB order; the palette is as
         wide as the batch's most colorful image needs, padded with black.
+
+        Returns:
+            Another batch, indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``.
         """
         n, entries = self.palettes.shape[:2]
         flat = self.indices.reshape(n, -1).astype(np.int64)
@@ -82,7 +89,11 @@ class Palettized:
         return Palettized(renumber[image, flat].astype(np.uint8).reshape(self.indices.shape), palettes)
 
     def colors(self) -> NDArray[np.int64]:
-        """How many distinct colors each image shows: ``int64 [N]``."""
+        """Counts the distinct colors that each image shows.
+
+        Returns:
+            ``int64 [N]``.
+        """
         compacted = self.compact().indices
         return compacted.reshape(len(compacted), -1).max(axis=1).astype(np.int64) + 1
 

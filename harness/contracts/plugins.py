@@ -32,7 +32,16 @@ class Split:
 
     @classmethod
     def of(cls, images: Images, labels: NDArray[Any], groups: NDArray[Any] | None = None) -> Split:
-        """A split of any integer labels; without ``groups`` each image is its own."""
+        """Makes a split of arrays with integers of any type.
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``, sRGB.
+            labels: Integers ``[N]``, from 0.
+            groups: Integers ``[N]``, equal where images share a source; None: each image is its own group.
+
+        Returns:
+            The split, labels and groups as ``int64``.
+        """
         own = np.arange(len(images)) if groups is None else groups
         return cls(images, np.asarray(labels, np.int64), np.asarray(own, np.int64))
 
@@ -40,13 +49,25 @@ class Split:
         return len(self.images)
 
     def take(self, rows: NDArray[np.int64] | slice) -> Split:
-        """The images of these rows, with their labels and groups."""
+        """Takes some of the images, with their labels and groups.
+
+        Args:
+            rows: Which: ``int64`` numbers of images, or a slice.
+
+        Returns:
+            A split of these rows, in their order.
+        """
         return Split(self.images[rows], self.labels[rows], self.groups[rows])
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Per channel mean and standard deviation of images scaled to 0..1: ``(x - mean) / std``."""
+    """Per channel mean and standard deviation of images scaled to 0..1: ``(x - mean) / std``.
+
+    Attributes:
+        mean: Of red, green and blue.
+        std: Of red, green and blue.
+    """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -185,7 +206,15 @@ class Needs:
 
 
 def check_share(name: str, amount: float) -> None:
-    """Raises ValueError where Ray can't give out so many CPUs or GPUs: steps of 0.01 below one, whole ones above."""
+    """Checks that Ray can give out so many CPUs or GPUs: steps of 0.01 below one, whole ones above.
+
+    Args:
+        name: What there is a number of, for the message.
+        amount: How many.
+
+    Raises:
+        ValueError: It cannot.
+    """
     if amount > 1 and amount != int(amount):
         raise ValueError(f"more than one of {name} must be a whole number")
     if amount < 0 or 0 < amount < 0.01:
@@ -196,17 +225,32 @@ class PluginHooks:
     """What any plugin may have besides; its decorator gives it those that it lacks, as they stand here."""
 
     def check(self) -> None:
-        """Looks, before anything runs, at whatever the plugin will need, and raises BadInput where it is not there."""
+        """Looks, before anything runs, at whatever the plugin will need.
+
+        Raises:
+            BadInput: Something is not there.
+        """
 
     def fingerprint(self) -> str | None:
-        """Names the content of everything the plugin reads besides its parameters, such as files; it goes into keys."""
+        """Names the content of everything the plugin reads besides its parameters, such as files; it goes into keys.
+
+        Returns:
+            A text that changes with the content, such as a hash; None where it reads nothing else.
+        """
         return None
 
     def departures(self, dataset: str, classifiers: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
-        """Where its parameters depart from the published recipe on this task, as sentences.
+        """Says where its parameters depart from the published recipe on this task.
 
         For parameters whose published value depends on the task; those the class data ``departures_of`` names are
         left to it, all others are compared with the class data ``paper``.
+
+        Args:
+            dataset: The dataset plugin's name.
+            classifiers: The names of the classifiers' plugins.
+
+        Returns:
+            One sentence each.
         """
         return ()
 
@@ -215,20 +259,47 @@ class MethodHooks(PluginHooks):
     """What a quantizer or codec may have besides, with what holds where it does not."""
 
     def cycle(self) -> int:
-        """After so many epochs, and multiples, its training has come to rest; a search stops trials there only."""
+        """Says after how many epochs its training has come to rest; a search stops trials only then.
+
+        Returns:
+            That many epochs; it is at rest after all multiples of them.
+        """
         return 1
 
     def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
-        """In how many pieces it works on an image of this size, in pixels."""
+        """Says in how many pieces it works on an image.
+
+        Args:
+            height: The image's, in pixels.
+            width: The image's, in pixels.
+
+        Returns:
+            The number of pieces, 1 where the image is taken whole.
+        """
         return 1
 
     def explain(self, images: Images, level: Any) -> Mapping[str, NDArray[np.uint8]]:  # noqa: ARG002
-        """Pictures of what it does with each image, by name: ``uint8 [N, H, W]`` (gray) or ``[N, H, W, 3]``."""
+        """Draws pictures of what it does with each image.
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``.
+            level: The number of colors, or a codec's quality.
+
+        Returns:
+            By name, ``uint8 [N, H, W]`` (gray) or ``[N, H, W, 3]``.
+        """
         return {}
 
     def onnx_module(self, colors: int) -> torch.nn.Module | None:  # noqa: ARG002
-        """Its test-time pass as a network: pixels ``uint8 [N, H, W, 3]`` -> indices ``uint8 [N, H, W]``, palettes
-        ``uint8 [N, C, 3]``; None where it cannot be written as one."""
+        """Gives its test-time pass as a network, which is exported as ONNX.
+
+        Args:
+            colors: How many colors, 2 to 256.
+
+        Returns:
+            A network from pixels ``uint8 [N, H, W, 3]`` to indices ``uint8 [N, H, W]`` and palettes
+            ``uint8 [N, C, 3]``; None where it cannot be written as one.
+        """
         return None
 
 
@@ -237,7 +308,16 @@ class Quantizer(Protocol):
     """Reduces images to few colors, each by itself, whatever batch it comes in."""
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        """Gives each image of ``uint8 [N, H, W, 3]`` at most ``colors`` colors, 2 to 256."""
+        """Gives each image at most so many colors.
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``, sRGB; not to be changed.
+            colors: At most so many in each image, 2 to 256.
+
+        Returns:
+            Indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``; unused and repeated entries do no harm, more
+            than ``colors`` colors in an image are an error.
+        """
 
 
 @runtime_checkable
@@ -254,13 +334,26 @@ class LearnedQuantizer(Quantizer, Protocol):
     joint_colors: ClassVar[bool]
 
     def fit(self, lesson: Lesson) -> None:
-        """Learns from the lesson; the same lesson always teaches the same."""
+        """Learns from a lesson; the same lesson always teaches the same.
+
+        Args:
+            lesson: Images, frozen classifiers, color counts and seed; nothing in it may be changed.
+        """
 
     def state(self) -> Mapping[str, Any]:
-        """Named tensors or arrays: whatever ``palettize`` needs beyond the parameters. Stored as safetensors."""
+        """Gives what ``palettize`` needs beyond the parameters; it is stored as safetensors.
+
+        Returns:
+            Tensors or arrays by name.
+        """
 
     def load(self, state: Mapping[str, Any], device: str) -> None:
-        """Takes over what another's ``state`` gave, as tensors on the CPU, to work on ``device``."""
+        """Takes over what another's ``state`` gave.
+
+        Args:
+            state: By name, as tensors on the CPU.
+            device: Where to work from now on, ``cpu`` or ``cuda``.
+        """
 
 
 @runtime_checkable
@@ -268,10 +361,25 @@ class Codec(Protocol):
     """Turns each image into a file and back."""
 
     def encode(self, images: Images, quality: int | None) -> list[bytes]:
-        """One file for each image of ``uint8 [N, H, W, 3]``; quality is None where the codec has no level."""
+        """Turns each image into a file.
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``, sRGB; not to be changed.
+            quality: Within the range that its decorator states; None where the codec has no level.
+
+        Returns:
+            The content of one file for each image, in order.
+        """
 
     def decode(self, files: list[bytes]) -> Images:
-        """The images again, ``uint8 [N, H, W, 3]``."""
+        """Turns files into images again.
+
+        Args:
+            files: What ``encode`` gave.
+
+        Returns:
+            ``uint8 [N, H, W, 3]``, of the same size as before.
+        """
 
 
 @runtime_checkable
@@ -311,7 +419,11 @@ class Dataset(Protocol):
     """Gives images with labels."""
 
     def load(self) -> DatasetArrays:
-        """All of them, the same every time."""
+        """Reads or makes all images, the same every time.
+
+        Returns:
+            Training and test images with labels, and how networks are shown them.
+        """
 
 
 @runtime_checkable
@@ -323,7 +435,21 @@ class Classifier(Protocol):
     """
 
     def build(self, classes: int) -> torch.nn.Module:
-        """The untrained network."""
+        """Makes the untrained network.
+
+        Args:
+            classes: How many classes it tells apart.
+
+        Returns:
+            A network from normalized ``float32 [B, 3, H, W]`` to logits ``[B, classes]``.
+        """
 
     def fit(self, lesson: Lesson) -> torch.nn.Module:
-        """A new network, trained on the lesson's images."""
+        """Trains a new network on the lesson's images; the same lesson always teaches the same.
+
+        Args:
+            lesson: Images, labels, augmentation and seed; nothing in it may be changed.
+
+        Returns:
+            The trained network.
+        """

@@ -180,4 +180,12 @@ class Report(Protocol):
     """Makes something to read of a run."""
 
     def write(self, results: Results, folder: Path) -> Path:
-        """Writes files into ``folder`` and returns the one to open first."""
+        """Writes the report's files.
+
+        Args:
+            results: All of the run that a report may use.
+            folder: Where to write.
+
+        Returns:
+            The file to open first.
+        """

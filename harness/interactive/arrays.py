@@ -26,7 +26,12 @@ _OF_A_RUN = ("dataset", "classifier", "seed")
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Images that a codec has encoded. files: one each. images: as decoded from them, ``uint8 [N, H, W, 3]``."""
+    """Images that a codec has encoded.
+
+    Attributes:
+        files: The content of each image's file.
+        images: As decoded from them, ``uint8 [N, H, W, 3]``.
+    """
 
     files: list[bytes]
     images: Images
@@ -69,7 +74,7 @@ def encode(
         **params: The codec's parameters.
 
     Returns:
-        ``.files``, the bytes of each image's file, and ``.images``, decoded from them: ``uint8 [N, H, W, 3]``.
+        ``.files``, the bytes of each image's file, and ``.images``, ``uint8 [N, H, W, 3]``, decoded from them.
 
     Raises:
         BadInput: Images, codec, quality or parameters cannot be used.

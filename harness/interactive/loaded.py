@@ -33,7 +33,12 @@ _SHOWN_TOO = ["colors_per_image", "bpp_file", "psnr"]
 
 @dataclass(frozen=True)
 class Tables:
-    """What makes the tables of a run's results; reports, which the engine does not know, has them."""
+    """What makes the tables of a run's results; reports, which the engine does not know, has them.
+
+    Attributes:
+        cells: Makes ``cells.csv``, one row a cell.
+        significance: Makes ``significance.csv``, every variant against the baseline.
+    """
 
     cells: Callable[[Results], pd.DataFrame]
     significance: Callable[[Results], pd.DataFrame]
@@ -41,10 +46,13 @@ class Tables:
 
 @dataclass(frozen=True, eq=False)
 class CellImages:
-    """The test images of one cell.
+    """The test images of one cell; row n is the image n of the cell's records.
 
-    originals: ``uint8 [N, H, W, 3]``. decoded: the same images as the method left them and the classifier saw them.
-    labels: ``int64 [N]``, the true classes. classes: their names. Row n is the image n of the cell's records.
+    Attributes:
+        originals: ``uint8 [N, H, W, 3]``.
+        decoded: ``uint8 [N, H, W, 3]``, the same images as the method left them and the classifier saw them.
+        labels: ``int64 [N]``, the true classes.
+        classes: Their names, in the order of the labels.
     """
 
     originals: Images
@@ -57,7 +65,11 @@ class CellImages:
 class Run:
     """A finished run, as ``fc.run`` and ``fc.load`` give it. In a notebook it shows itself.
 
-    folder: where it lies. results: all that reports are made of.
+    Attributes:
+        folder: Where it lies.
+        results: All that reports are made of.
+        tables: What makes ``cells`` and ``significance``.
+        opened: The run's store, from which images and trained methods come.
     """
 
     folder: Path

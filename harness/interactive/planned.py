@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """What ``fc.plan`` gives: the jobs of a spec and the cells they lead to. In a notebook it shows itself."""
+    """What ``fc.plan`` gives: the jobs of a spec and the cells they lead to. In a notebook it shows itself.
+
+    Attributes:
+        request: The resolved spec, its plan, and what of it is stored.
+    """
 
     request: Request
 
@@ -37,9 +41,10 @@ class RunPlan:
 
     @functools.cached_property
     def jobs(self) -> pd.DataFrame:
-        """One row a job: stage, state (``to run``, ``stored``, ``not needed``), cpus, gpus, memory, seconds, key, name.
+        """One row a job, in the order of the stages.
 
-        memory: bytes, missing where none is asked for. seconds: after so long the job is stopped.
+        Columns: stage, state (``to run``, ``stored``, ``not needed``), cpus, gpus, memory (bytes, missing where none is
+        asked for), seconds (after so long the job is stopped), key, name.
         """
         import pandas as pd
 

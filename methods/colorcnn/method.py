@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     from methods.colorcnn.training import Recipe
 
 
-def customary_palette_norm(dataset: str, classifiers: tuple[str, ...]) -> float:
-    """What the authors' code divides the normalized palette by in training: 4, but 1 for AlexNet off CIFAR.
+def reference_palette_norm(dataset: str, classifiers: tuple[str, ...]) -> float:
+    """Gives what the reference code divides the normalized palette by in training: 4, but 1 for AlexNet off CIFAR.
 
     The article says 4 for all. With several classifiers AlexNet among them decides.
+
+    Args:
+        dataset: The dataset plugin's name.
+        classifiers: The names of the classifiers' plugins.
+
+    Returns:
+        The divisor.
     """
     return 1.0 if "alexnet" in classifiers and not dataset.startswith("cifar") else 4.0
 
@@ -98,14 +105,22 @@ class ColorCNN:
     }
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:
-        """What departs from the paper on this task, or from the code where the paper leaves it open, as sentences."""
+        """Says what departs from the paper on this task, or from the code where the paper leaves it open.
+
+        Args:
+            dataset: The dataset plugin's name.
+            classifiers: The names of the classifiers' plugins.
+
+        Returns:
+            One sentence each.
+        """
         sentences = []
         if self.jitter != "scalar":
             sentences.append(f"jitter is {self.jitter}, the authors' code has scalar, the paper can be read either way")
         batch = 32 if dataset.startswith("stl10") else 128
         if self.batch_size not in (None, batch):
             sentences.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
-        norm = customary_palette_norm(dataset, classifiers)
+        norm = reference_palette_norm(dataset, classifiers)
         if self.palette_norm is None and norm != self.paper["palette_norm"]:
             task = f"{' and '.join(classifiers)} on {dataset}"
             sentences.append(f"palette_norm is {norm:g} for {task} as in the authors' code, the paper has 4")
@@ -115,11 +130,22 @@ class ColorCNN:
         self._network: Network | None = None
 
     def cycle(self) -> int:
-        """Epochs until the learning rate starts anew: nobody is judged in the middle of one."""
+        """Says how many epochs pass until the learning rate starts anew: nobody is judged in the middle of one.
+
+        Returns:
+            That many epochs, at least one.
+        """
         return max(1, self.epochs // 3) if self.restart_period is None else self.restart_period
 
     def recipe(self, lesson: Lesson) -> Recipe:
-        """The training's parameters with those that depend on others, or on the lesson, filled in."""
+        """Fills in the training's parameters that depend on others, or on the lesson.
+
+        Args:
+            lesson: Its dataset, classifiers and batch size count.
+
+        Returns:
+            All parameters of the training, none left open.
+        """
         from methods.colorcnn.training import Recipe
 
         norm = self.palette_norm
@@ -128,7 +154,7 @@ class ColorCNN:
             regularizer=self.regularizer,
             xi=self.xi,
             jitter=self.jitter,
-            palette_norm=customary_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
+            palette_norm=reference_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
             epochs=self.epochs,
             batch_size=self.batch_size or lesson.batch_size,
             rate=self.rate,
@@ -138,7 +164,14 @@ class ColorCNN:
         )
 
     def fit(self, lesson: Lesson) -> None:
-        """Trains a new network from the lesson's seed; ContractError for a lesson it cannot learn from."""
+        """Trains a new network from the lesson's seed (paper Section 4.3).
+
+        Args:
+            lesson: With one color count and at least one frozen classifier.
+
+        Raises:
+            ContractError: The lesson has no classifier, or more or fewer color counts than one.
+        """
         from harness.learning import seeded
         from methods.colorcnn.network import ColorCNN as Network
         from methods.colorcnn.training import fit
@@ -153,9 +186,20 @@ class ColorCNN:
         self._network = network
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        """Eq. 3 and 4 with 8-bit palettes, in fp32; BadInput for another color count than it was trained for.
+        """Computes index maps by Eq. 3 and palettes by Eq. 4, rounded to 8 bits; in fp32.
 
         Images of more than 2^20 pixels go through the network in overlapping tiles.
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``, sRGB.
+            colors: The color count it was trained for.
+
+        Returns:
+            Indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``.
+
+        Raises:
+            BadInput: It was trained for another color count.
+            ContractError: It is not trained.
         """
         from methods.colorcnn.network import palettize
         from methods.colorcnn.tiling import palettize_in_tiles
@@ -164,29 +208,77 @@ class ColorCNN:
         return (palettize if whole else palettize_in_tiles)(network, images)
 
     def tiles(self, height: int, width: int) -> int:
-        """In how many pieces an image of this size goes through the network."""
+        """Says in how many pieces an image of this size goes through the network.
+
+        Args:
+            height: The image's, in pixels.
+            width: The image's, in pixels.
+
+        Returns:
+            The number of tiles, 1 where the image is taken whole.
+        """
         from methods.colorcnn.tiling import tile_count
 
         return tile_count(height, width)
 
     def explain(self, images: Images, colors: int) -> Mapping[str, NDArray[np.uint8]]:
-        """``activation``: where the backbone answers; ``train-time``: x~ of Eq. 7, which only training sees."""
+        """Draws where the backbone answers, and the image that only training sees (Fig. 3, 6 and 8 of the article).
+
+        Args:
+            images: ``uint8 [N, H, W, 3]``, sRGB.
+            colors: The color count it was trained for.
+
+        Returns:
+            ``activation``, the backbone's mean magnitude at each pixel, ``uint8 [N, H, W]``, and ``train-time``, x~ of
+            Eq. 7, ``uint8 [N, H, W, 3]``.
+
+        Raises:
+            BadInput: It was trained for another color count.
+            ContractError: It is not trained.
+        """
         from methods.colorcnn.explaining import explain
 
         return explain(self._trained_for(colors), images)
 
     def onnx_module(self, colors: int) -> Module:
-        """The test-time pass from pixels to indices and palettes."""
+        """Gives the test-time pass as one network, normalization inside, in one piece.
+
+        Args:
+            colors: The color count it was trained for.
+
+        Returns:
+            A network in eval mode from pixels ``uint8 [N, H, W, 3]`` to indices ``uint8 [N, H, W]`` and palettes
+            ``uint8 [N, C, 3]``.
+
+        Raises:
+            BadInput: It was trained for another color count.
+            ContractError: It is not trained.
+        """
         from methods.colorcnn.export import PixelsToPalettes
 
         return PixelsToPalettes(self._trained_for(colors)).eval()
 
     def state(self) -> Mapping[str, Any]:
-        """Weights, batch statistics and normalization constants, on the CPU."""
+        """Gives weights, batch statistics and normalization constants.
+
+        Returns:
+            Tensors on the CPU by name.
+
+        Raises:
+            ContractError: It is not trained.
+        """
         return {name: tensor.cpu().contiguous() for name, tensor in self._trained().state_dict().items()}
 
     def load(self, state: Mapping[str, Any], device: str) -> None:
-        """Takes a state over; BadInput where it is not of a network with these parameters."""
+        """Takes a state over.
+
+        Args:
+            state: What another's ``state`` gave, tensors by name.
+            device: Where to work from now on, ``cpu`` or ``cuda``.
+
+        Raises:
+            BadInput: It is not of a network with these parameters.
+        """
         from methods.colorcnn.network import restore
 
         try:

@@ -110,7 +110,7 @@ class Mine:
         ("import sys; sys.exit(0)", "cannot be loaded: SystemExit: 0 ({path}, line 1)."),
         ("x = 1\ndef (", "cannot be loaded: SyntaxError: invalid syntax ({path}, line 2)."),
         ("import json\n\ndef f():\n    json.loads('{')\nf()", "({path}, line 4)."),
-        ("x = 1", "holds no plugin: mark a class with @quantizer, @codec, @dataset, @classifier, @metric or @report."),
+        ("x = 1", "holds no plugin: mark a class with @fc.quantizer(name), @fc.codec(name), "),
         ("", "holds no plugin"),
         ("from harness.registry import quantizer\n@quantizer('x')\nclass X: ...", "TypeError: method 'x' lacks palett"),
         (FILE.format(name="median-cut"), "two method plugins are called 'median-cut': one from built in, one from "),

@@ -24,7 +24,7 @@ from harness.contracts import (
 from harness.learning import freeze
 from harness.registry import Registry
 from methods.colorcnn import method
-from methods.colorcnn.method import ColorCNN, customary_palette_norm
+from methods.colorcnn.method import ColorCNN, reference_palette_norm
 
 SIDE = 16
 SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.1, "momentum": 0.9, "restart_period": 4}
@@ -268,8 +268,8 @@ def test_bf16_training_stays_finite_and_quantizes_in_fp32():
         ("tiny-imagenet", (), 4.0),
     ],
 )
-def test_the_customary_palette_norm(dataset, classifiers, norm):
-    assert customary_palette_norm(dataset, classifiers) == norm
+def test_the_reference_palette_norm(dataset, classifiers, norm):
+    assert reference_palette_norm(dataset, classifiers) == norm
 
 
 def test_what_depends_on_other_parameters_is_filled_in():
