@@ -317,6 +317,8 @@ def check_inputs(choice: Choice) -> None:
         choice.instance.check()
     except BadInput as error:
         raise BadInput(f"{choice.where}: {error}") from None
+    except Exception as error:
+        raise BadInput(f"{choice.where}: check() failed: {one_line(error)}.") from error
 
 
 def _first(*values: T | None) -> T | None:
