@@ -32,7 +32,7 @@ _FILES: Mapping[str, tuple[str, ...]] = {
     "urllib.request": ("urlopen", "urlretrieve"),
     "zipfile": ("ZipFile",),
 }
-"""Functions by their module that read a file or an address; besides, all of torchvision.datasets does."""
+"""Functions by their module that read a file or an address; all of torchvision.datasets does too."""
 _FILE_METHODS = {"read_text", "read_bytes", "open"}
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ctypes": ("CDLL", "PyDLL"),

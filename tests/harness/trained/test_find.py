@@ -115,7 +115,7 @@ def test_a_trained_method_gets_its_state(written, registry, monkeypatch):
         raise KeyError("head.weight")
 
     monkeypatch.setattr(cls, "load", refuse)
-    with pytest.raises(BadInput, match=r"cannot take it over \(KeyError: 'head.weight'\); run the spec again"):
+    with pytest.raises(BadInput, match=r"cannot load it \(KeyError: 'head.weight'\); run the spec again"):
         ready_method(run, cell, "cpu")
     (run.store.path("quantizers", key) / STATE).write_bytes(b"x")
     with pytest.raises(BadInput, match=r"was damaged .*; run the spec again"):
