@@ -133,7 +133,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
 
     def ancestors(self, key: str) -> Iterator[str]:
-        """The keys of everything a job rests on."""
+        """The keys of a job's inputs, of their inputs, and so on."""
         for _, parent in self.jobs[key].inputs.values():
             yield parent
             yield from self.ancestors(parent)

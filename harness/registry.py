@@ -374,8 +374,8 @@ class Plugin:
         except pydantic.ValidationError as error:
             # What is missing, and how parameters go together, may follow from what is left out here.
             errors = by_place(error, sound).items()
-            told = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
-            complaints.add(*(f"{where}{sentence_about(*each)}" for each in told))
+            reported = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
+            complaints.add(*(f"{where}{sentence_about(*each)}" for each in reported))
         except pydantic.errors.PydanticUserError as error:
             reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
             complaints.add(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.")

@@ -81,7 +81,7 @@ def test_valid_parameters_make_an_instance_and_are_written_out(registry):
         ({"zzz": 1}, "here: method 'flat' has no parameter 'zzz' (has: gamma, "),
         ({"gamma": "1"}, "here.gamma: it should be a valid number, got '1'; write 1 without quotes."),
         ({"gamma": True}, "here.gamma: it should be a valid number, got True."),
-        ({"gamma": None}, "here.gamma: it should be a valid number, got None (nothing stands there)."),
+        ({"gamma": None}, "here.gamma: it should be a valid number, got None (the value is empty)."),
         ({"gamma": -1}, "here.gamma: it should be greater than or equal to 0, got -1."),
         ({"gamma": float("nan")}, "here.gamma: it should be greater than or equal to 0, got nan."),
         ({"steps": 1.0}, "here.steps: it should be a valid integer, got 1.0; write 1."),
