@@ -78,7 +78,7 @@ def plan(
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
     methods: Sequence[str] = (),
-    seeds: int | Sequence[int] = (),
+    seeds: Sequence[int] = (),
     colors: int | Sequence[int] = (),
     baseline: str | None = None,
     scale: str | None = None,
@@ -117,7 +117,7 @@ def run(
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
     methods: Sequence[str] = (),
-    seeds: int | Sequence[int] = (),
+    seeds: Sequence[int] = (),
     colors: int | Sequence[int] = (),
     baseline: str | None = None,
     scale: str | None = None,
@@ -155,12 +155,13 @@ def run(
         BadInput: The spec, a plugin, the cluster or a folder cannot be used; nothing has run then.
         KeyboardInterrupt: It was stopped; what is finished is kept, and the same call goes on from there.
     """
+    from harness.interactive.given import as_path
     from harness.interactive.loaded import load_run
     from harness.interactive.planned import plan_spec
     from harness.interactive.running import run_plan
 
     planned = plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, baseline, scale)
-    folder = Path("runs") / planned.name if out is None else Path(out)
+    folder = Path("runs") / planned.name if out is None else as_path(out, "out")
     run_plan(planned, folder, address, cpus, gpus, progress)
     return load_run(folder, None, _tables(), registry=planned.request.registry)
 
@@ -184,9 +185,10 @@ def load(
     Raises:
         BadInput: There is no run in the folder, or its store is gone.
     """
+    from harness.interactive.given import as_path
     from harness.interactive.loaded import load_run
 
-    return load_run(Path(folder), None if store is None else Path(store), _tables(), plugins)
+    return load_run(as_path(folder, "folder"), None if store is None else as_path(store, "store"), _tables(), plugins)
 
 
 def quantize(

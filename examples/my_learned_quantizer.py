@@ -1,4 +1,4 @@
-"""A learned quantizer of one's own: one palette for all images, learned through the frozen classifier.
+"""Your own learned quantizer: one palette for all images, learned through the frozen classifier.
 
 ``fewcolors run examples/quickstart.yaml --plugin examples/my_learned_quantizer.py --method learned-palette``
 ``fewcolors tune examples/tune_my_quantizer.yaml --plugin examples/my_learned_quantizer.py``

@@ -1,4 +1,4 @@
-"""A quantizer of one's own.
+"""Your own quantizer.
 
 ``fewcolors run examples/quickstart.yaml --plugin examples/my_quantizer.py --method my-quantizer``
 """

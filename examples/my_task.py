@@ -1,4 +1,4 @@
-"""A dataset and a classifier of one's own.
+"""Your own dataset and classifier.
 
 ``fewcolors run examples/quickstart.yaml --plugin examples/my_task.py --dataset stripes --classifier tiny-net``
 """

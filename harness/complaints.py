@@ -72,7 +72,7 @@ class Complaints:
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """A BadInput raised inside is kept, and what comes after the block goes on."""
+        """A BadInput raised inside is kept, and the code after the block runs."""
         try:
             yield
         except BadInput as error:
@@ -115,7 +115,7 @@ def _hint(given: object, kinds: set[str]) -> str:
     """What would be right, where a value is what YAML makes of something else that was meant."""
     number = kinds & {"int_type", "float_type"}
     if given is None:
-        return " (nothing stands there)"
+        return " (the value is empty)"
     if given == "None":
         return "; YAML's word for nothing is null"
     if isinstance(given, bool):

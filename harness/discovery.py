@@ -75,7 +75,7 @@ def _add_installed(registry: Registry, point: importlib.metadata.EntryPoint, ori
             registry.add(loaded, origin)
     except BadInput:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's package may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a third-party package may fail in any way
         warnings.warn(f"plugin {point.name!r} of {origin} is left out: {_reason(point, error)}", stacklevel=2)
 
 

@@ -43,8 +43,8 @@ def check_workers(folder: Path) -> None:
     for name, spec in found.items():
         if not _is_ours(spec):
             raise BadInput(
-                f"{_place(spec)} would be taken for the module {name!r} of fewcolors, for Ray's workers look in the "
-                "folder the command is started in first; rename it or start from another folder."
+                f"{_place(spec)} would be imported instead of the module {name!r} of fewcolors, because Ray's workers "
+                "look first in the folder where the command is started; rename it or start from another folder."
             )
 
 

@@ -1,4 +1,4 @@
-"""What is called something in words gets a name that any file system takes."""
+"""From names in words to names that any file system accepts."""
 
 from __future__ import annotations
 

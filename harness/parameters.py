@@ -34,7 +34,7 @@ class Parameter:
 
     @property
     def default(self) -> str:
-        """As it stands in a spec."""
+        """As it is written in a spec."""
         plain = {None: "null", True: "true", False: "false"}
         simple = self.value is None or isinstance(self.value, bool)
         return "required" if self.required else plain[self.value] if simple else repr(self.value)

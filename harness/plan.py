@@ -158,7 +158,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
 
     def ancestors(self, key: str) -> Iterator[str]:
-        """The keys of everything a job rests on."""
+        """The keys of a job's inputs, of their inputs, and so on."""
         for _, parent in self.jobs[key].inputs.values():
             yield parent
             yield from self.ancestors(parent)
@@ -361,6 +361,8 @@ def check_inputs(choice: Choice) -> None:
         choice.instance.check()
     except BadInput as error:
         raise BadInput(f"{choice.where}: {error}") from None
+    except Exception as error:
+        raise BadInput(f"{choice.where}: check() failed: {one_line(error)}.") from error
 
 
 def _first(*values: T | None) -> T | None:

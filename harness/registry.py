@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -54,8 +55,34 @@ class Mark:
     default_levels: tuple[int, ...] | None = None
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CLASS_DATA: Mapping[str, tuple[type, str]] = {
+    "needs": (Needs, "fc.Needs(...)"),
+    "paper": (Mapping, "a mapping from parameters to values"),
+    "scales": (Mapping, "a mapping from scales to mappings"),
+    "credit": (str, "a string"),
+    "joint_colors": (bool, "True or False"),
+    "fingerprinted": (tuple, "a tuple of parameters' names"),
+    "departures_of": (tuple, "a tuple of parameters' names"),
+}
+"""What class data must be, where it is stated."""
+
+
 def _decorator(mark: Mark, required: tuple[str, ...], hooks: type[PluginHooks] = PluginHooks) -> Callable[[T], T]:
+    if not isinstance(mark.name, str) or not _NAME.fullmatch(mark.name):
+        raise TypeError(
+            f"a {mark.kind}'s decorator needs a name of letters, digits, '.', '_' and '-', such as "
+            f'@fc.quantizer("my-name"), got {shown(mark.name)}'
+        )
+
     def decorate(cls: T) -> T:
+        if not inspect.isclass(cls):
+            raise TypeError(f"{mark.kind} {mark.name!r} is a {type(cls).__name__}, a class is needed")
+        if "__init__" in vars(cls):
+            raise TypeError(
+                f"{mark.kind} {mark.name!r} has an __init__; its annotated fields are its parameters, and "
+                "__post_init__(self) may prepare what else it needs"
+            )
         learned = ("state", "load") if mark.kind == "method" and hasattr(cls, "fit") else ()
         methods = {name: getattr(cls, name, None) for name in (*required, *learned)}
         missing = [n for n, m in methods.items() if not callable(m) or getattr(m, "__isabstractmethod__", False)]
@@ -63,6 +90,7 @@ def _decorator(mark: Mark, required: tuple[str, ...], hooks: type[PluginHooks] =
             raise TypeError(f"{mark.kind} {mark.name!r} lacks {' and '.join(f'{name}()' for name in missing)}")
         dataclass(kw_only=True, eq=False)(cls)
         _add_hooks(cls, mark, hooks)
+        _check_class_data(cls, mark)
         setattr(cls, _MARK, mark)
         return cls
 
@@ -77,6 +105,26 @@ def _add_hooks(cls: type, mark: Mark, hooks: type[PluginHooks]) -> None:
             raise TypeError(f"{mark.kind} {mark.name!r}: {name} is the name of an optional method, call it otherwise")
         if not hasattr(cls, name):
             setattr(cls, name, getattr(hooks, name))
+
+
+def _check_class_data(cls: type, mark: Mark) -> None:
+    """Raises TypeError where class data is not what it must be, or names a parameter that there is not."""
+    parameters = {f.name for f in dataclasses.fields(cls)}
+    for name, (kind, wanted) in _CLASS_DATA.items():
+        stated: Any = None if name in parameters else getattr(cls, name, None)
+        if stated is None:
+            continue
+        if not isinstance(stated, kind):
+            raise TypeError(f"{mark.kind} {mark.name!r}: {name} is {shown(stated)}, it must be {wanted}")
+        for unknown in _named_by(name, stated) - parameters:
+            raise TypeError(f"{mark.kind} {mark.name!r}: {name} names {unknown!r}, it has no such parameter")
+
+
+def _named_by(name: str, stated: Any) -> set[str]:
+    """The parameters that class data names."""
+    if name == "scales":
+        return {each for values in stated.values() for each in values}
+    return set(stated) if name in ("paper", "fingerprinted", "departures_of") else set()
 
 
 def mark_of(cls: type) -> Mark | None:
@@ -342,8 +390,8 @@ class Plugin:
         except pydantic.ValidationError as error:
             # What is missing, and how parameters go together, may follow from what is left out here.
             errors = by_place(error, sound).items()
-            told = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
-            complaints.add(*(f"{where}{sentence_about(*each)}" for each in told))
+            reported = [e for e in errors if not len(complaints) or (e[0] and e[1][0]["type"] != "missing")]
+            complaints.add(*(f"{where}{sentence_about(*each)}" for each in reported))
         except pydantic.errors.PydanticUserError as error:
             reason = error.message.splitlines()[0].split(". ")[0].removesuffix(".")
             complaints.add(f"{where}: the annotations of {self.name!r} can't be validated: {reason}.")

@@ -75,7 +75,7 @@ def _files(module: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def import_source(source: Source, scratch: Path) -> ModuleType:
-    """Imports it from where it lies if that still holds the same text, else from a copy under ``scratch``."""
+    """Imports it from its own place if that still holds the same text, else from a copy under ``scratch``."""
     if source.name in sys.modules:
         return sys.modules[source.name]
     if source.name.startswith(_SINGLE):

@@ -13,7 +13,7 @@ import yaml
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file and the folders it lies in."""
+    """Writes a file, and makes the folders it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:

@@ -1,4 +1,4 @@
-"""How an image gets few colors, or few bytes. Each module is a plugin like any stranger's."""
+"""How an image gets few colors, or few bytes. Each module is a plugin like any third party's."""
 
 PLUGIN_MODULES: tuple[str, ...] = (
     "methods.codecs",

@@ -1,4 +1,4 @@
-"""Data sets as their authors published them: where their files are looked for, how they are verified and got."""
+"""Data sets as their authors published them: where their files are looked for, verified and downloaded."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def published(expected: Expected) -> str:
 
 
 def check_files(expected: Expected, folder: Path, download: bool) -> None:
-    """BadInput unless all files, or the archive they come in, lie in the folder or may be downloaded into it.
+    """BadInput unless all files, or the archive they come in, are in the folder or may be downloaded into it.
 
-    Files are held against their md5, an archive against its size only.
+    Files are checked against their md5, an archive against its size only.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"data_root: {folder} is not a folder.")
@@ -150,7 +150,7 @@ def _md5(path: Path) -> str:
 
 
 def _get(expected: Expected, offered: Download, folder: Path) -> None:
-    """Downloads one file under a temporary name; torchvision holds it against the md5."""
+    """Downloads one file under a temporary name; torchvision checks it against the md5."""
     from torchvision.datasets.utils import download_url
 
     try:

@@ -21,7 +21,7 @@ class TinyImageNet(PublishedSet):
     names are the first synonym in ``words.txt``. Gray images are repeated in all channels. Normalized with ImageNet's
     constants, augmented by a horizontal flip and a crop after zero padding of 8 pixels, as in the paper's code.
 
-    The archive is read where it lies and comes first where both are there. Images are decoded in as many threads as
+    The archive is read in place, and is preferred if both are there. Images are decoded in as many threads as
     the job has CPUs.
     """
 

@@ -58,7 +58,7 @@ class TorchvisionSet(PublishedSet, ABC):
 
 class _Cifar(TorchvisionSet):
     """CIFAR's files are pickles, which can run code when read: torchvision's class opens none before its md5 is right,
-    and the md5 sums it holds them against are those of ``expected``."""
+    and the md5 sums it checks them against are those of ``expected``."""
 
     normalization = CIFAR10_NORMALIZATION
     augmentation = Augmentation(flip=True, crop_padding=4)

@@ -1,4 +1,4 @@
-"""The application, the options that commands share, and what becomes of errors."""
+"""The application, the options that commands share, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(
         "--data-root",
-        help="Where published datasets lie or are downloaded to.",
+        help="The folder where published datasets are, or are downloaded to.",
         show_default="FEWCOLORS_DATA_ROOT, else data",
         callback=_export_data_root,
     ),
@@ -98,7 +98,7 @@ Classifiers = Annotated[
     list[str],
     typer.Option(
         "--classifier",
-        help="Judge with this classifier instead of the spec's, named likewise. May be given several times.",
+        help="Judge with this classifier instead of the spec's, written in the same way. May be given several times.",
         show_default=False,
         autocompletion=classifier_names,
     ),
@@ -113,7 +113,8 @@ Colors = Annotated[
     list[int],
     typer.Option(
         "--colors",
-        help="This color count instead of the spec's, where a method has none of its own. May be given several times.",
+        help="Use this color count instead of the spec's, for methods that have none of their own. May be given "
+        "several times.",
         show_default=False,
     ),
 ]
@@ -121,7 +122,7 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         "--baseline",
-        help="Test every other variant against this one instead of the spec's; a variant by its name in tables.",
+        help="Test every other variant against this one instead of the spec's; give the variant's name in tables.",
         show_default=False,
         autocompletion=method_names,
     ),
@@ -130,8 +131,8 @@ Scale = Annotated[
     str | None,
     typer.Option(
         "--scale",
-        help="small: narrower networks, fewer images and epochs, minutes instead of days. What the spec or another "
-        "option states stays.",
+        help="small: narrower networks, fewer images and epochs, minutes instead of days. Values that the spec "
+        "or another option gives are kept.",
         show_default=False,
     ),
 ]
@@ -140,7 +141,7 @@ Out = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="A running Ray cluster to join; else RAY_ADDRESS, else one is started on this machine."),
+    typer.Option(help="A running Ray cluster to join; default: RAY_ADDRESS, or a cluster started on this machine."),
 ]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of the cluster started here.", show_default="all")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of the cluster started here.", show_default="all")]
@@ -165,9 +166,9 @@ def main() -> NoReturn:
 
 
 def print_interrupted(screen: Console, kept: str) -> None:
-    """Says what an interrupted command keeps and how it goes on, whatever a second Ctrl-C would cut short."""
+    """Says what an interrupted command keeps and how to resume; a second Ctrl-C cannot cut this short."""
     _ignore_further_interrupts()
-    sentence = f"Interrupted. {kept} Go on with: fewcolors {shlex.join(sys.argv[1:])}"
+    sentence = f"Interrupted. {kept} Continue with: fewcolors {shlex.join(sys.argv[1:])}"
     screen.print(sentence, highlight=False, soft_wrap=True)
 
 
@@ -180,14 +181,14 @@ def _ignore_further_interrupts() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     if version:
         print(f"fewcolors {__version__}")
         raise typer.Exit
 
 
 def console() -> Console:
-    """Where commands speak."""
+    """Where commands print."""
     from rich.console import Console
 
     return Console(file=sys.stdout)

@@ -1,4 +1,4 @@
-"""What a shell offers for a half-written word; never an error, and neither torch nor Ray is loaded for it."""
+"""What a shell suggests for a half-typed word; never raises an error, and loads neither torch nor Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is, and whether it keeps its contract: ``list`` and ``validate``."""
+"""Which plugins there are, and whether they keep their contract: ``list`` and ``validate``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_plugins(
     ] = None,
     plugin: Plugins = [],
 ) -> None:
-    """Every plugin with its parameters, defaults, summary and origin; or one in full, each parameter explained."""
+    """Every plugin with its parameters, defaults, summary and origin; or one in full, with each parameter explained."""
     from harness.discovery import discover
     from harness.sources import read_source
 
@@ -97,7 +97,7 @@ def _wrapped(text: str, margin: str, width: int) -> str:
 
 
 def _facts(known: Plugin) -> dict[str, str]:
-    """What is true of one plugin besides its parameters, in words."""
+    """The facts about one plugin apart from its parameters, in words."""
     mark, needs, facts = known.mark, known.needs, dict[str, str]()
     if mark.kind == "method":
         low_high = "{} to {}".format(*mark.levels) if mark.levels else ""
@@ -132,10 +132,11 @@ def validate(
         list[str], typer.Option("--param", help="A parameter as name=value (YAML).", show_default=False)
     ] = [],
     levels: Annotated[
-        list[int], typer.Option("--level", help="A level to check at.", show_default="2, 5, 16 colors, or its own")
+        list[int],
+        typer.Option("--level", help="A level to check.", show_default="2, 5, 16 and 256 colors, or its own"),
     ] = [],
 ) -> None:
-    """Holds a method against the contract and prints what is wrong; exit code 1 where something is."""
+    """Checks a method against the contract and prints what is wrong; exit code 1 if anything is."""
     from harness.discovery import discover
     from harness.sources import read_source
     from harness.spec.file import read_param
@@ -147,7 +148,7 @@ def validate(
     screen, wrong = console(), 0
     if method.learns:
         sentence = (
-            f"{name} learns: it is fitted at each level with these parameters; --param epochs=1 may shorten that."
+            f"{name} learns: it is trained at each level with these parameters; --param epochs=1 may make that faster."
         )
         screen.print(sentence, soft_wrap=True)
     for check in check_method(method, instance_params, levels, sources):

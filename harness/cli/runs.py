@@ -50,7 +50,7 @@ def plan(
     scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
 ) -> None:
-    """Shows a spec's jobs, what is stored already and what each needs; runs nothing."""
+    """Shows a spec's jobs, what is already stored and what each job needs; runs nothing."""
     from harness.run.execute import prepare
     from harness.spec.schema import STAGES
 
@@ -87,7 +87,7 @@ def run(
     cpus: Cpus = None,
     gpus: Gpus = None,
 ) -> None:
-    """Runs a spec: whatever is not stored yet, then the report."""
+    """Runs a spec: computes whatever is not stored yet, then writes the report."""
     from harness.run.execute import execute, prepare
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
@@ -116,13 +116,13 @@ def print_summary(screen: Console, finished: FinishedRun, folder: Path) -> None:
     nothing = "" if finished.computed else " (all stored already)"
     screen.print(f"{len(cells) - len(lost)} of {len(cells)} cells ok{nothing}.", highlight=False)
     if lost:
-        sentence = "Tracebacks are in the report; once the cause is mended, only what is missing runs."
+        sentence = "Tracebacks are in the report; once the cause is fixed, run again: only what is missing is computed."
         screen.print(sentence, style="red", soft_wrap=True)
     print_pages(screen, finished.pages, folder)
 
 
 def print_pages(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
-    """Where the tables lie, and every HTML page."""
+    """Prints where the tables are, and every HTML page."""
     screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
     for page in pages.values():
         if page.suffix == ".html":
@@ -135,7 +135,7 @@ def report(
     store: MovedStore = None,
     plugin: Plugins = [],
 ) -> None:
-    """Writes a run's reports again, from what is stored; those of each task where several were searched."""
+    """Writes a run's reports again, from stored results; for a search over several tasks, the reports of each task."""
     from harness.discovery import discover
     from harness.run.execute import FinishedRun, write_reports
     from harness.run.results import gather, runs_in
@@ -161,7 +161,7 @@ def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
     store: MovedStore = None,
 ) -> None:
-    """How far a run is: what is done, running, failed."""
+    """Shows the progress of a run: what is done, running or failed."""
     from collections import Counter
 
     from harness.run.events import last_run

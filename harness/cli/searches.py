@@ -55,8 +55,8 @@ def tune(
     except KeyboardInterrupt:
         print_interrupted(
             screen,
-            "Finished trials are kept, trainings under way go on from their last epoch and no unfinished trial counts "
-            "as a result.",
+            "Finished trials are kept, unfinished trainings resume from their last epoch, and no unfinished trial "
+            "counts as a result.",
         )
         raise
     for each in compared:
@@ -74,9 +74,9 @@ def tune(
 def _print_search_result(screen: Console, searched: SearchResult, folder: Path) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was begun"
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was started"
     if searched.best is None:
-        sentence = f"{where}: no trial finished ({counts}); why stands in {folder / 'trials.csv'}. "
+        sentence = f"{where}: no trial finished ({counts}); see {folder / 'trials.csv'} for the reasons. "
         again = f"To search again, remove {folder} or choose another --out."
         screen.print(sentence + again, style="red", markup=False, highlight=False, soft_wrap=True)
         return

@@ -32,7 +32,7 @@ def examples(
         screen.print(str(copy), markup=False, highlight=False, soft_wrap=True)
         return
     if out is not None:
-        raise BadInput("--out: which example is to be copied is missing: fewcolors examples NAME --out FOLDER.")
+        raise BadInput("--out: name the example to copy: fewcolors examples NAME --out FOLDER.")
     listed = all_examples()
     width = max(len(example.name) for example in listed)
     for example in listed:
@@ -46,7 +46,7 @@ def schema(
         Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="the screen")
     ] = None,
 ) -> None:
-    """Prints the JSON Schema of a spec, by which an editor completes, explains and checks it (docs/spec.md)."""
+    """Prints the JSON Schema of a spec, with which an editor completes, explains and checks it (docs/spec.md)."""
     from harness.contracts import BadInput
     from harness.spec.schema import json_schema
     from harness.writing import write_whole

@@ -1,4 +1,4 @@
-"""Methods and what runs trained, put to use: ``quantize``, ``export`` and ``explain``."""
+"""Using methods and what runs trained: ``quantize``, ``export`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -23,23 +23,21 @@ _COMPARED_IMAGES = 256
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 Variant = Annotated[str, typer.Option("--method", help="A variant, by its name in the run's tables.")]
-TheDataset = Annotated[
-    str | None, typer.Option("--dataset", help="Of several datasets of the run this one.", show_default=False)
-]
+TheDataset = Annotated[str | None, typer.Option("--dataset", help="Which of the run's datasets.", show_default=False)]
 TheClassifier = Annotated[
-    str | None, typer.Option("--classifier", help="Of several classifiers of the run this one.", show_default=False)
+    str | None, typer.Option("--classifier", help="Which of the run's classifiers.", show_default=False)
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of the run's seeds this one.", show_default="the lowest")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Which of the run's seeds.", show_default="the lowest")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")]
 
 
 @app.command()
 def quantize(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Image files, and folders of such.")],
-    method: Annotated[str, typer.Option("--method", help="A method, or with --run a variant by its name in tables.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, or for several images the folder.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Image files, or folders of them.")],
+    method: Annotated[str, typer.Option("--method", help="A method, or, with --run, a variant by its name in tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, or the folder for several images.")],
     colors: Annotated[int | None, typer.Option(help="How many colors each image may have.", show_default=False)] = None,
-    quality: Annotated[int | None, typer.Option(help="A codec's quality instead.", show_default=False)] = None,
+    quality: Annotated[int | None, typer.Option(help="The quality, for a codec.", show_default=False)] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="The run that trained the method.", show_default=False)
     ] = None,
@@ -66,7 +64,7 @@ def quantize(
             raise BadInput("--dataset, --classifier, --seed and --store choose what a run trained; --run is missing.")
         reducer = _untrained_reducer(registry, method, param, colors, quality)
     elif param:
-        raise BadInput(f"--param {param[0]}: with --run the parameters are those of the run's variant.")
+        raise BadInput(f"--param {param[0]}: with --run, the parameters are those of the run's variant; leave it out.")
     else:
         reducer = _trained_reducer(run, store, registry, method, colors, quality, selection)
     todo = pair_files(images, out, reducer.suffix(), overwrite)
@@ -84,7 +82,7 @@ def _untrained_reducer(
     plugin = registry.get("method", name, "--method")
     if plugin.learns:
         raise BadInput(
-            f"--method {name}: it has to be trained; name with --run the folder of a run that did (fewcolors run)."
+            f"--method {name}: it has to be trained; name a run that trained it (fewcolors run) with --run FOLDER."
         )
     level = _level(plugin, colors, quality)
     instance = plugin.make(dict(read_param(text) for text in param), "--param")
@@ -117,7 +115,7 @@ def _trained_reducer(
 
 
 def _level(plugin: Plugin, colors: int | None, quality: int | None) -> Level:
-    """What the method's level is to be. Raises BadInput where it is missing, of the wrong kind or out of range."""
+    """The method's level. Raises BadInput where it is missing, of the wrong kind or out of range."""
     kind, stated = plugin.mark.level_kind, {"colors": colors, "quality": quality}
     for name, value in stated.items():
         if value is not None and name != kind:
@@ -187,7 +185,7 @@ def export(
     method: Variant,
     colors: Annotated[int, typer.Option(help="The number of colors it was trained for.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write into.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX too, and compare what it gives with ours.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Also write ONNX, and compare its results with ours.")] = False,
     dataset: TheDataset = None,
     classifier: TheClassifier = None,
     seed: Seed = None,
@@ -195,7 +193,7 @@ def export(
     store: MovedStore = None,
     plugin: Plugins = [],
 ) -> None:
-    """Takes a trained method out of a run: safetensors with a card that says all about it, and ONNX."""
+    """Exports a trained method from a run: safetensors with a card that describes it, and ONNX."""
     from harness.contracts import ContractError
     from harness.discovery import discover
     from harness.sources import read_source

@@ -203,6 +203,9 @@ class Needs:
         for name, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if isinstance(amount, int | float):
                 check_share(name, amount)
+            elif amount is not None and (name, amount) != ("gpus", "required"):
+                wanted = "a number or 'required'" if name == "gpus" else "a number"
+                raise ValueError(f"{name} must be {wanted}, got {amount!r}")
 
 
 def check_share(name: str, amount: float) -> None:

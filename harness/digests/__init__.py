@@ -1,4 +1,4 @@
-"""The hash that stands in keys for a plugin's code: its own source, its libraries, what is installed by version.
+"""The hash that represents a plugin's code in keys: its own source, its libraries, what is installed by version.
 
 A module counts by its source, without comments and docstrings, unless an installed distribution brought it and left it
 as it is: then that counts by name and version. The standard library counts by Python's version.
@@ -80,7 +80,7 @@ def _public_names() -> Mapping[str, str]:
 
 
 def refresh() -> None:
-    """Reads anew if a file has changed since it was read: a notebook plans again and again."""
+    """Reads again if a file has changed since it was read: a notebook plans again and again."""
     if has_changed():
         forget()
 

@@ -14,7 +14,7 @@ _IMPORTERS = ("importlib.import_module", "__import__", "importlib.__import__")
 
 @functools.cache
 def tree_of(module: Module) -> ast.Module | None:
-    """Its source less docstrings and what stands under TYPE_CHECKING; None for what is no Python source."""
+    """Its source less docstrings and what is under TYPE_CHECKING; None for what is no Python source."""
     if not module.file.endswith(".py"):
         return None
     try:

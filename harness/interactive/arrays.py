@@ -6,7 +6,6 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from harness.complaints import shown
 from harness.contracts import BadInput, Codec, Images, Level, Palettized
 from harness.discovery import discover
-from harness.interactive.given import PluginLike, python_words, read_plugins
+from harness.interactive.given import PluginLike, as_path, python_words, read_plugins
 from harness.registry import Mark, Plugin, mark_of
 from harness.work.applying import reduce_images
 
@@ -108,7 +107,7 @@ def load_exported(
     from harness.trained.exporting import read_exported
 
     with python_words():
-        return read_exported(Path(card), discover(read_plugins(plugins)), device)
+        return read_exported(as_path(card, "card"), discover(read_plugins(plugins)), device)
 
 
 def check_images(images: object) -> Images:
@@ -212,7 +211,7 @@ def _of_run(
             )
     opened = getattr(run, "opened", None)
     if not isinstance(opened, TrainedRun):
-        opened = open_run(Path(run), None, discover(read_plugins(plugins)))  # type: ignore[arg-type]
+        opened = open_run(as_path(run, "run"), None, discover(read_plugins(plugins)))
     cell, selection = find_variant(opened, variant)[0], Selection(**params)
     plugin = opened.plugin(cell)
     if not plugin.learns:

@@ -40,6 +40,11 @@ def read_given_spec(
     spec: SpecLike, instead: Mapping[str, object], methods: Sequence[str], baseline: str | None
 ) -> dict[str, Any]:
     """A spec's content, with other lists and baseline where such are given, and further methods. Raises BadInput."""
+    if isinstance(instead.get("seeds"), int | np.integer):
+        seed = instead["seeds"]
+        raise BadInput(
+            f"seeds: {seed} can be one training with seed {seed} or {seed} trainings; write [{seed}] or range({seed})."
+        )
     lists = {key: _several(items) for key, items in instead.items()}
     return override(_content(spec), lists, further_methods=_several(methods), baseline=baseline)
 
@@ -73,6 +78,8 @@ def _several(items: object) -> list[Any]:
 def read_plugins(plugins: PluginLike | Sequence[PluginLike]) -> tuple[Source, ...]:
     """The source of each plugin, as it travels to workers. Raises BadInput."""
     single = isinstance(plugins, str | os.PathLike) or inspect.isclass(plugins)
+    if not single and not isinstance(plugins, Sequence):
+        raise BadInput(f"plugins: a list of plugins is needed, got {shown(plugins)}.")
     return tuple(_source(plugin) for plugin in ([plugins] if single else plugins))  # type: ignore[union-attr]
 
 
@@ -87,6 +94,13 @@ def _source(plugin: object) -> Source:
     )
 
 
+def as_path(value: object, name: str) -> Path:
+    """Raises BadInput where a value is no path."""
+    if not isinstance(value, str | os.PathLike):
+        raise BadInput(f"{name}: a path is needed, got {shown(value)}.")
+    return Path(value)
+
+
 def store_folder(stated: str | os.PathLike[str] | None) -> Path:
     """Where artifacts are kept: what is stated, else ``FEWCOLORS_STORE``, else ``store``."""
-    return Path(stated if stated is not None else os.environ.get("FEWCOLORS_STORE") or "store")
+    return as_path(stated if stated is not None else os.environ.get("FEWCOLORS_STORE") or "store", "store")

@@ -93,7 +93,7 @@ def plan_spec(
     datasets: Sequence[str],
     classifiers: Sequence[str],
     methods: Sequence[str],
-    seeds: int | Sequence[int],
+    seeds: Sequence[int],
     colors: int | Sequence[int],
     baseline: str | None,
     scale: str | None,

@@ -105,7 +105,7 @@ def _has_joined() -> bool:
 def _quiet_and_stoppable(before: Any) -> Iterator[None]:
     """Nothing is printed, and SIGTERM ends a run as Ctrl-C does; afterwards it does what it did before.
 
-    Handlers can be set by the main thread alone: a run in another one goes on without.
+    Only the main thread can set signal handlers; a run in another thread does without them.
     """
     main = threading.current_thread() is threading.main_thread()
     if main:
@@ -125,7 +125,7 @@ def _interrupt(signum: int, frame: object) -> None:  # noqa: ARG001 - a signal h
 
 
 def _check_listens(address: str) -> None:
-    """Ray itself would wait for minutes where nobody listens. Raises BadInput."""
+    """Checks that something listens there; Ray itself would wait for minutes. Raises BadInput."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return
@@ -133,7 +133,7 @@ def _check_listens(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
         raise BadInput(
-            f"the Ray cluster at {address} cannot be joined: nobody answers there ({error.strerror or error})."
+            f"the Ray cluster at {address} cannot be joined: no reply from that address ({error.strerror or error})."
         ) from None
 
 
@@ -211,7 +211,7 @@ class RayPool:
     def submit(self, jobs: Sequence[Job]) -> Hashable:
         cpus, gpus = self.occupies(jobs[0])
         code = self.code(jobs[0])
-        # A process that is over gives its GPU's memory back, and the next one is given its GPU anew.
+        # A process that ends releases its GPU memory, and the next one is assigned a GPU again.
         task = (self._task_in_fresh_process if gpus else self._task).options(
             num_cpus=cpus,
             num_gpus=gpus,
@@ -242,7 +242,7 @@ class RayPool:
         return [*((task, self._ending(task)) for task in ended), *((task, self._give_up(task)) for task in left_behind)]
 
     def _is_left_behind(self, task: Any) -> bool:
-        """Whether it runs on a node that is lost. Ray tells of such a task only once its worker's connection breaks."""
+        """Whether it runs on a lost node. Ray reports such a task only once the connection to its worker breaks."""
         self._refresh()
         return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
 

@@ -1,4 +1,4 @@
-"""What happened to which job, one JSON line each, and whoever wants to hear of it."""
+"""What happened to which job, one JSON line each, and its listeners."""
 
 from __future__ import annotations
 

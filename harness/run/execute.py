@@ -1,4 +1,4 @@
-"""A run from spec to report: what is asked, what is stored already, the rest on Ray, then the reports."""
+"""A run from spec to report: what is wanted, what is already stored, the rest on Ray, then the reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Request:
     remaining: Remaining
 
     def state(self, job: Job) -> str:
-        """``to run``, ``damaged, to run``, ``stored``, or ``not needed``: everything that rests on it is stored."""
+        """``to run``, ``damaged, to run``, ``stored``, or ``not needed``: everything made from it is stored."""
         if job.key in self.remaining.damaged:
             return "damaged, to run"
         if job.key in self.remaining.pending:
@@ -95,7 +95,7 @@ def prepare_content(
     registry = discover(sources)
     spec = resolve(content, registry, scale, called)
     if spec.searched:
-        raise BadInput(f"{spec.searched[0].where}.search: this spec asks for a search, run it with fewcolors tune.")
+        raise BadInput(f"{spec.searched[0].where}.search: this spec has a search; run it with fewcolors tune.")
     return request_for(spec, Store(store), registry, tuple(sources))
 
 
@@ -185,7 +185,7 @@ def write_reports(
         try:
             report: Any = plugin.make({}, f"report {plugin.name}")
             pages[plugin.name] = report.write(results, folder)
-        except Exception as error:  # noqa: BLE001 - a stranger's report may fail in any way
+        except Exception as error:  # noqa: BLE001 - a third-party report may fail in any way
             console.print(f"report {plugin.name} failed: {one_line(error)}", style="red", markup=False)
             broken.append(plugin.name)
     return pages, tuple(broken)

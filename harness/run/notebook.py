@@ -14,7 +14,7 @@ _HTML = '<pre style="line-height: normal; margin: 0">{code}</pre>'
 
 
 class NotebookOutput:
-    """What is shown last stands in the place of what was shown before, in the cell that began it."""
+    """What is shown last replaces what was shown before, in the cell that started it."""
 
     def __init__(self) -> None:
         self._handle: Any = None

@@ -1,4 +1,4 @@
-"""What a user sees while a run goes on: a live table on a terminal and in a notebook, plain lines elsewhere."""
+"""What a user sees while a run is in progress: a live table on a terminal and in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Progress(LiveTable):
                     Text(str(lost), style="red" if lost else ""),
                     str(self.total[stage]),
                 )
-        clock = f"{duration(time.monotonic() - self.begun)} gone{self._left_in_words()}"
+        clock = f"{duration(time.monotonic() - self.begun)} elapsed{self._left_in_words()}"
         return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
 
     def _shown(self, job: Job) -> str:

@@ -94,7 +94,7 @@ def runs_in(folder: Path) -> list[Path]:
     found = sorted(path.parent for path in folder.glob(f"*/{PLAN}"))
     if not found:
         raise BadInput(
-            f"{folder}: the search there is not over, it has nothing to report yet; go on with fewcolors tune."
+            f"{folder}: the search is not finished and has nothing to report yet; continue with fewcolors tune."
         )
     return found
 
@@ -103,7 +103,7 @@ def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:
     """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
     root = moved_to or Path(content["store"])
     if not root.is_dir():
-        raise BadInput(f"{root}: there is no store; say with --store where it is now.")
+        raise BadInput(f"{root}: there is no store here; give its new place with --store.")
     return Store(root)
 
 
@@ -188,7 +188,7 @@ def read_searches(folder: Path) -> tuple[SearchResult, ...]:
         (searches,) = read_sealed(folder / SEARCHES).values()
         return pydantic.TypeAdapter(tuple[SearchResult, ...]).validate_json(json.dumps(searches))
     except (OSError, ValueError):
-        raise BadInput(f"{folder / SEARCHES}: damaged; remove it and give fewcolors tune again.") from None
+        raise BadInput(f"{folder / SEARCHES}: damaged; remove it and run fewcolors tune again.") from None
 
 
 def _versions(cells: Sequence[Cell]) -> dict[str, str]:

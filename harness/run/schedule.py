@@ -56,7 +56,7 @@ class Pool(Protocol):
     def submit(self, jobs: Sequence[Job]) -> Hashable: ...
 
     def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
-        """The tasks that ended within so many seconds."""
+        """The tasks that ended within ``seconds``."""
 
     def has_started(self, task: Hashable) -> bool:
         """Whether a worker has begun with it: it may wait for others who use the same cluster."""
@@ -74,7 +74,7 @@ class Remaining:
 
 
 def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Remaining:
-    """Looks the plan's cells up and, for those that are missing, what they rest on; checksums are verified.
+    """Looks the plan's cells up and, for those that are missing, their inputs; checksums are verified.
 
     What is stored and damaged is pending too, though all that rests on it be sound: other commands read it. What is not
     stored, and not needed for a cell, stays away.

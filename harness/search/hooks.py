@@ -1,4 +1,4 @@
-"""What Tune asks along the way: which trial to stop, whether to go on at all, and whom to tell."""
+"""What Tune asks during a search: which trial to stop, whether to continue, and which listeners to notify."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from harness.contracts import VALIDATION_ACCURACY
 from harness.writing import write_json
 
-HOPELESS = 5
-"""A search ends when its first so many trials have all failed."""
+MAX_INITIAL_FAILURES = 5
+"""A search ends when all of its first trials, this many, have failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
 """Called with what happened (``started``, ``epoch``, ``ended``, ``lost``; ``earlier``: it ended before this session),
 the trial's number, its last report (under ``config`` what was drawn), and how many trials have ended."""
@@ -26,10 +26,10 @@ the trial's number, its last report (under ``config`` what was drawn), and how m
 
 @dataclass(frozen=True)
 class RunningSearch:
-    """Where the search that goes on in this process lies, and who listens.
+    """The folder and the listener of the search that runs in this process.
 
-    What Tune stores with a search holds neither: it may go on in another folder and on another terminal. announced: the
-    numbers of the trials it has heard of; lost: Tune's ids of those given up because their workers kept dying.
+    Tune stores neither with a search, so that it can continue in another folder and on another terminal. announced: the
+    numbers of the trials the listener knows; lost: Tune's ids of trials given up because their workers kept dying.
     """
 
     folder: Path
@@ -64,8 +64,8 @@ def numbered(trial: Any) -> str:
 class Rungs(AsyncHyperBandScheduler):
     """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
 
-    Notes which trials it stops: Tune itself does not tell them from those that ended. Notes too what it judged: Tune
-    keeps nothing of a scheduler, and a search that goes on would measure nobody against those before.
+    Records which trials it stops, because Tune does not distinguish them from those that ended. Also records what it
+    judged: Tune saves nothing of a scheduler, so a search that is continued would ignore earlier trials.
     """
 
     _ENDLESS = 1 << 30
@@ -101,7 +101,7 @@ class Rungs(AsyncHyperBandScheduler):
 
 
 class Budget(tune.Stopper):
-    """Ends a search after so many seconds, all its sessions together, or when it is hopeless."""
+    """Ends a search after a number of seconds, all its sessions together, or when its first trials have all failed."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -122,10 +122,10 @@ class Budget(tune.Stopper):
         if spent - self._noted > 1:
             write_json(path, spent)
             self._noted = spent
-        self._failed |= dict.fromkeys(CURRENT.get().lost, True)  # what is lost reports nothing
-        first = list(self._failed.values())[:HOPELESS]
-        hopeless = len(first) == HOPELESS and all(first)
-        return hopeless or (self._seconds is not None and spent > self._seconds)
+        self._failed |= dict.fromkeys(CURRENT.get().lost, True)  # a lost trial reports nothing
+        first = list(self._failed.values())[:MAX_INITIAL_FAILURES]
+        all_failed = len(first) == MAX_INITIAL_FAILURES and all(first)
+        return all_failed or (self._seconds is not None and spent > self._seconds)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_began": None}

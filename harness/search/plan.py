@@ -1,4 +1,4 @@
-"""From a spec to its searches: what each tries first, and the jobs that they rest on. Pure, as the plan is."""
+"""From a spec to its searches: what each tries first, and the jobs they need. Pure, as the plan is."""
 
 from __future__ import annotations
 

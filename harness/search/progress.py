@@ -1,4 +1,4 @@
-"""What the user sees while a search goes on: a live table of trials on a terminal, plain lines elsewhere."""
+"""What the user sees while a search runs: a live table of trials on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SearchProgress(LiveTable):
                 self._accuracy(row),
                 "failed" if row.get("error") else how,
             )
-        clock = f"{self.ended} of {self.total} trials, {duration(time.monotonic() - self.begun)} gone{self._best()}"
+        clock = f"{self.ended} of {self.total} trials, {duration(time.monotonic() - self.begun)} elapsed{self._best()}"
         return Group(table, Text(clock, style="dim"))
 
 

@@ -1,4 +1,4 @@
-"""One search's trials on Ray Tune: what is tried, when a trial is stopped, how a search that was killed goes on.
+"""One search's trials on Ray Tune: what is tried, when a trial is stopped, how a killed search continues.
 
 A trial is the job that fits the method, as in a run: its checkpoints and its artifact lie in the store under the job's
 key, so a trial that was interrupted resumes, and one that was finished is only read again.
@@ -143,7 +143,7 @@ def _restored(search: PlannedSearch, share: Share, snapshot: Path, setup: Worker
     except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
         raise BadInput(
             f"{state}: this folder holds a search whose state is damaged ({one_line(error)}); remove {state} to "
-            "start it anew: what is in the store is not computed again."
+            "start it again: what is in the store is not computed again."
         ) from None
 
 

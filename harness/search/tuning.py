@@ -41,7 +41,7 @@ BEST, TRIALS, FOLDERS = "best.yaml", "trials.csv", "searches"
 
 @dataclass(frozen=True, eq=False)
 class SearchRequest:
-    """A validated spec with its searches. before: the jobs they rest on, by key."""
+    """A validated spec with its searches. before: the jobs whose results they need, by key."""
 
     spec: Spec
     before: Mapping[str, Job]
@@ -53,7 +53,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, eq=False)
 class FinishedSearch:
-    """What became of one task's searches in ``folder``. comparison: its run; has no cells where none was made."""
+    """The outcome of one task's searches in ``folder``. comparison: its run; without cells if there was none."""
 
     folder: Path
     searched: tuple[SearchResult, ...]
@@ -90,7 +90,7 @@ def prepare_search(
 
 
 def _check_search(spec: Spec, called: str) -> None:
-    """Raises BadInput with everything in a spec that a search can't have, and what plugins miss."""
+    """Raises BadInput with everything in a spec that a search does not allow, and with what the plugins lack."""
     complaints = Complaints(called)
     if spec.baseline is not None:
         complaints.add("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
@@ -113,7 +113,7 @@ def _check_search(spec: Spec, called: str) -> None:
 def execute_search(
     request: SearchRequest, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
 ) -> list[FinishedSearch]:
-    """Searches, then trains the winners and the paper's setting anew on all training images and compares them.
+    """Searches, then trains the winners and the paper's setting again on all training images and compares them.
 
     KeyboardInterrupt is passed on; whatever is finished is kept and not done again.
     """
@@ -192,16 +192,16 @@ def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
             raise BadInput(f"{path}: damaged; remove {folder} or choose another --out.") from None
         if not same:
             why = f"in {', '.join(differing)}" if differing else "in the data or the plugins' code"
-            raise BadInput(f"{folder}: another search lies there, it differs {why}; choose another --out.")
+            raise BadInput(f"{folder}: this folder holds a different search (differs {why}); choose another --out.")
     elif (folder / PLAN).is_file():
-        raise BadInput(f"{folder}: a run lies there that is no search; choose another --out.")
+        raise BadInput(f"{folder}: this folder holds a run, not a search; choose another --out.")
 
 
 def _check_gpus(spec: Spec, pool: RayPool) -> None:
-    """In a run a share of a GPU is taken where there are GPUs; of a search's trials it is meant. Raises BadInput."""
+    """A run uses a share of a GPU only where there are GPUs; for trials it is required. Raises BadInput."""
     asked = spec.resources.get("quantizers", Resources()).gpus
     if isinstance(asked, float) and asked > 0 and not pool.has_gpus:
-        raise BadInput(f"resources.quantizers.gpus: a trial is to have {asked:g} GPUs, this cluster has none.")
+        raise BadInput(f"resources.quantizers.gpus: each trial needs {asked:g} GPUs, but this cluster has none.")
 
 
 def _write_search_file(request: SearchRequest, folder: Path) -> None:
@@ -225,20 +225,20 @@ def _by_task(request: SearchRequest, folder: Path) -> dict[Path, list[PlannedSea
 
 
 def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool: RayPool) -> None:
-    """Makes the datasets and trains the classifiers that the searches rest on. Raises BadInput where one fails."""
+    """Makes the datasets and trains the classifiers that the searches need. Raises BadInput where one fails."""
     plan = Plan(request.before, ())
     todo = find_remaining(plan, request.store, wanted=request.before)
     if todo.pending:
-        console.print("First the classifiers, on what is not held out:", highlight=False)
+        console.print("First the classifiers, trained on the images that are not held out:", highlight=False)
         schedule = compute(plan, todo, request.store, pool, EventLog(folder / EVENTS), console)
         for key, message in schedule.failed.items() if schedule else ():
-            raise BadInput(f"{plan.jobs[key].name}: {message}; the search has nothing to rest on.")
+            raise BadInput(f"{plan.jobs[key].name}: {message}; the search cannot start.")
 
 
 def _search_task(
     request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console, pool: RayPool
 ) -> None:
-    """Runs one task's searches and writes ``searches.json`` and ``trials.csv``; forgets the trainings given up."""
+    """Runs one task's searches and writes ``searches.json`` and ``trials.csv``; deletes stopped trials' checkpoints."""
     from harness.run.cluster import WorkerSetup
     from harness.search.progress import SearchProgress
     from harness.search.trials import run_trials, share_of
@@ -321,7 +321,7 @@ def best_spec(
 ) -> dict[str, Any]:
     """A run spec of one task: the paper's setting, what was found better, and the methods that were not searched.
 
-    The paper's setting is the baseline; where it won there is nothing beside it.
+    The paper's setting is the baseline; if it won, there is nothing to compare it with.
     """
     content = spec.written_out()
     del content["search"]

@@ -1,4 +1,4 @@
-"""The entries of a spec held against the plugins: what each stands for, with all its parameters."""
+"""The entries of a spec checked against the plugins: what each means, with all its parameters."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ class Choice:
 
 
 def check_distinct(where: str, values: Iterable[object]) -> None:
-    """Raises BadInput with every value that stands twice."""
+    """Raises BadInput with every value that is listed twice."""
     complaints = Complaints(where)
     complaints.add(
-        *(f"{where}: {value!r} stands {n} times, once is enough." for value, n in Counter(values).items() if n > 1)
+        *(f"{where}: {value!r} is listed {n} times; list it once." for value, n in Counter(values).items() if n > 1)
     )
     complaints.raise_if_any()
 
 
 def check_levels(where: str, levels: Sequence[int], allowed: tuple[int, int]) -> None:
-    """Raises BadInput with every level that is out of range or stands twice."""
+    """Raises BadInput with every level that is out of range or listed twice."""
     (low, high), complaints = allowed, Complaints(where)
     for level in levels:
         if not low <= level <= high:
@@ -90,14 +90,14 @@ def read_choices(
     complaints: Complaints,
     colors: Sequence[int] = (),
 ) -> tuple[Choice, ...]:
-    """The variants that entries of a spec stand for, each once and with its short name.
+    """The variants that entries of a spec describe, each once and with its short name.
 
     A list as a parameter's value expands. What is wrong is complained of; an entry with something wrong in it has no
     part in the result.
 
     Args:
         kind: Of which kind the plugins are.
-        entries: What stands in the spec.
+        entries: The entries in the spec.
         registry: The plugins there are.
         scale: What plugins state for it takes the place of their defaults.
         complaints: Where to say what is wrong.
@@ -165,7 +165,7 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
         identity = repr((choice.name, sorted(choice.params.items()), choice.train_images, choice.space))
         if identity in distinct and not choice.levels:
             first = distinct[identity].where
-            complaints.add(f"{choice.where}: {choice.name!r} with the same parameters stands at {first} already.")
+            complaints.add(f"{choice.where}: {choice.name!r} with the same parameters is already listed at {first}.")
         present = distinct.get(identity, choice)
         levels = {*present.levels, *choice.levels}
         ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))

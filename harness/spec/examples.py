@@ -45,7 +45,7 @@ class Example:
 
 
 def examples_folder() -> Path:
-    """Where the examples lie: inside the installed package, or at the top of a checkout."""
+    """Where the examples are: inside the installed package, or at the top of a checkout."""
     installed = _HARNESS / "examples"
     return installed if installed.is_dir() else _HARNESS.parent / "examples"
 
@@ -80,9 +80,7 @@ def spec_path(path: Path) -> Path:
         return path  # what is wrong with it is said when it is read
     if found is None:
         guess = did_you_mean(name.removesuffix(".yaml").removeprefix("examples/"), specs)
-        raise BadInput(
-            f"{path}: there is no such spec file, nor an example of that name{guess}; fewcolors examples lists them."
-        )
+        raise BadInput(f"{path}: there is no spec file or example of that name{guess}; fewcolors examples lists them.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A spec file's text: YAML to plain values, and what the command line puts in the place of some."""
+"""A spec file's text: YAML to plain values, and the values that the command line replaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.spec.examples import spec_path
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice in one mapping is an error.
+    """YAML in which a duplicate key in a mapping is an error.
 
     Numbers are those of YAML 1.2: 1e-3 is one, and 2:16 or 010 are not taken for 136 and 8.
     """
@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
         for key, times in Counter(map(repr, keys)).items():
             if times > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -57,7 +57,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
         if "'\\t'" in str(problem):
-            problem = "a tab stands here, lines are indented with spaces only"
+            problem = "there is a tab here; indent lines with spaces only"
         raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")

@@ -1,4 +1,4 @@
-"""A spec's content as its schema wants it: everything that is wrong is complained of, the rest goes on."""
+"""A spec's content checked against its schema: everything wrong is reported, the valid rest is read."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Reading:
     """A spec as far as it could be read.
 
     Attributes:
-        file: Its sound parts; each entry knows where it stands.
-        faulty: Keys with something wrong in them; what rests on those cannot be judged.
+        file: Its sound parts; each entry knows its place in the spec.
+        faulty: Keys with something wrong in them; what depends on those cannot be checked.
     """
 
     file: SpecFile

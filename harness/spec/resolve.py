@@ -1,4 +1,4 @@
-"""The spec: what a user asks for in YAML, held against the plugins, with every default written out."""
+"""The spec: what a user asks for in YAML, checked against the plugins, with every default written out."""
 
 from __future__ import annotations
 

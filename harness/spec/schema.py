@@ -58,7 +58,7 @@ class Entry(Model):
 
     name: str = Field(description="The plugin's name; fewcolors list shows all.")
     params: Params = Field(
-        default={}, description="Its parameters by name; a list as a value stands for one variant per item."
+        default={}, description="Its parameters by name; a list as a value means one variant per item."
     )
     _where: str = PrivateAttr("")
     _whole: bool = PrivateAttr(True)
@@ -74,7 +74,7 @@ class Entry(Model):
         return self._whole
 
     def place(self, where: str, whole: bool) -> None:
-        """Remembers where it stands, and whether it is all that stands there."""
+        """Remembers its place in the spec, and whether nothing of the entry had to be left out."""
         self._where, self._whole = where, whole
 
 
@@ -82,12 +82,12 @@ class DatasetEntry(Entry):
     """A dataset."""
 
     train_images: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="At most so many of its training images are used, each class with its share."
+        default=None, description="The most training images to use, with every class in proportion."
     )
 
 
 class MethodEntry(Entry):
-    """A method, with levels of its own and what a search may try."""
+    """A method, optionally with its own levels and the values a search may try."""
 
     colors: Colors | None = Field(default=None, description="Its color counts, instead of the spec's.")
     quality: Levels | None = Field(default=None, description="A codec's qualities, instead of its defaults.")
@@ -98,16 +98,16 @@ class MethodEntry(Entry):
 
 
 class Resources(Model):
-    """What a job of one stage occupies, instead of what its plugin and the stage state."""
+    """What a job of one stage occupies, instead of the values of its plugin and the stage."""
 
     cpus: Annotated[float, Field(gt=0)] | None = Field(default=None, description="CPUs, and threads, of one job.")
     gpus: Annotated[float, Field(ge=0)] | Literal["required"] | None = Field(
         default=None,
-        description="A share of a GPU where the cluster has GPUs; required: a whole one, nothing runs without it.",
+        description="A share of a GPU, if the cluster has GPUs; required: a whole GPU, and nothing runs without it.",
     )
     memory: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Bytes that Ray reserves.")
     seconds: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="The limit of one job; then it is stopped and has failed."
+        default=None, description="The time limit of one job; a job that exceeds it is stopped and counts as failed."
     )
 
     @pydantic.field_validator("cpus", "gpus")
@@ -152,17 +152,18 @@ class SearchSettings(Model):
     )
     scheduler: Literal["asha", "none"] = Field(default="asha", description="What stops trials that do badly.")
     reduction_factor: Annotated[int, Field(ge=2)] = Field(
-        default=2, description="Of ASHA: one in so many trials gets past a rung, and rungs are so many times apart."
+        default=2,
+        description="Of ASHA, a number n: one in n trials passes a rung, and rungs are a factor of n apart.",
     )
-    trials: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The budget of one search.")
-    seconds: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Its budget by the clock.")
-    concurrency: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Trials at a time.")
+    trials: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many trials one search runs.")
+    seconds: Annotated[float, Field(gt=0)] | None = Field(default=None, description="The time limit of one search.")
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many trials run at a time.")
     validation: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.15,
         description="The share of the training images, whole groups, that neither classifier nor quantizer of the "
         "search learns from.",
     )
-    seed: Seed = Field(default=0, description="Of split, classifier, trials and draws; none of the spec's seeds.")
+    seed: Seed = Field(default=0, description="Of split, classifier and trials; not one of the spec's seeds.")
     wandb: str | None = Field(default=None, description="A project of Weights & Biases.")
     mlflow: str | None = Field(default=None, description="A tracking URI of MLflow.")
 
@@ -184,7 +185,7 @@ class SpecFile(Model):
     ] = Field(description="Methods to compare.")
     colors: Colors = Field(
         default=list(DEFAULT_COLORS),
-        description="Color counts, 2 to 256, of the quantizers that state none of their own.",
+        description="Color counts, 2 to 256, for quantizers that have none of their own.",
     )
     seeds: Annotated[Seeds, BeforeValidator(traps.seeds, json_schema_input_type=Seeds)] | None = Field(
         default=None, description="A list; each trains its own classifiers and learned quantizers. Default: [0]."
@@ -210,10 +211,10 @@ class SpecFile(Model):
     )
     precision: Precision = Field(default="fp32", description="Of trainings; images are always judged in fp32.")
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(
-        default=["tables", "html"], description="What is written in the end."
+        default=["tables", "html"], description="The reports to write at the end."
     )
     resources: dict[Stage, Resources] = Field(
-        default={}, description="What a job of one stage occupies, instead of what its plugin states."
+        default={}, description="What a job of one stage occupies, instead of the values of its plugin."
     )
     search: SearchSettings | None = Field(default=None, description="How fewcolors tune searches.")
 

@@ -1,4 +1,4 @@
-"""Which values of a method's parameters a search may try, as a spec states them, held against the method."""
+"""Which values of a method's parameters a search may try, as a spec states them, checked against the method."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _domain(content: Any, plugin: Plugin, parameter: str, where: str) -> Domain:
     for value in domain.values:
         if not plugin.accepts(parameter, value):
             wanted = next(p.type for p in plugin.parameters if p.name == parameter)
-            raise BadInput(f"{where}.{kind}: {shown(value)} is no value of {parameter!r}, which is {wanted}.")
+            raise BadInput(f"{where}.{kind}: {shown(value)} is not a valid {parameter!r}, which is {wanted}.")
     if kind not in LISTED and kind != "randint" and not plugin.accepts(parameter, math.sqrt(2)):
         raise BadInput(f"{where}.{kind}: {parameter!r} takes whole numbers, use randint.")
     return domain
@@ -87,7 +87,7 @@ def _listed(kind: DomainKind, values: list[Any], where: str) -> Domain:
         raise BadInput(f"{where}.{kind}: the list is empty, at least one value is needed.")
     for index, value in enumerate(values):
         if value in values[:index]:
-            raise BadInput(f"{where}.{kind}: {shown(value)} stands twice, once is enough.")
+            raise BadInput(f"{where}.{kind}: {shown(value)} is listed twice; list it once.")
     return Domain(kind, tuple(values))
 
 
@@ -99,7 +99,7 @@ def _range(kind: DomainKind, values: list[Any], where: str) -> Domain:
     if kind == "randint" and not (isinstance(low, int) and isinstance(high, int)):
         raise BadInput(f"{where}.{kind}: its ends should be whole numbers, got {shown(values)}.")
     if kind == "randint" and max(abs(low), abs(high)) > _LARGEST:
-        raise BadInput(f"{where}.{kind}: its ends must lie within {-_LARGEST:,} and {_LARGEST:,}, got {shown(values)}.")
+        raise BadInput(f"{where}.{kind}: its ends must be between {-_LARGEST:,} and {_LARGEST:,}, got {shown(values)}.")
     if low >= high:
         what = "empty" if low == high else "inverted"
         raise BadInput(f"{where}.{kind}: the range {shown(values)} is {what}, the least value comes first.")
@@ -123,8 +123,8 @@ def start_of(space: Mapping[str, Domain], plugin: Plugin, stated: Mapping[str, A
             continue
         if parameter.name in stated:
             raise BadInput(
-                f"{where}.{parameter.name}: it stands under params too; the search starts at the paper's value "
-                "or the default, leave it out of params."
+                f"{where}.{parameter.name}: it is also listed under params; a search starts at the paper's value or "
+                "the default, so leave it out of params."
             )
         if parameter.required and parameter.name not in plugin.paper:
             raise BadInput(f"{where}.{parameter.name}: it has no default, so the search has no value to start from.")
@@ -132,7 +132,7 @@ def start_of(space: Mapping[str, Domain], plugin: Plugin, stated: Mapping[str, A
         if space[parameter.name].kind not in LISTED and not isinstance(start[parameter.name], int | float):
             raise BadInput(
                 f"{where}.{parameter.name}: the search would start at its default {shown(start[parameter.name])}, "
-                "which lies on no range; list values with choice."
+                "which is not a number; list values with choice."
             )
     return start
 

@@ -1,6 +1,6 @@
-"""What people write into a spec and mean otherwise: each is told from what is right and answered with that.
+"""Common mistakes in a spec: each is recognized, and the message says what to write instead.
 
-The functions are pydantic validators that run before pydantic looks: they give a value on as it is meant or raise.
+The functions are pydantic validators that run before pydantic's own: they return the value as intended, or raise.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from harness.spec.file import read_param
 _RANGE = re.compile(r"\s*(?:range\()?\s*(\d+)\s*(?:-|–|:|\.\.+|to|,)\s*(\d+)\s*\)?\s*")
 _NUMBERS = re.compile(r"\s*\d+(?:\s*[,;\s]\s*\d+)+\s*")
 _LONGEST = 10
-"""So many numbers are written out in an answer; of more the first and the last."""
+"""At most this many numbers are written out in a message; of more, only the first and the last."""
 _MOST_SEEDS = 100
-"""Nobody means more trainings by a number alone."""
+"""A single larger number is never meant as a number of trainings."""
 
 
 def flow(value: object) -> str:
@@ -29,12 +29,12 @@ def flow(value: object) -> str:
 
 
 def trap(words: str) -> PydanticCustomError:
-    """A complaint that says all."""
+    """A complaint with a complete message."""
     return PydanticCustomError(TRAP, "{words}", {"words": words})
 
 
 def seeds(value: object) -> object:
-    """A list; one number alone could be a seed or a number of seeds."""
+    """A list; a single number could be a seed or a number of seeds."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= _MOST_SEEDS:
             raise trap(f"it should be a list; write [{value}]")
@@ -80,26 +80,26 @@ def _written(numbers: Sequence[int]) -> str:
 
 
 def entry(value: object, keys: Sequence[str]) -> object:
-    """A plugin with parameters, as a mapping; a name alone stands for one without.
+    """A plugin with parameters, as a mapping; a name alone means one without parameters.
 
     Args:
-        value: What stands in the spec.
+        value: The value in the spec.
         keys: What the mapping may hold.
     """
     if isinstance(value, str):
         if "=" in value:
-            raise trap(f"parameters stand in a mapping; write {flow(_from_words(value))}, not {value!r}")
+            raise trap(f"parameters belong in a mapping; write {flow(_from_words(value))}, not {value!r}")
         return {"name": value}
     if not isinstance(value, Mapping):
         raise ValueError("it should be a name, or a mapping with a name and params")
     others = [key for key in value if key not in keys]
     if "name" not in value and len(others) == 1 and isinstance(value[others[0]], Mapping | None):
-        raise trap(f"the name stands under name; write {flow(_named(others[0], value, keys))}")
+        raise trap(f"the name belongs under the key name; write {flow(_named(others[0], value, keys))}")
     return dict(value)
 
 
 def entries(value: object, keys: Sequence[str]) -> object:
-    """A list of plugins; one alone, or a mapping from names to parameters, is none."""
+    """A list of plugins; a single one, or a mapping from names to parameters, is not a list."""
     if isinstance(value, str):
         raise trap(f"it should be a list; write [{value}]")
     if isinstance(value, Mapping) and value:
@@ -113,7 +113,7 @@ def entries(value: object, keys: Sequence[str]) -> object:
 
 
 def _named(name: object, value: Mapping[Any, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """The entry that ``{colorcnn: {width: 16}}`` is meant for."""
+    """The entry that ``{colorcnn: {width: 16}}`` was meant to be."""
     inner = value[name] if isinstance(value[name], Mapping) else {}
     beside = {key: item for key, item in value.items() if key in keys} | {k: v for k, v in inner.items() if k in keys}
     params = {key: item for key, item in inner.items() if key not in keys}
@@ -121,7 +121,7 @@ def _named(name: object, value: Mapping[Any, Any], keys: Sequence[str]) -> dict[
 
 
 def params(value: object) -> object:
-    """A mapping from parameters to values; ``gamma=1`` and lists of such are none."""
+    """A mapping from parameters to values; ``gamma=1`` and lists of such texts are not mappings."""
     parts = value if isinstance(value, list) else [value]
     words = [word for part in parts if isinstance(part, str) and "=" in part for word in part.split()]
     if words:

@@ -65,7 +65,7 @@ def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> 
 
 
 def write_export(run: TrainedRun, cell: PlannedCell, card: Mapping[str, Any], folder: Path) -> Path:
-    """Writes the state as it lies in the store, and the card with its checksum; returns the card's path."""
+    """Writes the state as it is in the store, and the card with its checksum; returns the card's path."""
     content = (run.store.path("quantizers", card["key"]) / STATE).read_bytes()
     write_whole(folder / card["state"], content)
     path = folder / f"{export_name(cell)}.json"

@@ -49,7 +49,7 @@ class TrainedRun:
         return f"{self.folder} (was it run with a --plugin?)"
 
     def key(self, stage: Stage, key: str) -> str | None:
-        """The artifact of ``stage`` that the one under ``key`` rests on, or itself; None where there is none."""
+        """The artifact of ``stage`` that the one under ``key`` was made from, or itself; None if there is none."""
         job = self.jobs[key]
         if job["stage"] == stage:
             return key
@@ -64,7 +64,7 @@ class TrainedRun:
         self.registry.get("classifier", self.jobs[key]["plugin"], self.where)
 
     def artifact(self, stage: Stage, cell: PlannedCell) -> str:
-        """The key of what a cell rests on, which is in the store and whole. Raises BadInput where it is not."""
+        """The key of an artifact a cell was made from. Raises BadInput if it is not in the store, whole."""
         key = self.key(stage, cell.key)
         assert key is not None
         job = self.jobs[key]
@@ -72,7 +72,7 @@ class TrainedRun:
             if self.store.verify(stage, key):
                 return key
         except DamagedArtifact as error:
-            raise BadInput(f"{self.store.root}: {error}; run the spec again to mend it.") from None
+            raise BadInput(f"{self.store.root}: {error}; run the spec again to repair it.") from None
         raise BadInput(
             f"{self.folder}: {job['name']!r} ({stage}) is not in {self.store.root}; "
             "it failed or has not been run yet, run the spec again."
@@ -129,7 +129,7 @@ def narrowed(run: TrainedRun, cells: Sequence[PlannedCell], selection: Selection
         there = _distinct(getattr(cell, name) for cell in left)
         if wanted is not None and wanted not in there:
             raise BadInput(
-                f"--{name} {wanted}: not in {run.folder} with the rest of what is asked for (there: {_listed(there)})."
+                f"--{name} {wanted}: {run.folder} does not have it with the other choices (it has: {_listed(there)})."
             )
         left = [cell for cell in left if wanted is None or getattr(cell, name) == wanted]
     return left
@@ -153,7 +153,7 @@ def load_state(method: Any, path: Path, device: str) -> None:
     except Exception as error:
         reason = printable(str(error)).removesuffix(".") if isinstance(error, BadInput) else one_line(error)
         raise BadInput(
-            f"{path}: the method as it is now cannot take it over ({reason}); run the spec again."
+            f"{path}: the current code of the method cannot load it ({reason}); run the spec again."
         ) from error
 
 

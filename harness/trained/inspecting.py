@@ -39,9 +39,7 @@ def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], sel
         lowest[task] = min(cell.seed, lowest.get(task, cell.seed))
     left = [cell for cell in finished if cell.seed == lowest[cell.dataset, cell.classifier]]
     if not left:
-        raise BadInput(
-            f"{run.folder}: of what is asked for nothing is finished; fewcolors status {run.folder} says why."
-        )
+        raise BadInput(f"{run.folder}: none of the chosen cells is finished; fewcolors status {run.folder} says why.")
     return left
 
 

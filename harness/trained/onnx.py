@@ -1,4 +1,4 @@
-"""A trained method as ONNX, held against the method itself. Needs the packages of the extra ``onnx``."""
+"""A trained method as ONNX, compared with the method itself. Needs the packages of the extra ``onnx``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Onnx:
         }
 
     def in_words(self) -> str:
-        sizes = "images of any size" if "H" in self.dynamic else "images of the dataset's size alone"
+        sizes = "images of any size" if "H" in self.dynamic else "images of the dataset's size only"
         return (
             f"{sizes}; on {self.images} test images onnxruntime gives {self.equal_pixels:.4%} of the pixels the same "
             f"color as ours, and {self.equal_palette_entries:.4%} of the palette entries are equal"
@@ -169,7 +169,7 @@ def _runner(content: bytes) -> Callable[[Images], Palettized]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter's own warnings, log lines and prints are none of the user's business."""
+    """The exporter's own warnings, log lines and prints are of no use to the user."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -83,7 +83,7 @@ def _from_deep_gray(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
 def photos_below(folder: Path, but_not: Path) -> list[Path]:
     """Every image file of a folder and the folders in it, by name; none that is hidden.
 
-    but_not: if that is a folder somewhere in ``folder``, none of what lies there either.
+    but_not: if that is a folder somewhere in ``folder``, nothing in it is included either.
     """
     left_out = but_not.resolve()
     inside = folder.resolve() in left_out.parents

@@ -67,7 +67,7 @@ class Reducer:
                 kind = str(image.format)
         except BadInput:
             raise
-        except Exception:  # noqa: BLE001 - a stranger's codec need not like the probe, nor Pillow its files
+        except Exception:  # noqa: BLE001 - a third-party codec may reject the probe, or Pillow its files
             return ".png" if is_quantizer(self.method) else f".{self.name}"
         return _SUFFIXES.get(kind, f".{kind.lower()}")
 
@@ -172,7 +172,7 @@ def _reduce_batch(reducer: Reducer, batch: Batch, tiles: int) -> Iterator[ImageR
     """Together; where that fails one by one, so that the one which fails is known."""
     try:
         files = reducer.files(np.stack([photo.pixels for _, photo in batch]))
-    except Exception as error:  # noqa: BLE001 - a stranger's method may fail in any way
+    except Exception as error:  # noqa: BLE001 - a third-party method may fail in any way
         if len(batch) == 1:
             pair = batch[0][0]
             yield ImageResult(pair, error=f"{pair.source} cannot be reduced by {reducer.name!r} ({one_line(error)}).")

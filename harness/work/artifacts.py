@@ -63,7 +63,7 @@ def load_classifier(store: Store, key: str, registry: Registry, classes: int, de
 
 
 def stored_network(folder: Path, classifier: Any, classes: int, device: str) -> torch.nn.Module:
-    """The network whose weights lie in ``folder``, on the device, frozen."""
+    """The network whose weights are in ``folder``, on the device, frozen."""
     from safetensors.torch import load_file
 
     from harness.learning import freeze

@@ -283,7 +283,7 @@ def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) 
 
 
 class _History:
-    """The metrics of each epoch and its ``seconds``, kept beside the checkpoint so that a restart goes on with them."""
+    """The metrics of each epoch and its ``seconds``, kept beside the checkpoint so that a restart continues them."""
 
     def __init__(self, folder: Path, further: EpochCallback | None) -> None:
         self.folder, self.further = folder, further

@@ -1,4 +1,4 @@
-"""A method held against its contract, one check after another: ``fewcolors validate``."""
+"""A method checked against its contract, one check after another: ``fewcolors validate``."""
 
 from __future__ import annotations
 

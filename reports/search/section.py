@@ -148,14 +148,15 @@ def _figures(id: str, searched: SearchResult) -> list[Drawn]:
 
 
 _PLANE = "Color is accuracy; hollow: none was measured."
-_PARALLEL = "A line is a trial, its color its accuracy; dashed did not finish, thick are the best and the paper's."
+_PARALLEL = (
+    "Each line is a trial, and its color shows its accuracy. Dashed lines did not finish; thick lines are the best "
+    "trial and the paper's."
+)
 
 
 def _epochs(searched: SearchResult) -> str:
-    cycle = (
-        f" Vertical lines end a cycle of the schedule, every {searched.cycle} epochs: only there a trial is stopped."
-    )
-    said = "The last mark says how a trial ended; the accuracies' axis need not begin at zero."
+    cycle = f" Vertical lines end a cycle, every {searched.cycle} epochs; trials are stopped only there."
+    said = "The last mark shows how a trial ended; the accuracy axis may not begin at zero."
     return said + (cycle if searched.cycle > 1 else "")
 
 

@@ -22,7 +22,7 @@ SAID: Mapping[TrialStatus, str] = {
     "failed": "failed",
 }
 _ALGORITHMS = {"optuna": "TPE (Optuna)", "random": "random search", "grid": "the whole grid"}
-_SCHEDULERS = {"asha": "ASHA stopping what lags behind", "none": "no trial stopped early"}
+_SCHEDULERS = {"asha": "ASHA stopping trials that lag behind", "none": "no trial stopped early"}
 _HOUR = 3600
 
 
@@ -71,12 +71,12 @@ def _space(searched: SearchResult, parameter: str) -> str:
 
 def _trials(searched: SearchResult) -> str:
     if not searched.trials:
-        return "No trial was begun."
+        return "No trial was started."
     met = Counter(trial.status for trial in searched.trials)
     ended = listing([f"{met[status]} {words}" for status, words in SAID.items() if met[status]])
     return (
         f"{_counted(len(searched.trials), 'trial')}: {ended}. Each learned from {searched.train:,} training images and "
-        f"was judged on {searched.validation:,} others, held out from quantizer and classifier alike; of their "
+        f"was judged on {searched.validation:,} others, held out from both quantizer and classifier; of their "
         f"originals the classifier recognizes {percent(searched.classifier_accuracy)}."
     )
 
@@ -109,11 +109,13 @@ def _best(searched: SearchResult) -> str:
         return "No trial finished, so the search chose nothing." if searched.trials else ""
     accuracy = math.nan if best.accuracy is None else best.accuracy
     equals = sum(t.status == "finished" and t.accuracy == best.accuracy for t in searched.trials) - 1
-    shared = f" (as have {equals} more; the first counts)" if equals > 1 else " (as has one more; the first counts)"
+    shared = (
+        f" (and so do {equals} more; the first counts)" if equals > 1 else " (and so does one more; the first counts)"
+    )
     said = f" ({settings(best.chosen)}) with {percent(accuracy)}{shared if equals else ''}"
     if best.number == 0:
-        return f"Of those that finished the paper's setting, trial 0, is best{said}."
-    sentence = f"Of those that finished trial {best.number} is best{said}"
+        return f"Of the finished trials, trial 0, the paper's setting, is best{said}."
+    sentence = f"Of the finished trials, trial {best.number} is best{said}"
     return f"{sentence}; the paper's setting, trial 0 ({settings(searched.start)}), {_fared(paper)}."
 
 
@@ -133,8 +135,9 @@ def _caveat(searched: SearchResult) -> str:
     if searched.best is None or measured < 2:
         return ""
     return (
-        f"The best of {measured} looks better than it is: it was chosen by these very accuracies. What decides is the "
-        "comparison on test images, with classifier and quantizer trained anew on all training images with fresh seeds."
+        f"The best of {measured} looks better than it is, because it was chosen by these same accuracies. What decides "
+        "is the comparison on test images, with classifier and quantizer trained again on all training images with "
+        "fresh seeds."
     )
 
 
@@ -144,7 +147,7 @@ def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
     if best is None:
         return "Nothing was found: no trial finished, so there is no winner to compare."
     if best.number == 0:
-        return "The paper's setting won the search, there is nothing to compare."
+        return "The paper's setting won the search, so there is nothing to compare."
     task = next((task for task in tasks if _is_of(searched, task)), None)
     winner = _point(searched, best.chosen, task)
     paper = _point(searched, searched.start, task)

@@ -61,7 +61,7 @@ def test_a_module_that_workers_would_take_is_named(name: str, tmp_path: Path) ->
     module = name.split("/")[0].removesuffix(".py")
     with pytest.raises(BadInput) as error:
         check_workers(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path / name} would be taken for the module {module!r} of fewcolors, ")
+    assert str(error.value).startswith(f"{tmp_path / name} would be imported instead of the module {module!r} of ")
     assert str(error.value).endswith("rename it or start from another folder.")
 
 
@@ -70,7 +70,7 @@ def test_a_folder_without_init_is_taken_only_where_ours_are_not_on_the_path(inst
     if installed == "on the path":
         check_workers(tmp_path)
     else:
-        with pytest.raises(BadInput, match=r"/methods would be taken for the module 'methods' of fewcolors"):
+        with pytest.raises(BadInput, match=r"/methods would be imported instead of the module 'methods' of fewcolors"):
             check_workers(tmp_path)
 
 
@@ -103,7 +103,7 @@ def command(
     return run
 
 
-WORKERS = "{} would be taken for the module {!r} of fewcolors, for Ray's workers look in the folder the command is "
+WORKERS = "{} would be imported instead of the module {!r} of fewcolors, because Ray's workers look first in "
 HERE = "another module called {1!r} ({0}) hides the one of fewcolors; "
 
 

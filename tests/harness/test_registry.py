@@ -88,7 +88,7 @@ def test_valid_parameters_make_an_instance_and_are_written_out(registry):
         ({"zzz": 1}, "here: method 'flat' has no parameter 'zzz' (has: gamma, "),
         ({"gamma": "1"}, "here.gamma: it should be a valid number, got '1'; write 1 without quotes."),
         ({"gamma": True}, "here.gamma: it should be a valid number, got True."),
-        ({"gamma": None}, "here.gamma: it should be a valid number, got None (nothing stands there)."),
+        ({"gamma": None}, "here.gamma: it should be a valid number, got None (the value is empty)."),
         ({"gamma": -1}, "here.gamma: it should be greater than or equal to 0, got -1."),
         ({"gamma": float("nan")}, "here.gamma: it should be greater than or equal to 0, got nan."),
         ({"steps": 1.0}, "here.steps: it should be a valid integer, got 1.0; write 1."),
@@ -295,3 +295,42 @@ def test_what_a_plugin_lacks_it_is_given():
 def test_the_name_of_an_optional_method_is_taken(wrong):
     with pytest.raises(TypeError, match=r"method 'bad': (tiles|check) is the name of an optional method"):
         quantizer("bad")(type("Bad", (), {"palettize": lambda *_: None, **wrong}))
+
+
+def plain(**more):
+    return type("Mine", (), {"palettize": lambda *_: None, **more})
+
+
+@pytest.mark.parametrize(
+    ("decorate", "cls", "sentence"),
+    [
+        (quantizer, plain(), "a method's decorator needs a name of letters, .*, got <class"),
+        (lambda c: quantizer("Bad Name!")(c), plain(), "needs a name of letters, .*, got 'Bad Name!'"),
+        (lambda c: quantizer("fun")(c), lambda images, colors: images, "method 'fun' is a function, a class is needed"),
+        (
+            lambda c: quantizer("own")(c),
+            plain(__init__=lambda self: None),
+            "'own' has an __init__; .*__post_init__",
+        ),
+        (
+            lambda c: quantizer("a")(c),
+            plain(needs={"cpus": 2}),
+            "needs is {'cpus': 2}, it must be fc.Needs",
+        ),
+        (lambda c: quantizer("a")(c), plain(scales=3), "scales is 3, it must be a mapping"),
+        (lambda c: quantizer("a")(c), plain(joint_colors="yes"), "joint_colors is 'yes', it must be True or False"),
+        (lambda c: quantizer("a")(c), plain(fingerprinted="root"), "fingerprinted is 'root', it must be a tuple"),
+        (lambda c: quantizer("a")(c), plain(fingerprinted=("root",)), "names 'root', it has no such parameter"),
+        (lambda c: quantizer("a")(c), plain(paper={"epochz": 3}), "paper names 'epochz', it has no such parameter"),
+        (lambda c: quantizer("a")(c), plain(scales={"small": {"x": 1}}), "scales names 'x', it has no such parameter"),
+    ],
+)
+def test_a_class_that_is_no_plugin_is_refused_where_it_is_defined(decorate, cls, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        decorate(cls)
+
+
+@pytest.mark.parametrize("needs", [{"gpus": "lots"}, {"cpus": "two"}])
+def test_needs_are_numbers(needs):
+    with pytest.raises(ValueError, match="must be a number"):
+        Needs(**needs)

@@ -191,7 +191,7 @@ def test_ctrl_c_stops_soon_says_what_is_kept_and_the_next_run_goes_on(
     assert process.returncode == 130
     assert time.monotonic() - sent < 15, "5 s on a machine that does nothing else"
     assert "are finished and kept in" in rest
-    assert "Go on with: fewcolors run" in rest
+    assert "Continue with: fewcolors run" in rest
     assert "interrupted" in {event["event"] for event in workplace.events()}
     (history,) = (workplace.folder / "store" / "checkpoints").glob("*/history.json")
     assert history.stat().st_size > 0

@@ -156,7 +156,7 @@ def test_loaded_again_it_is_the_same_also_where_its_store_was_moved(run, folder,
     assert moved.images(variant="thirds").decoded.shape == (40, 32, 32, 3)
     with pytest.raises(fc.BadInput, match=r"^nowhere: not a run's folder"):
         fc.load("nowhere")
-    with pytest.raises(fc.BadInput, match="there is no store; say with store where it is now"):
+    with pytest.raises(fc.BadInput, match="there is no store here; give its new place with store"):
         fc.load(run.folder, "nowhere")
 
 

@@ -168,7 +168,10 @@ def test_a_search_that_is_killed_goes_on_and_its_winner_meets_the_start_on_fresh
     assert len(notes(bench)) == count
 
     other = tune(bench, SEARCH.replace("0.2", "0.3"), code=2)
-    assert other.err == "fewcolors: runs/tiny: another search lies there, it differs in search; choose another --out.\n"
+    assert (
+        other.err
+        == "fewcolors: runs/tiny: this folder holds a different search (differs in search); choose another --out.\n"
+    )
 
 
 ADAPTIVE = """
@@ -301,7 +304,7 @@ def interrupted(bench: Workplace, text: str, at: str) -> str:
             process.send_signal(signal.SIGINT)
     assert process.wait() == 130, seen
     assert "Interrupted. Finished trials are kept" in seen
-    assert "Go on with: fewcolors tune" in seen
+    assert "Continue with: fewcolors tune" in seen
     return seen
 
 
@@ -409,4 +412,6 @@ def test_a_trial_has_no_gpu_where_there_is_none(bench: Workplace) -> None:
     spec = bench.spec(BASE.partition("resources")[0] + text)
     own = ["--plugin", TASK, "--plugin", "threshold.py", "--cpus", "1", "--gpus", "0"]
     ended = bench.fewcolors("tune", spec, *own, code=2, RAY_ADDRESS="")
-    assert ended.err == ("fewcolors: resources.quantizers.gpus: a trial is to have 0.5 GPUs, this cluster has none.\n")
+    assert ended.err == (
+        "fewcolors: resources.quantizers.gpus: each trial needs 0.5 GPUs, but this cluster has none.\n"
+    )

@@ -132,7 +132,7 @@ def in_this_process(command, workplace, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("quantize c.png --method colorcnn --colors 2 -o x.png", "it has to be trained; name with --run"),
+        ("quantize c.png --method colorcnn --colors 2 -o x.png", "it has to be trained; name a run that trained it"),
         ("quantize c.png --method wu -o x.png", "--colors is missing: 'wu' needs one from 2 to 256."),
         ("quantize c.png --method wu --colors 257 -o x.png", "--colors 257: out of range"),
         ("quantize c.png --method wu --quality 5 -o x.png", "--quality 5: 'wu' has no quality, it takes --colors."),

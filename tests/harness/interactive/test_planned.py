@@ -56,7 +56,7 @@ def test_lists_of_the_spec_are_replaced_as_on_the_command_line():
 @pytest.mark.parametrize(
     ("spec", "more", "sentence"),
     [
-        ("nowhere.yaml", {}, "nowhere.yaml: there is no such"),
+        ("nowhere.yaml", {}, "nowhere.yaml: there is no spec file"),
         (5, {}, "spec: it should be the path of a spec file or a mapping with its content, got 5"),
         ([], {}, "spec: it should be"),
         ({}, {}, "datasets: it is missing"),

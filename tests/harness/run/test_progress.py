@@ -167,7 +167,7 @@ def test_on_a_terminal_a_table_counts_jobs_by_stage(plan, tmp_path, clock):
         ["cells", "0", "0", "0", "3"],
     ]
     assert " ".join(rows[6]) == CLASSIFIER
-    assert rows[7] == ["1", "s", "gone"]
+    assert rows[7] == ["1", "s", "elapsed"]
 
 
 @pytest.mark.parametrize(

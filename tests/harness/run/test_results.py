@@ -186,7 +186,7 @@ def test_datasets_stored_before_they_said_how_many_they_had(tmp_path, make_spec,
 def test_a_moved_store_is_named(run, plan, store, tmp_path):
     finish(store, cell_of(plan, "flat", 2))
     store.root.rename(tmp_path / "moved")
-    with pytest.raises(BadInput, match="there is no store; say with --store where it is now"):
+    with pytest.raises(BadInput, match="there is no store here; give its new place with --store"):
         gather(run)
     assert sum(cell.status == "ok" for cell in gather(run, tmp_path / "moved").cells) == 1
 
@@ -294,7 +294,7 @@ def test_recipes_name_what_the_plugins_rules_make_of_the_task(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[{}]", "3"])
 def test_damaged_searches_are_named(run, content):
     (run / "searches.json").write_text(content)
-    with pytest.raises(BadInput, match=r"searches.json: damaged; remove it and give fewcolors tune again"):
+    with pytest.raises(BadInput, match=r"searches.json: damaged; remove it and run fewcolors tune again"):
         gather(run)
 
 
@@ -306,7 +306,7 @@ def test_a_search_over_several_tasks_holds_a_run_for_each(tmp_path, run):
     assert runs_in(root) == [root], "what is no run is refused by who reads it"
     (root / "searches").mkdir(parents=True)
     (root / SEARCH).touch()
-    with pytest.raises(BadInput, match="searched: the search there is not over"):
+    with pytest.raises(BadInput, match="searched: the search is not finished"):
         runs_in(root)
     for task in ("b", "a"):
         shutil.copytree(run, root / task)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.search.hooks import CURRENT, HOPELESS, Budget, Rungs, RunningSearch, TrialEvents
+from harness.search.hooks import CURRENT, MAX_INITIAL_FAILURES, Budget, Rungs, RunningSearch, TrialEvents
 from harness.search.progress import SearchProgress
 from harness.spec.schema import SearchSettings
 
@@ -33,7 +33,7 @@ def drawn(number, over=True, **last):
 @pytest.mark.usefixtures("told")
 def test_a_search_is_hopeless_when_its_first_trials_have_all_failed_however_they_began():
     budget = Budget(None)
-    for number in range(HOPELESS):
+    for number in range(MAX_INITIAL_FAILURES):
         assert not budget.stop_all()
         budget(str(number), {"validation_accuracy": 0.9})
         budget(str(number), {"error": "ValueError"})
@@ -41,10 +41,10 @@ def test_a_search_is_hopeless_when_its_first_trials_have_all_failed_however_they
 
 
 @pytest.mark.usefixtures("told")
-@pytest.mark.parametrize("sound", range(HOPELESS))
+@pytest.mark.parametrize("sound", range(MAX_INITIAL_FAILURES))
 def test_one_sound_trial_among_the_first_is_hope(sound):
     budget = Budget(None)
-    for number in range(3 * HOPELESS):
+    for number in range(3 * MAX_INITIAL_FAILURES):
         budget(str(number), {"validation_accuracy": 0.9} if number == sound else {"error": "ValueError"})
     assert not budget.stop_all()
 
@@ -52,7 +52,7 @@ def test_one_sound_trial_among_the_first_is_hope(sound):
 @pytest.mark.usefixtures("told")
 def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_or_not():
     budget, callback = Budget(None), TrialEvents("grid")
-    for number in range(HOPELESS):
+    for number in range(MAX_INITIAL_FAILURES):
         assert not budget.stop_all()
         if number % 2:
             budget(str(number), {"validation_accuracy": 0.9})

@@ -50,7 +50,7 @@ def test_a_file_of_the_users_own_wins(tmp_path: Path) -> None:
 def test_a_spec_that_is_neither_is_one_sentence(name: str, guess: str) -> None:
     with pytest.raises(BadInput) as error:
         spec_path(Path(name))
-    nor = "there is no such spec file, nor an example of that name"
+    nor = "there is no spec file or example of that name"
     assert str(error.value) == f"{name}: {nor}{guess}; fewcolors examples lists them."
 
 

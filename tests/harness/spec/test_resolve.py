@@ -135,7 +135,7 @@ def test_numbers_as_people_write_them(tmp_path):
     ],
 )
 def test_a_key_that_stands_twice(tmp_path, text, line, key):
-    with pytest.raises(BadInput, match=rf"a\.yaml, line {line}: not valid YAML: the key {key} stands twice\.$"):
+    with pytest.raises(BadInput, match=rf"a\.yaml, line {line}: not valid YAML: duplicate key {key}\.$"):
         read(tmp_path, text)
 
 

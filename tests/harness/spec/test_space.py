@@ -34,20 +34,23 @@ def spec_of(registry, methods, **more):
         ("[{name: learned, search: {gamma: {uniform: [2, 2]}}}]", "the range [2, 2] is empty, the least value comes"),
         ("[{name: learned, search: {gamma: {uniform: [3, 2]}}}]", "the range [3, 2] is inverted, the least value com"),
         ("[{name: learned, search: {gamma: {loguniform: [0, 2]}}}]", "its least value must be above 0, got 0."),
-        ("[{name: learned, search: {gamma: {uniform: [-1, 2]}}}]", "-1.0 is no value of 'gamma', which is float >= 0."),
+        ("[{name: learned, search: {gamma: {uniform: [-1, 2]}}}]", "-1.0 is not a valid 'gamma', which is float >= 0."),
         ("[{name: learned, search: {gamma: {choice: []}}}]", "search.gamma.choice: the list is empty"),
-        ("[{name: learned, search: {gamma: {choice: [1, 1]}}}]", "search.gamma.choice: 1 stands twice, once is enough"),
+        (
+            "[{name: learned, search: {gamma: {choice: [1, 1]}}}]",
+            "gamma.choice: 1 is listed twice; list it once",
+        ),
         (
             "[{name: learned, search: {dither: {choice: [none, fs]}}}]",
-            "'fs' is no value of 'dither', which is 'none' |",
+            "'fs' is not a valid 'dither', which is 'none' |",
         ),
-        ("[{name: learned, search: {steps: {uniform: [1, 5]}}}]", "1.0 is no value of 'steps', which is int"),
+        ("[{name: learned, search: {steps: {uniform: [1, 5]}}}]", "1.0 is not a valid 'steps', which is int"),
         ("[{name: learned, search: {steps: {randint: [1, 2.5]}}}]", "its ends should be whole numbers, got [1, 2.5]."),
         ("[{name: learned, search: {steps: {randint: [5, 1]}}}]", "the range [5, 1] is inverted"),
-        ("[{name: learned, search: {steps: {randint: [1, 9223372036854775808]}}}]", "its ends must lie within -9,007,"),
+        ("[{name: learned, search: {steps: {randint: [1, 9223372036854775808]}}}]", "its ends must be between -9,007,"),
         (
             "[{name: learned, params: {gamma: 2}, search: {gamma: {choice: [1]}}}]",
-            "search.gamma: it stands under params",
+            "search.gamma: it is also listed under params",
         ),
         ("[{name: learned, search: 3}]", "methods[0].search: it should be a"),
     ],
@@ -97,7 +100,7 @@ def test_a_search_starts_at_the_papers_value_or_the_default(registry):
 
 def test_a_range_needs_a_number_to_start_from():
     plugin = SimpleNamespace(parameters=[SimpleNamespace(name="temperature", required=False, value=None)], paper={})
-    with pytest.raises(BadInput, match="start at its default None, which lies on no range; list values with choice"):
+    with pytest.raises(BadInput, match="start at its default None, which is not a number; list values with choice"):
         start_of({"temperature": Domain("uniform", (0.5, 2.0))}, plugin, {}, "methods[0].search")
     start = start_of({"temperature": Domain("choice", (0.5, 2.0))}, plugin, {}, "methods[0].search")
     assert start == {"temperature": None}

@@ -32,17 +32,17 @@ TRAPS = [
     ("colors", "3-5", "colors: '3-5' is one text; write a list: [3, 4, 5]."),
     ("colors", "2 4 8", "colors: '2 4 8' is one text; write a list: [2, 4, 8]."),
     ("colors", "010", "colors[0]: it should be a valid integer, got '010'; write 010 without quotes."),
-    ("colors", "", "colors: it should be a list, got None (nothing stands there)."),
+    ("colors", "", "colors: it should be a list, got None (the value is empty)."),
     ("methods", "[colorcnn: {width: 16, colors: [2]}]",
-     "methods[0]: the name stands under name; write {name: colorcnn, params: {width: 16}, colors: [2]}."),
+     "methods[0]: the name belongs under the key name; write {name: colorcnn, params: {width: 16}, colors: [2]}."),
     ("methods", "[{colorcnn: , params: {width: 16}}]",
-     "methods[0]: the name stands under name; write {name: colorcnn, params: {width: 16}}."),
+     "methods[0]: the name belongs under the key name; write {name: colorcnn, params: {width: 16}}."),
     ("methods", "{colorcnn: {width: 16}, otsu: }",
      "methods: it should be a list; write [{name: colorcnn, params: {width: 16}}, otsu]."),
     ("methods", "[colorcnn gamma=0 xi=1e-3]",
-     "methods[0]: parameters stand in a mapping; write {name: colorcnn, params: {gamma: 0, xi: 0.001}}, not "
+     "methods[0]: parameters belong in a mapping; write {name: colorcnn, params: {gamma: 0, xi: 0.001}}, not "
      "'colorcnn gamma=0 xi=1e-3'."),
-    ("methods", "[colorcnn(gamma=0)]", "methods[0]: parameters stand in a mapping; write {name: colorcnn, params: "
+    ("methods", "[colorcnn(gamma=0)]", "methods[0]: parameters belong in a mapping; write {name: colorcnn, params: "
      "{gamma: 0}}, not 'colorcnn(gamma=0)'."),
     ("methods", "[" + COLORCNN.format("params: gamma=1") + "]",
      "methods[0].params: it should be a mapping; write {gamma: 1}."),

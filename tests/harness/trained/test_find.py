@@ -80,9 +80,9 @@ def test_color_counts_trained_together_share_what_was_trained(written):
             Selection("dots"),
             "for more than one classifier; choose with --classifier (net, net epochs=2).",
         ),
-        ("learned", 2, Selection("dits", "net"), "--dataset dits: not in .* (there: dots, dots n=6)."),
-        ("learned", 2, Selection("dots", "nut"), "--classifier nut: not in .* (there: net, net epochs=2)."),
-        ("learned", 2, Selection("dots", "net", 0), "--seed 0: not in .* (there: 3, 1)."),
+        ("learned", 2, Selection("dits", "net"), "--dataset dits: .* (it has: dots, dots n=6)."),
+        ("learned", 2, Selection("dots", "nut"), "--classifier nut: .* (it has: net, net epochs=2)."),
+        ("learned", 2, Selection("dots", "net", 0), "--seed 0: .* (it has: 3, 1)."),
         ("joint", 4, Selection("dots", "net"), "--colors 4: 'joint' was trained for 2, 8 colors in "),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_trained_method_gets_its_state(written, registry, monkeypatch):
         raise KeyError("head.weight")
 
     monkeypatch.setattr(cls, "load", refuse)
-    with pytest.raises(BadInput, match=r"cannot take it over \(KeyError: 'head.weight'\); run the spec again"):
+    with pytest.raises(BadInput, match=r"cannot load it \(KeyError: 'head.weight'\); run the spec again"):
         ready_method(run, cell, "cpu")
     (run.store.path("quantizers", key) / STATE).write_bytes(b"x")
     with pytest.raises(BadInput, match=r"was damaged .*; run the spec again"):

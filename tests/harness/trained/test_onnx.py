@@ -92,7 +92,7 @@ def test_where_only_one_size_can_be_exported_that_is_said():
 
     made = export_onnx(Method(module=Fixed), 2, IMAGES)
     assert made.dynamic == ("N",)
-    assert "of the dataset's size alone" in made.in_words()
+    assert "of the dataset's size only" in made.in_words()
     assert made.card("a.onnx")["any_size"] == ["N"]
 
 

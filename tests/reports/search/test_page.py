@@ -69,7 +69,7 @@ def test_what_failed_is_named(bench: Bench, searches: type[Searches]) -> None:
         f"Error: number {i}</span> (2 times)" for i in range(5)
     ]
     assert failed[1].endswith("2 more in the table.")
-    assert "14 trials have no accuracy and stand at the foot of the axes." in text
+    assert "14 trials have no accuracy and are shown at the bottom of the axes." in text
 
 
 def test_three_hundred_trials_stay_small(bench: Bench, searches: type[Searches]) -> None:

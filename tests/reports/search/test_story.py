@@ -50,7 +50,7 @@ def test_all_that_was_done_is_counted(drawn: SearchResult) -> None:
     found = said(drawn)
     assert found["Searched"] == (
         "gamma from 0.01 to 100 on a log scale, xi from 0 to 2 and backbone among unet, dncnn; by TPE (Optuna), ASHA "
-        "stopping what lags behind, seed 0."
+        "stopping trials that lag behind, seed 0."
     )
     assert found["Trials"].startswith(
         "21 trials: 5 finished, 8 stopped early, 4 unfinished when the budget ended and 4 failed. "
@@ -87,7 +87,7 @@ def test_the_best_beside_the_papers_setting(searches: type[Searches]) -> None:
         searches.trial(1, 0.7, {"gamma": 71.56}),
         searches.trial(2, 0.9, status="stopped"),
     ]
-    best = "Of those that finished trial 1 is best (gamma 71.56, xi 1, backbone unet) with 70.0 %"
+    best = "Of the finished trials, trial 1 is best (gamma 71.56, xi 1, backbone unet) with 70.0 %"
     paper = "; the paper's setting, trial 0 (gamma 1, xi 1, backbone unet), "
     assert said(searches.of(trials))["Best"] == f"{best}{paper}has 50.0 %."
     stopped = searches.trial(0, 0.5, status="stopped", epochs=2)
@@ -96,17 +96,17 @@ def test_the_best_beside_the_papers_setting(searches: type[Searches]) -> None:
     assert said(searches.of([failed, *trials[1:]]))["Best"].endswith("failed, had no accuracy after 0 epochs.")
     assert said(searches.of(trials[1:]))["Best"].endswith("was not tried.")
     equal = searches.trial(3, 0.7)
-    assert "(as has one more; the first counts)" in said(searches.of([*trials, equal]))["Best"]
+    assert "(and so does one more; the first counts)" in said(searches.of([*trials, equal]))["Best"]
     twice = [*trials, equal, replace(equal, number=4)]
-    assert "(as have 2 more; the first counts)" in said(searches.of(twice))["Best"]
+    assert "(and so do 2 more; the first counts)" in said(searches.of(twice))["Best"]
 
 
 def test_where_the_papers_setting_wins_it_says_so(searches: type[Searches]) -> None:
     won = searches.of([searches.trial(0, 0.9), searches.trial(1, 0.7)])
     assert said(won)["Best"] == (
-        "Of those that finished the paper's setting, trial 0, is best (gamma 1, xi 1, backbone unet) with 90.0 %."
+        "Of the finished trials, trial 0, the paper's setting, is best (gamma 1, xi 1, backbone unet) with 90.0 %."
     )
-    assert outcome(won, []) == "The paper's setting won the search, there is nothing to compare."
+    assert outcome(won, []) == "The paper's setting won the search, so there is nothing to compare."
     assert "Caution" not in said(searches.of([searches.trial(0, 0.9)])), "one trial is no choice"
 
 
