@@ -172,7 +172,7 @@ def one_line(error: BaseException) -> str:
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """A stranger's text in one line: long ones without their middle, odd characters as escapes (``\\x1b``)."""
+    """Third-party text in one line: long ones without their middle, odd characters as escapes (``\\x1b``)."""
     line = " ".join(_without_middle(text, 20 * longest).split())
     return _without_middle(_escaped(line), longest)
 
@@ -185,7 +185,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _plain(read: Callable[[], str], otherwise: str) -> str:
-    """What ``read`` gives as nothing but a str; a stranger's exception may raise when it is asked for its message."""
+    """What ``read`` gives as nothing but a str; a plugin's exception may raise when it is asked for its message."""
     try:
         return "".join(["", read()])
     except BaseException:  # noqa: BLE001 - whatever it raises, the exception it stands for is what is told

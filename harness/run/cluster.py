@@ -26,9 +26,9 @@ from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
+from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
 from harness.work.store import Store
-from harness.work.strangers import Code
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
@@ -146,14 +146,17 @@ class RayPool:
     """
 
     def __init__(
-        self, store: Store, sources: Sequence[Source] = (), code: Callable[[Job], Code] = lambda _job: Code()
+        self,
+        store: Store,
+        sources: Sequence[Source] = (),
+        code: Callable[[Job], ForeignCode] = lambda _job: ForeignCode(),
     ) -> None:
         import ray
 
         self._ray = ray
         self.code = code
         self._store, self._sources = store, sources
-        self._payloads: dict[Code, Any] = {}
+        self._payloads: dict[ForeignCode, Any] = {}
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Path] = {}
@@ -225,7 +228,7 @@ class RayPool:
         self._marks[handle] = mark
         return handle
 
-    def _payload(self, code: Code) -> Any:
+    def _payload(self, code: ForeignCode) -> Any:
         if code not in self._payloads:
             self._payloads[code] = self._ray.put(WorkerSetup.of_driver(self._store, self._sources, code))
         return self._payloads[code]
@@ -266,7 +269,7 @@ def _has(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
     return all(node.get(name, 0.0) >= amount for name, amount in wanted.items())
 
 
-def _process_of(code: Code) -> dict[str, Any]:
+def _process_of(code: ForeignCode) -> dict[str, Any]:
     """Ray runs tasks whose environments differ in processes that differ."""
     if not code.names:
         return {}
@@ -304,7 +307,7 @@ class WorkerSetup:
     origins: tuple[str, ...] = ()
 
     @classmethod
-    def of_driver(cls, store: Store, sources: Sequence[Source], code: Code) -> WorkerSetup:
+    def of_driver(cls, store: Store, sources: Sequence[Source], code: ForeignCode) -> WorkerSetup:
         own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
         needed = tuple(source for source in sources if source.path in code.origins)
         return cls(str(store.root.resolve()), str(Path.cwd()), own, needed, code.origins)

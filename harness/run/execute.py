@@ -23,8 +23,8 @@ from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
+from harness.work.foreign_code import foreign_code_of
 from harness.work.store import Store
-from harness.work.strangers import code_of
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def execute(
 
             stack.enter_context(connect(address, cpus, gpus))
             pool = RayPool(
-                request.store, request.sources, lambda job: code_of(job, request.plan.jobs, request.registry)
+                request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
             )
             pool.check(request.plan.jobs[key] for key in pending)
         try:

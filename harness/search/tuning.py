@@ -29,8 +29,8 @@ from harness.spec.file import override, read_spec
 from harness.spec.resolve import Choice, Spec, resolve
 from harness.spec.schema import Resources
 from harness.work.artifacts import read_about
+from harness.work.foreign_code import foreign_code_of
 from harness.work.store import Store
-from harness.work.strangers import code_of
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ def execute_search(
         from harness.run.cluster import RayPool, connect
 
         with connect(address, cpus, gpus):
-            pool = RayPool(request.store, request.sources, lambda job: code_of(job, request.before, request.registry))
+            pool = RayPool(
+                request.store, request.sources, lambda job: foreign_code_of(job, request.before, request.registry)
+            )
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
             _write_search_file(request, folder)
@@ -251,7 +253,7 @@ def _search_task(
         share = share_of(search.first, request.spec.search, pool)
         where = place / FOLDERS / name
         with SearchProgress(console, search, request.spec.search) as progress:
-            code = code_of(search.first, request.before, request.registry)
+            code = foreign_code_of(search.first, request.before, request.registry)
             setup = WorkerSetup.of_driver(request.store, request.sources, code)
             trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))

@@ -1,7 +1,7 @@
 """What libraries keep for a whole process, put back after each job: the next one in the process starts as this did.
 
 Functions that a plugin has replaced in other modules cannot be put back; a plugin that is not built in runs in worker
-processes of its own for that reason (``harness.work.strangers``).
+processes of its own for that reason (``harness.work.foreign_code``).
 """
 
 from __future__ import annotations

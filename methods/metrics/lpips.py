@@ -27,8 +27,9 @@ class PerceptualDistance:
     safetensors. Always on the CPU, in fp32. Source: Zhang, Isola, Efros, Shechtman and Wang, The Unreasonable
     Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018.
 
-    weights: the file with the network's state. network: which one it is; ``alex`` is the authors' choice for
-    comparisons.
+    Args:
+        weights: The file with the network's state.
+        network: Which network that is; ``alex`` is the authors' choice for comparisons.
     """
 
     weights: str

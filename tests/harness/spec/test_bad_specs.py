@@ -47,7 +47,7 @@ CHANGES = [
     # unknown plugins and parameters
     ("metrics: [mss]", "metrics[0]: there is no metric 'mss', did you mean 'mse'? (known: ciede2000, ..."),
     ("metrics: [lpips]", "metrics[0].params.weights: it is missing and has no default."),
-    ("metrics: [mse, mse]", "metrics[1]: 'mse' with the same parameters stands at metrics[0] already."),
+    ("metrics: [mse, mse]", "metrics[1]: 'mse' with the same parameters is already listed at metrics[0]."),
     ("datasets: [digits]", "datasets[0]: there is no dataset 'digits', did you mean 'digits-on-photos'? (known: ..."),
     ("classifiers: [alexnet, resnet]",
      "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, resnet18, vgg16)."),

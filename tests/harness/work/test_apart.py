@@ -28,6 +28,8 @@ from harness.work.store import Store
 
 @dataset("noise")
 class Noise:
+    version = "1"
+
     def load(self):
         split = Split.of(np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), np.uint8), np.arange(6) % 2)
         return DatasetArrays(split, split, ("a", "b"))
@@ -187,6 +189,8 @@ def test_torch_that_is_first_imported_by_a_job_is_left_as_an_import_leaves_it():
 
 @quantizer("plainly")
 class Plainly:
+    version = "1"
+
     def palettize(self, images, colors):
         return Palettized((images.mean(axis=3) > 128).astype(np.uint8), np.zeros((len(images), 2, 3), np.uint8))
 

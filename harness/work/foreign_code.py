@@ -1,4 +1,4 @@
-"""Whose code a job runs, so that what is not built in gets worker processes of its own."""
+"""Which code a job runs that is not built in, so that it gets worker processes of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: Mapping[Stage, Kind] = {
 
 
 @dataclass(frozen=True)
-class Code:
+class ForeignCode:
     """The plugins that are not built in whose code a job runs: their names, and where they came from.
 
     Jobs of which this is the same may share a worker process; where nothing is in it, all is built in.
@@ -31,24 +31,25 @@ class Code:
     origins: tuple[str, ...] = ()
 
 
-def code_of(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Code:
-    """Whose code ``job`` runs.
+def foreign_code_of(job: Job, jobs: Mapping[str, Job], registry: Registry) -> ForeignCode:
+    """The code that is not built in which ``job`` runs.
 
     Args:
         job: The job.
         jobs: By key, those it rests on among them.
         registry: Where all their plugins are known.
     """
-    strangers = [plugin for plugin in _run_by(job, jobs, registry) if plugin.origin != ORIGIN_BUILT_IN]
-    return Code(
-        tuple(sorted(f"{plugin.mark.kind} {plugin.name}" for plugin in strangers)),
-        tuple(sorted({plugin.origin for plugin in strangers})),
+    foreign = [plugin for plugin in _run_by(job, jobs, registry) if plugin.origin != ORIGIN_BUILT_IN]
+    return ForeignCode(
+        tuple(sorted(f"{plugin.mark.kind} {plugin.name}" for plugin in foreign)),
+        tuple(sorted({plugin.origin for plugin in foreign})),
     )
 
 
 def _run_by(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Iterator[Plugin]:
-    """Its own plugin; the classifier's, whose network a method is taught by; a codec, whose files a cell decodes."""
+    """Its own plugin; metrics; the classifier that a method learns from; a codec whose files a cell decodes."""
     yield _plugin(job, registry)
+    yield from (registry.get("metric", metric.plugin, job.name) for metric in job.metrics)
     if job.stage == "quantizers":
         yield _plugin(jobs[job.inputs["classifier"][1]], registry)
     if job.stage == "cells":
