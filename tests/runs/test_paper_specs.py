@@ -64,13 +64,13 @@ ASKED = {
         ("alexnet",),
         {"original": (None,), "median-cut": (64,), "octree-reference": (64,), "colorcnn": (64,)},
     ),
-    "fig9": Asked(ALL_DATASETS, ALL_CLASSIFIERS, RATES),
+    "fig9": Asked(ALL_DATASETS, ALL_CLASSIFIERS, RATES, seeds=3),
     "fig10": Asked(("stl10",), ("alexnet",), RATES | {"jpeg": (1, 5, 10, 20, 30, 50, 70, 90)}),
     "table3": Asked(
         ("stl10",),
         ("alexnet",),
         {"colorcnn": (8,), "colorcnn gamma=0": (8,), "colorcnn xi=0": (8,)},
-        seeds=3,
+        seeds=5,
         varied=("gamma", "xi"),
     ),
     "fig11": Asked(
@@ -81,7 +81,7 @@ ASKED = {
             "colorcnn backbone=dncnn": (2,),
             **{f"colorcnn {name}={weight}": (2,) for name in ("gamma", "xi") for weight in WEIGHTS},
         },
-        seeds=3,
+        seeds=5,
         varied=("backbone", "gamma", "xi"),
     ),
 }
