@@ -1,4 +1,4 @@
-"""Accuracy over a parameter: along an axis where it is a number, side by side where it is a choice."""
+"""Accuracy over a parameter: along an axis if it is a number, side by side if it is a choice."""
 
 from __future__ import annotations
 

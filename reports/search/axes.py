@@ -1,4 +1,4 @@
-"""Where a searched parameter's values lie: along an axis where they are numbers, in strips where they are a choice."""
+"""Where a searched parameter's values are drawn: along an axis if they are numbers, in strips if they are a choice."""
 
 from __future__ import annotations
 

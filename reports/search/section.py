@@ -1,4 +1,4 @@
-"""All that the page shows of a search that chose parameters of this run's variants."""
+"""Everything the page shows about a search that chose parameters of this run's variants."""
 
 from __future__ import annotations
 
