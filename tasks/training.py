@@ -33,11 +33,11 @@ class PaperRecipe(ABC):
         batch_size: Images in a step of training; null: the dataset's, 128 and on STL10 32 as in the paper.
         rate: The peak of the learning rate's one cycle.
         momentum: Of stochastic gradient descent, if ``cycle_momentum`` is false.
-        cycle_momentum: Momentum mirrors the rate, 0.95 - 0.85 - 0.95, as in the reference code, where OneCycleLR overrides
-            the 0.5 that the paper states. If false, momentum stays at ``momentum``.
+        cycle_momentum: Momentum mirrors the rate, 0.95 - 0.85 - 0.95, as in the reference code, where OneCycleLR
+            overrides the 0.5 that the paper states. If false, momentum stays at ``momentum``.
         weight_decay: Of stochastic gradient descent.
-        weights: A safetensors file with trained weights; with it nothing is trained. The weights must expect the dataset's
-            normalization.
+        weights: A safetensors file with trained weights; with it nothing is trained. The weights must expect the
+            dataset's normalization.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60

@@ -25,7 +25,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 class Scale:
     """One parameter's axis.
 
-    positions: of the trials, in their order. ticks: positions with what stands there. ends: of the axis. apart: up to
+    positions: of the trials, in their order. ticks: positions with their labels. ends: of the axis. apart: up to
     here lie the values left of the axis, which has no place for them (zero on a log axis, no number at all); None where
     there are none.
     """

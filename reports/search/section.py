@@ -47,7 +47,7 @@ class Row:
 class Search:
     """sentences: what there is to say, each with a word for what it is about.
 
-    statuses: those that occur, with their styles. judged: how many trials importance rests on. without: how many have
+    statuses: those that occur, with their styles. judged: how many trials importance uses. without: how many have
     no accuracy. errors: how often trials failed with which message.
     """
 
