@@ -1,4 +1,4 @@
-"""Files written whole or not at all: under a file's name there is never a part of it."""
+"""Files written completely or not at all: a file never exists in part under its name."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ CELLS = (
     ("method, variant, params", "the plugin, its name in tables, and all of its parameters as JSON"),
     ("level_kind, level", "what the level counts (colors, a codec's quality, or none) and its value"),
     ("seed", "seed of the trainings: seed s trains classifier s and quantizer s"),
-    ("fitted_on", "the classifier a learned quantizer was trained against; empty where nothing is learned"),
+    ("fitted_on", "the classifier a learned quantizer was trained against; empty if nothing is learned"),
     ("split, precision", "which images were judged, and the arithmetic: fp32 or bf16"),
     ("status, error", "ok, failed, or blocked (it waited for something that failed), and why"),
     ("n", "judged images"),
@@ -28,7 +28,7 @@ CELLS = (
     (
         "psnr",
         "peak signal-to-noise ratio in dB, computed image by image and averaged over the images that lost anything; "
-        "infinite where none did",
+        "infinite if none did",
     ),
     ("seconds, key", "time spent fitting, reducing and judging, and the content key of the stored cell"),
 )
@@ -40,6 +40,6 @@ TESTS = (
     ("family", "the comparisons that Holm's adjustment counts together"),
     ("n", "judged pairs: images, times seeds in a row across seeds"),
     ("discordant_a, discordant_b", "pairs that only a, or only b, got right"),
-    ("difference, lo, hi", "accuracy of a less that of b (a fraction) and its 95 % bootstrap interval"),
+    ("difference, lo, hi", "accuracy of a minus that of b (a fraction) and its 95 % bootstrap interval"),
     ("p, p_holm, stars", "two-sided p, p adjusted by Holm, and *** below 0.001, ** below 0.01, * below 0.05"),
 )

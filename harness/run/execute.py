@@ -42,7 +42,7 @@ class Request:
     remaining: Remaining
 
     def state(self, job: Job) -> str:
-        """``to run``, ``stored``, or ``not needed``: everything made from it is stored."""
+        """``to run``, ``stored``, or ``not needed`` (everything made from it is stored)."""
         if job.key in self.remaining.pending:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
