@@ -1,6 +1,6 @@
-"""Where the command ``fewcolors`` starts: it looks whether ``harness`` is ours before any of it is imported.
+"""Where the command ``fewcolors`` starts: it checks that ``harness`` is ours before importing any of it.
 
-With another ``harness`` before it on the Python path no line of ours would run, and nobody could say what is wrong.
+If another ``harness`` came first on the Python path, none of our code would run, and nothing could report the problem.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What pyproject.toml has no word for: the folder ``examples/`` is installed inside the package ``harness``."""
+"""What pyproject.toml cannot express: the folder ``examples/`` is installed inside the package ``harness``."""
 
 from setuptools import find_packages, setup
 

@@ -1,6 +1,6 @@
 """Images per second of every training-free quantizer, on crops of scikit-learn's two sample photographs.
 
-Beside them Floyd-Steinberg in plain Python (a loop over pixels, numpy within a pixel), and how much faster the compiled
+Also Floyd-Steinberg in plain Python (a loop over pixels, numpy within a pixel), and how much faster the compiled
 one is: alone, and with all of ``median-cut`` around it, most of whose time is Pillow's. Run from the root:
 ``python benchmarks/quantizers.py --help``. The first call compiles (some seconds, kept on disk) and is not timed.
 """

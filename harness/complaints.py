@@ -1,4 +1,4 @@
-"""What is wrong with a user's input, in words, all of it at once; and guesses at what was meant."""
+"""Everything that is wrong with a user's input, in words and all at once, with guesses at what was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result is computed with: library versions, processor, device, and how torch is to calculate."""
+"""What a result is computed with: library versions, processor, device, and how torch computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether Python finds our modules under their names: a user's own ``tasks.py`` or ``methods/`` may come first."""
+"""Checks that Python finds our modules by their names: a user's own ``tasks.py`` or ``methods/`` may come first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan: from a spec to a graph of jobs with content keys. Pure: it looks at no store and runs nothing."""
+"""The plan: from a spec to a graph of jobs with content keys. Pure: it does not look at the store and runs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: under a file's name there is never a part of it; and JSON that tells of damage."""
+"""Files written completely or not at all, and JSON files with a checksum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few fixed images as every variant leaves them, and what the classifier sees in them: pictures as data."""
+"""A few fixed images after each variant, and what the classifier sees in them: pictures as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gallery.html``, nothing but pictures: all that the cells of a run have."""
+"""``gallery.html``: only pictures, all that the cells of a run have."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ CELLS = (
     ("method, variant, params", "the plugin, its name in tables, and all of its parameters as JSON"),
     ("level_kind, level", "what the level counts (colors, a codec's quality, or none) and its value"),
     ("seed", "seed of the trainings: seed s trains classifier s and quantizer s"),
-    ("fitted_on", "the classifier a learned quantizer was trained against; empty where nothing is learned"),
+    ("fitted_on", "the classifier a learned quantizer was trained against; empty if nothing is learned"),
     ("split, precision", "which images were judged, and the arithmetic: fp32 or bf16"),
     ("status, error", "ok, failed, or blocked (it waited for something that failed), and why"),
     ("n", "judged images"),

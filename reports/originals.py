@@ -1,4 +1,4 @@
-"""Classifiers over datasets: how much of the untouched images each recognizes, as in the article's Table 2."""
+"""Classifiers over datasets: the share of the original images that each recognizes, as in the article's Table 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page tells of: tasks, their points (mean over seeds) and their comparisons with the baseline."""
+"""What the page describes: tasks, their points (mean over seeds) and their comparisons with the baseline."""
 
 from __future__ import annotations
 

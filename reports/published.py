@@ -1,4 +1,4 @@
-"""What the article states, beside what a run measured: ``published.yaml`` and the points it speaks of."""
+"""What the article states, next to what a run measured: ``published.yaml`` and the points it concerns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stored records of a run's cells: one row a test image."""
+"""The stored records of a run's cells: one row per test image."""
 
 from __future__ import annotations
 

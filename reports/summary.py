@@ -1,4 +1,4 @@
-"""From a run's cells and tables to the points and comparisons that the page tells of."""
+"""From a run's cells and tables to the points and comparisons that the page shows."""
 
 from __future__ import annotations
 

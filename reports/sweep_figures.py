@@ -1,4 +1,4 @@
-"""Accuracy over a parameter: along an axis where it is a number, side by side where it is a choice."""
+"""Accuracy over a parameter: along an axis if it is a number, side by side if it is a choice."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from reports.sweeps import Sweep, in_words
 
 _DECADE = 10
 _SET_APART = 0.22
-"""How far zero stands from a log axis, as a share of its length."""
+"""The distance of zero from a log axis, as a share of its length."""
 _LONGEST_NAME = 28
 _CLOSEST_TICKS = 0.06
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Where values lie. zero_apart: zero stands left of a log axis, which has no place for it."""
+    """Positions of values. zero_apart: zero is drawn left of a log axis, which has no place for it."""
 
     positions: tuple[float, ...]
     is_log: bool

@@ -1,4 +1,4 @@
-"""What the images must still be good for: datasets, classifiers and how classifiers are trained."""
+"""What the images are used for: datasets, classifiers and how classifiers are trained."""
 
 PLUGIN_MODULES: tuple[str, ...] = (
     "tasks.digits_on_photos",

@@ -24,7 +24,7 @@ class DigitsOnPhotos:
     """1,797 real handwritten digits on crops of two photographs, blended as in MNIST-M (Ganin et al. 2016, JMLR 17).
 
     Digits (UCI "Optical Recognition of Handwritten Digits", as shipped by scikit-learn) are in the order of their
-    writers, so a random split would show the same hands to both sides: here the first 1,437 are for training and the
+    writers, so a random split would have the same writers on both sides: here the first 1,437 are for training and the
     last 360 for the test. Training crops come from the left 70 % of the photographs, test crops from the right 30 %.
     An image's ``group`` is its digit's number in the file. Training image i shows digit i modulo 1,437; a smaller
     ``train_images`` is a prefix of a larger one. Not augmented: the placement is random already, and a digit must not
@@ -37,9 +37,9 @@ class DigitsOnPhotos:
     integer blending; only a JPEG decoder other than libjpeg-turbo could differ.
 
     Args:
-        seed: What photographs, crops and places are drawn with.
+        seed: For drawing photographs, crops and positions.
         train_images: How many training images are made.
-        test_per_digit: How many test images are made of each of the 360 test digits.
+        test_per_digit: How many test images are made from each of the 360 test digits.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0

@@ -1,4 +1,4 @@
-"""One image file of whatever kind -> ``uint8 [side, side, 3]``."""
+"""One image file of any kind -> ``uint8 [side, side, 3]``."""
 
 from __future__ import annotations
 

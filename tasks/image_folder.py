@@ -22,21 +22,21 @@ Files = dict[str, list[Path]]
 
 @dataset("image-folder", summary="your own images: root/{train,test}/<class>/* or root/<class>/*")
 class ImageFolder:
-    """Images in one folder a class, under ``root/train`` and ``root/test``, or in one tree that is split here.
+    """Images in one folder per class, under ``root/train`` and ``root/test``, or in one tree that is split here.
 
     Files count by their extensions (``.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp``), at any depth below a
-    class folder; hidden ones don't. Each image is its own group. Normalized with ImageNet's constants.
+    class folder; hidden files do not. Each image is its own group. Normalized with ImageNet's constants.
 
     Args:
-        root: The folder of the images, relative to where the program is started.
+        root: The folder of the images, relative to the folder in which the program is started.
         side: Images become ``side x side``.
         shape: What happens to images that are not square: ``crop`` (shorter side resized, middle kept, as torchvision
             does), ``squash``, or ``pad`` (on white).
-        test_fraction: Of a tree without train and test folders, so much of each class (at least one image) becomes the
-            test split.
-        split_seed: Which images become the test split; it depends on their relative names and this seed alone.
-        flip: Training images are flipped left to right by chance.
-        crop_padding: Training images are padded with so many black pixels and cropped to their size again; null: an
+        test_fraction: For a tree without train and test folders: the share of each class (at least one image) that
+            becomes the test split.
+        split_seed: Chooses the images of the test split; the choice depends only on their relative names and this seed.
+        flip: Training images are flipped left to right at random.
+        crop_padding: Training images are padded with this many black pixels and cropped to their size again; null: an
             eighth of the side (4, 8, 12 at 32, 64, 96).
     """
 

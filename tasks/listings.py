@@ -1,6 +1,6 @@
 """What is published under each data set's name; sizes and classes are those of the paper's Table 1.
 
-The md5 sums are torchvision's, those of tiny-imagenet-200 and all sizes in bytes what its users see and state.
+The md5 sums are torchvision's; those of tiny-imagenet-200, and all sizes in bytes, are those that users report.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The paper's classifiers in their small-image forms, for normalized ``float [B, 3, H, W]`` of any side.
 
 At 10 classes and width 1: AlexNet 2.25 M, VGG16 14.73 M, ResNet18 11.17 M parameters. ``width`` scales the channels of
-every layer. Weights start from PyTorch's own initialization, as in the reference code. Poolings round sides up, which
-changes nothing at sides they divide (32, 64, 96) and lets small and odd sides through.
+every layer. Weights start from PyTorch's own initialization, as in the reference code. Pooling rounds sides up, which
+changes nothing at sides that it divides (32, 64, 96) and allows small and odd sides.
 """
 
 from __future__ import annotations

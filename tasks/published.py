@@ -58,9 +58,9 @@ class PublishedSet:
     """A dataset that is published as files of known content.
 
     Args:
-        download: What is missing or damaged is got when the images are first needed.
-        data_root: The folder of the files; null: what --data-root or the environment variable FEWCOLORS_DATA_ROOT says,
-            else ``data`` where the program is started.
+        download: Missing or damaged files are downloaded when the images are first needed.
+        data_root: The folder of the files; null: that of --data-root or the environment variable FEWCOLORS_DATA_ROOT,
+            or else ``data`` in the folder in which the program is started.
     """
 
     download: bool = False

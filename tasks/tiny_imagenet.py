@@ -1,4 +1,4 @@
-"""tiny-imagenet-200 as it is shipped: out of its archive, which need not be extracted, or from the extracted folder."""
+"""tiny-imagenet-200 as it is published: from its archive, without extracting it, or from the extracted folder."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ class PaperRecipe(ABC):
         epochs: How often training goes through the training images.
         batch_size: Images in a step of training; null: the dataset's, 128 and on STL10 32 as in the paper.
         rate: The peak of the learning rate's one cycle.
-        momentum: Of stochastic gradient descent, where ``cycle_momentum`` is false.
-        cycle_momentum: Momentum mirrors the rate, 0.95 - 0.85 - 0.95; so the reference code trained, because OneCycleLR
-            overrides the 0.5 that the paper states. Without it momentum stays at ``momentum``.
+        momentum: Of stochastic gradient descent, if ``cycle_momentum`` is false.
+        cycle_momentum: Momentum mirrors the rate, 0.95 - 0.85 - 0.95, as in the reference code, where OneCycleLR
+            overrides the 0.5 that the paper states. If false, momentum stays at ``momentum``.
         weight_decay: Of stochastic gradient descent.
-        weights: A safetensors file with trained weights; nothing is trained then, and they must expect the dataset's
-            normalization.
+        weights: A safetensors file with trained weights; with it nothing is trained. The weights must expect the
+            dataset's normalization.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60

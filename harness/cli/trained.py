@@ -51,7 +51,7 @@ def quantize(
     store: MovedStore = None,
     plugin: Plugins = [],
 ) -> None:
-    """Gives image files few colors: indexed PNG by any method, or a codec's own files."""
+    """Reduces the colors of image files: writes an indexed PNG, or a codec's own format."""
     from harness.discovery import discover
     from harness.sources import read_source
     from harness.trained.find import Selection

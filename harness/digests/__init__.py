@@ -1,7 +1,7 @@
 """The hash that represents a plugin's code in keys: its own source, its libraries, what is installed by version.
 
-A module counts by its source, without comments and docstrings, unless an installed distribution brought it and left it
-as it is: then that counts by name and version. The standard library counts by Python's version.
+A module counts by its source, without comments and docstrings, unless it belongs to an installed distribution and is
+unchanged: then the distribution counts by name and version. The standard library counts by Python's version.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which installed distribution a module belongs to, and which of its files are no longer as they were installed."""
+"""Which installed distribution a module belongs to, and which of its files have changed since it was installed."""
 
 from __future__ import annotations
 

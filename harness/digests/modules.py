@@ -1,4 +1,4 @@
-"""Modules found without importing them, and read: what a plugin imports (torch) need not be loaded to be hashed."""
+"""Finds and reads modules without importing them: what a plugin imports (torch) need not be loaded to be hashed."""
 
 from __future__ import annotations
 

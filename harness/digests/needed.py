@@ -1,7 +1,7 @@
-"""What of a plugin's module some of its methods need: a fit does not change with what only explaining uses.
+"""The part of a plugin's module that some of its methods need: a fit does not depend on code used only to explain.
 
-A part of a module is left out where it is known that nothing that is kept can reach it. Where that cannot be known, as
-when a method hands ``self`` on, all of the class is kept.
+A part of a module is left out if it is certain that nothing in the rest can reach it. If that is not certain, for
+example when a method passes ``self`` on, the whole class is kept.
 """
 
 from __future__ import annotations

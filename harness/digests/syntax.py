@@ -1,4 +1,4 @@
-"""A module's source as a tree without what changes nothing, the hash of it, and the modules it imports."""
+"""A module's syntax tree without parts that have no effect, its hash, and the modules it imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may change a plugin's numbers and cannot be read off its source: files, environment variables, programs."""
+"""What may change a plugin's numbers but cannot be read from its source: files, environment variables, programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One place of a notebook's output that is written over again and again."""
+"""A place in a notebook's output that is updated repeatedly."""
 
 from __future__ import annotations
 

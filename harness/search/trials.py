@@ -1,7 +1,7 @@
 """One search's trials on Ray Tune: what is tried, when a trial is stopped, how a killed search continues.
 
-A trial is the job that fits the method, as in a run: its checkpoints and its artifact lie in the store under the job's
-key, so a trial that was interrupted resumes, and one that was finished is only read again.
+A trial is the job that fits the method, as in a run: its checkpoints and its artifact are in the store under the job's
+key, so a trial that was interrupted resumes, and a finished one is only read.
 """
 
 from __future__ import annotations

@@ -30,16 +30,14 @@ def _run_name(name: str) -> str:
 
 
 class Model(pydantic.BaseModel):
-    """A mapping of a spec: no other keys, and no value is taken for one of another type."""
+    """A mapping of a spec: no other keys, and no value is converted to another type."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
 
 NumberList = Annotated[list[int], Field(min_length=1)]
 Levels = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=int | NumberList)]
-_Color = Annotated[
-    int, Field(ge=MIN_COLORS, le=MAX_COLORS)
-]  # what an editor is told; a spec is checked where it is read
+_Color = Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS)]  # for editors; a spec's colors are checked when it is read
 _Colors = _Color | Annotated[list[_Color], Field(min_length=1)]
 Colors = Annotated[NumberList, BeforeValidator(traps.levels, json_schema_input_type=_Colors)]
 Params = Annotated[dict[str, Any], BeforeValidator(traps.params, json_schema_input_type=dict[str, Any])]

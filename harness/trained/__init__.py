@@ -1,1 +1,1 @@
-"""What a run trained, found again and used."""
+"""Finding and using what a run trained."""

@@ -1,4 +1,4 @@
-"""What a run trained, as files to take elsewhere: safetensors, a JSON card, and how to load them again."""
+"""What a run trained, as files for use elsewhere: safetensors, a JSON card, and how to load them again."""
 
 from __future__ import annotations
 

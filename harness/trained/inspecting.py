@@ -1,4 +1,4 @@
-"""Any test images of a run, decoded, with what classifier and method see in them: ``fewcolors explain``."""
+"""Any test images of a run, decoded, and what classifier and method see in them: ``fewcolors explain``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image files of any kind Pillow opens, as sRGB pixels; which of a folder are such; files written whole."""
+"""Image files of any kind that Pillow can open, as sRGB pixels; and the image files of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A method on image files: what is written where, and each image's way from its file to the reduced one."""
+"""Applying a method to image files: which file is written where, and how each image is read, reduced and written."""
 
 from __future__ import annotations
 

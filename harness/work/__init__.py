@@ -1,1 +1,1 @@
-"""What each kind of job does, and the store it leaves its artifact in, without Ray."""
+"""What each kind of job does, and the store for its artifacts, without Ray."""

@@ -1,4 +1,4 @@
-"""What jobs leave in the store, read back."""
+"""Reads back what jobs have stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each kind of job does, as plain functions without Ray: ``run_job(job, context)`` leaves one artifact."""
+"""What each kind of job does, as plain functions without Ray: ``run_job(job, context)`` stores one artifact."""
 
 from __future__ import annotations
 

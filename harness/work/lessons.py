@@ -1,4 +1,4 @@
-"""A small lesson to try a learned method on, and what its contract promises of ``fit``, ``state`` and ``load``."""
+"""A small lesson for testing a learned method, and the checks of its ``fit``, ``state`` and ``load``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store: artifacts under the key of everything that changes them, written whole or not at all."""
+"""The store: artifacts under the hash of everything that changes them, written completely or not at all."""
 
 from __future__ import annotations
 

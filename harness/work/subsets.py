@@ -1,4 +1,4 @@
-"""Which training images are used where not all are, and which of them a search holds out."""
+"""Which training images are used if not all are, and which of them a search holds out."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ROUNDING = 0.001
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, and what was found."""
+    """One thing that was checked, and the result."""
 
     what: str
     ok: bool
@@ -41,7 +41,7 @@ class Check:
 def check_method(
     plugin: Plugin, params: Mapping[str, Any], levels: Sequence[int], sources: Sequence[Source]
 ) -> Iterator[Check]:
-    """Holds a method against every promise of its contract.
+    """Checks a method against everything its contract requires.
 
     Shapes, dtypes and the number of colors on batches that mix flat, two-colored and rich images of several sizes;
     the same result again, image by image, from read-only and from non-contiguous arrays, and with its input left as it

@@ -1,4 +1,4 @@
-"""Where a searched parameter's values lie: along an axis where they are numbers, in strips where they are a choice."""
+"""Where a searched parameter's values are drawn: along an axis if they are numbers, in strips if they are a choice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 class Scale:
     """One parameter's axis.
 
-    positions: of the trials, in their order. ticks: positions with what stands there. ends: of the axis. apart: up to
+    positions: of the trials, in their order. ticks: positions with their labels. ends: of the axis. apart: up to
     here lie the values left of the axis, which has no place for them (zero on a log axis, no number at all); None where
     there are none.
     """

@@ -32,7 +32,7 @@ def importances(searched: SearchResult) -> tuple[tuple[str, float], ...]:
 
 
 def judged(searched: SearchResult) -> list[Trial]:
-    """The trials that importance rests on: those with an accuracy whose values all lie within the space."""
+    """The trials that importance is computed from: those with an accuracy whose values are all within the space."""
     return [
         trial
         for trial in searched.trials

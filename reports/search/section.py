@@ -1,4 +1,4 @@
-"""All that the page shows of a search that chose parameters of this run's variants."""
+"""Everything the page shows about a search that chose parameters of this run's variants."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
 class Search:
     """sentences: what there is to say, each with a word for what it is about.
 
-    statuses: those that occur, with their styles. judged: how many trials importance rests on. without: how many have
+    statuses: those that occur, with their styles. judged: how many trials importance uses. without: how many have
     no accuracy. errors: how often trials failed with which message.
     """
 

@@ -1,4 +1,4 @@
-"""A search in sentences: what was tried, what it cost, which trial is best, and what became of the winner."""
+"""A search in sentences: what was tried, what it cost, which trial is best, and how the winner compared."""
 
 from __future__ import annotations
 
