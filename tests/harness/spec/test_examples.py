@@ -83,7 +83,7 @@ def test_the_command_lists_and_copies() -> None:
         app, ["plan", "quickstart", "--plugin", "my_task.py", "--dataset", "stripes", "--classifier", "tiny-net",
               "--method", "otsu", "--baseline", "octree"]
     )  # fmt: skip
-    assert "12 cells" in planned.output
+    assert "60 cells" in planned.output
 
 
 def test_an_example_that_needs_a_plugin_says_so() -> None:
