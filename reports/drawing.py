@@ -25,7 +25,7 @@ _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
 WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
 _LEAST_SPAN = 0.1
-_MARKER, _RING, _COVERS = 6, 4, 4
+_MARKER, _RING, _COVERS = 6, 2.8, 4
 """Points: a marker's size, how much larger one around another is, and the distance at which they would cover."""
 Box = tuple[float, float, float, float]
 _RC = {
