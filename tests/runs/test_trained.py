@@ -144,7 +144,7 @@ def in_this_process(command, workplace, monkeypatch):
         ("quantize c.png --run runs/tiny --method jpeg --colors 4 -o x.jpg", "'jpeg' has no colors"),
         (
             "quantize c.png --run runs/tiny --method median-cut --colors 4 --seed 5 -o x.png",
-            "--seed 5: not in runs/tiny",
+            "--seed 5: runs/tiny does not have it with the other choices (it has: 0).",
         ),
         ("quantize c.png --run runs/tiny --method colorcnn --colors 2 --param width=3 -o x.png", "--param width=3"),
         ("quantize c.png --run nowhere --method colorcnn --colors 2 -o x.png", "nowhere: not a run's folder"),
@@ -156,7 +156,7 @@ def in_this_process(command, workplace, monkeypatch):
         ),
         ("explain runs/tiny --image 4 --method otsu --plugin my_task.py", "no such variant (it has: median-cut"),
         ("explain runs/tiny --image 4", "was it run with a --plugin?): there is no classifier 'tiny-net'"),
-        ("explain runs/tiny --image 4 --seed 1 --plugin my_task.py", "--seed 1: not in runs/tiny"),
+        ("explain runs/tiny --image 4 --seed 1 --plugin my_task.py", "--seed 1: runs/tiny does not have it with"),
     ],
 )
 @pytest.mark.usefixtures("exported")
