@@ -224,7 +224,19 @@ def classifier(name: str, *, summary: str = "") -> Callable[[T], T]:
 
 
 def metric(name: str, *, summary: str = "") -> Callable[[T], T]:
-    """Marks a class with ``measure(original, decoded) -> float64 [N]``; its name is its column's in tables."""
+    """Marks a class with ``measure(original, decoded) -> float64 [N]``, a ``Metric``.
+
+    Args:
+        name: The name by which specs and the command line call it, and its column's in tables.
+        summary: What it measures, in a few words, as lists of plugins show it.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does; optional methods are those of
+        ``PluginHooks``.
+
+    Raises:
+        TypeError: Tables have a column of this name already.
+    """
     if name in TAKEN_COLUMNS:
         raise TypeError(f"metric {name!r}: tables have a column of this name already, call it otherwise")
     return _decorator(Mark("metric", name, summary), ("measure",))

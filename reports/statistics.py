@@ -76,8 +76,8 @@ class Estimate:
         """p of "the mean lies beyond ± margin" (two one-sided tests, Schuirmann 1987): small where it lies within."""
         if not self._parts():
             return math.nan
-        one_sided = [self.p(null) / 2 for null in (-margin, margin)]
-        return max(one_sided) if abs(self.mean) < margin else 1 - min(one_sided)
+        one_sided = self.p(math.copysign(margin, self.mean)) / 2
+        return one_sided if abs(self.mean) < margin else 1 - one_sided
 
     def _parts(self) -> list[tuple[float, int]]:
         parts = [(self.of_trainings, self.trainings - 1), (self.of_groups, self.groups - 1)]

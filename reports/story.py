@@ -10,6 +10,7 @@ from typing import Any
 
 from reports.points import Comparison, Point, Task
 from reports.records import level_words
+from reports.significance import TOO_FEW
 from reports.statistics import FEWEST_GROUPS
 from reports.summary import recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
@@ -103,8 +104,9 @@ def verdict(c: Comparison) -> str:
         return "not separated: this test cannot say which is better"
     if c.verdict not in ("better", "worse"):
         if c.groups < FEWEST_GROUPS:
-            return f"the images come from {c.groups} sources, too few to say anything"
-        return f"accuracies so near their limits on {c.groups} sources are too few errors to say anything"
+            sources = "one source" if c.groups == 1 else f"{c.groups} sources"
+            return f"the images come from {sources}, too few to say anything"
+        return f"on {c.groups} sources, accuracies so near 0 or 100\u202f% leave too few errors to say anything"
     better = c.variant_a if c.verdict == "better" else c.variant_b
     if c.of_methods:
         return f"{better} is better, and that is not luck, over {c.trainings} trainings of {c.trained}"
@@ -121,7 +123,11 @@ def _where(kind: Any, level: int | None) -> str:
 
 def _elsewhere(subject: Comparison, task: Task) -> str:
     others = [c for c in task.comparisons if c.variant_a == subject.variant_a and c.level != subject.level]
-    weak = {"not separated": " (not separated)", "same": " (the same within the margin)"}
+    weak = {
+        "not separated": " (not separated)",
+        "same": " (the same within the margin)",
+        TOO_FEW: " (too little to test)",
+    }
     said = [
         f"{points(c.difference)} points at {level_words(c.level_kind, c.level)}{weak.get(c.verdict, '')}"
         for c in sorted(others, key=_fewest_first)

@@ -13,7 +13,7 @@ import pandas as pd
 from harness.contracts import Cell, Results
 from reports.points import MEASURED, Comparison, Point, Task
 from reports.records import Records, label
-from reports.statistics import accuracy_interval, estimate
+from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
@@ -100,9 +100,13 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
 
 
 def _recognized(finished: list[Cell], share: float, records: Records) -> bool:
-    """Whether accuracy - share x the original's accuracy, image by image, is at least 0 with 95 % confidence."""
+    """Whether accuracy - share x the original's accuracy, image by image, is at least 0 with 95 % confidence.
+
+    Too few sources cannot show it.
+    """
     beyond = records.correct(finished) - share * records.original_correct(finished)
-    return estimate(beyond, records.groups(finished[0])).interval()[0] >= 0
+    found = estimate(beyond, records.groups(finished[0]))
+    return found.groups >= FEWEST_GROUPS and found.interval()[0] >= 0
 
 
 def _original(finished: list[Cell], records: Records) -> tuple[float, float, float]:

@@ -195,6 +195,11 @@ def test_two_one_sided_tests_agree_with_the_interval_at_twice_their_level(margin
             assert (found.p_within(margin) < 0.05) == (-margin < lo and hi < margin)
 
 
+def test_at_the_margin_either_side_is_as_likely() -> None:
+    for mean in (0.01 - 1e-9, 0.01 + 1e-9, -0.01 - 1e-9):
+        assert statistics.Estimate(mean, 5, 500, 2e-5, 1e-5).p_within(0.01) == pytest.approx(0.5, abs=1e-4)
+
+
 def test_bonett_prices_interval_is_that_of_the_article() -> None:
     """The formula itself, for counts where nothing is stretched (Bonett & Price 2012, Eq. 4)."""
     b, c, n = 30, 12, 200

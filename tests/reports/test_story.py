@@ -72,7 +72,7 @@ def test_no_claim_without_a_test(bench: Bench, margin: float | None, verdict: st
 def test_one_source_is_not_tested(bench: Bench) -> None:
     cells = [bench.cell(bench.frame([k, 1, 0], [4, 4, 4]), name, 2) for k, name in enumerate(("median-cut", "octree"))]
     headline, _ = story(bench.results(cells))
-    assert headline.endswith("+33.3 points; the images come from 1 sources, too few to say anything.")
+    assert headline.endswith("+33.3 points; the images come from one source, too few to say anything.")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,24 @@ def test_recognized_counts_the_lower_end(bench: Bench) -> None:
     _, details = story(bench.results(cells, spec={"baseline": None}))
     assert "at least 90 % of the original's accuracy on the same images, with 95 % confidence" in details
     assert details.endswith("kmeans with 2 colors; median-cut and octree with 8 colors; random at no tested number.")
+
+
+@pytest.mark.parametrize(("sources", "shown"), [(200, "octree with 2 colors"), (20, "octree at no tested number")])
+def test_few_sources_cannot_show_what_is_still_recognized(bench: Bench, sources: int, shown: str) -> None:
+    cell = bench.cell(bench.frame(np.arange(200) < 196, np.arange(200) % sources), "octree", 2)
+    _, details = story(bench.results([cell], spec={"baseline": None}))
+    assert details.endswith(f"confidence: {shown}.")
+
+
+def test_a_difference_without_a_test_is_said_to_be_one(bench: Bench) -> None:
+    few = np.arange(200) % 20
+    cells = [
+        bench.cell(bench.frame(np.arange(200) < right, few), name, level)
+        for name, right in (("median-cut", 150), ("octree", 170))
+        for level in (2, 4)
+    ]
+    _, details = story(bench.results(cells))
+    assert "points at 4 colors (too little to test)" in details
 
 
 @pytest.mark.parametrize(("original", "warned"), [(0.4, True), (0.9, False)])
