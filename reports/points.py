@@ -114,7 +114,8 @@ class Task:
     """A dataset with a classifier.
 
     comparisons: the telling ones, across seeds where there are several. original: accuracy on the untouched images,
-    mean over seeds, with its 95 % interval (NaN where no cell tells which images were recognized).
+    mean over seeds, with its 95 % interval (NaN where no cell tells which images were recognized). chance: the share of
+    the commonest class. guessing: the seeds whose classifier, on the untouched images, is not told apart from chance.
     """
 
     dataset: str
@@ -127,6 +128,7 @@ class Task:
     original_lo: float
     original_hi: float
     chance: float
+    guessing: tuple[int, ...]
     images: int
     sources: int
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.points import Comparison, Point, Task
+from reports.published import original_published
 from reports.records import level_words
 from reports.significance import TOO_FEW
 from reports.statistics import FEWEST_GROUPS
@@ -16,7 +17,8 @@ from reports.summary import recognized_share
 from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
-_HARDLY_MORE_THAN_CHANCE = 1.5
+FAR_BELOW = 0.1
+"""By so much of accuracy a classifier must miss its published value for the page to remark on it."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,24 @@ def _why_not(task: Task, spec: Mapping[str, Any]) -> str:
 
 
 def _original(task: Task) -> str:
+    """What the classifier does with the untouched images, and whether that is enough to judge anything by."""
     if math.isnan(task.original):
         return ""
     kept = f"With all its colors the original keeps {percent(task.original)}"
-    if task.original < _HARDLY_MORE_THAN_CHANCE * task.chance:
-        return f"{kept}, hardly more than the {percent(task.chance)} of guessing: this classifier can judge nothing."
+    if task.guessing:
+        seeds = [str(seed) for seed in task.guessing]
+        some = len(seeds) < len({cell.seed for cell in task.cells})
+        which = f" of seed{'s' if len(seeds) > 1 else ''} {listing(seeds)}" if some else ""
+        return (
+            f"{kept}; the classifier{which} is not told apart from guessing ({percent(task.chance)}) and cannot judge "
+            "any method."
+        )
+    published = original_published(task)
+    if published is not None and task.original < published.value - FAR_BELOW:
+        return (
+            f"{kept}, far less than the {percent(published.value)} of the article's {published.classifier} "
+            f"({published.where}): what holds for this classifier need not hold for that one."
+        )
     return f"{kept}."
 
 

@@ -30,10 +30,10 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         finished = [cell for cell in own if cell.status == "ok"]
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
         telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
-        classes = results.classes.get(dataset, ())
         images = len(records.of(finished[0])) if finished else 0
         sources = len(np.unique(records.groups(finished[0]))) if finished else 0
         original, lo, hi = _original(finished, records)
+        chance = _commonest(records.of(finished[0])) if finished else math.nan
         tasks.append(
             Task(
                 dataset=dataset,
@@ -45,7 +45,8 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
                 original=original,
                 original_lo=lo,
                 original_hi=hi,
-                chance=1 / len(classes) if classes else math.nan,
+                chance=chance,
+                guessing=_guessing(finished, records, chance),
                 images=images,
                 sources=sources,
             )
@@ -111,12 +112,30 @@ def _recognized(finished: list[Cell], share: float, records: Records) -> bool:
 
 def _original(finished: list[Cell], records: Records) -> tuple[float, float, float]:
     """Accuracy on the untouched images, mean over seeds, and its interval."""
-    by_seed = {cell.seed: cell for cell in reversed(finished)}
-    if not by_seed:
+    cells = _one_of_each_seed(finished)
+    if not cells:
         return math.nan, math.nan, math.nan
-    cells = list(by_seed.values())
     correct = records.original_correct(cells)
     return float(correct.mean()), *accuracy_interval(correct, records.groups(cells[0]))
+
+
+def _guessing(finished: list[Cell], records: Records, chance: float) -> tuple[int, ...]:
+    """The seeds whose classifier's interval on the untouched images touches chance, or lies below it."""
+    cells = _one_of_each_seed(finished)
+    intervals = {
+        cell.seed: estimate(records.original_correct([cell]), records.groups(cell)).interval() for cell in cells
+    }
+    return tuple(sorted(seed for seed, (lo, _) in intervals.items() if not lo > chance))
+
+
+def _one_of_each_seed(cells: list[Cell]) -> list[Cell]:
+    """The first cell of each seed: all of them were judged by the same classifier."""
+    return list({cell.seed: cell for cell in reversed(cells)}.values())
+
+
+def _commonest(records: pd.DataFrame) -> float:
+    """The share of the commonest class, which naming one class for all images recognizes."""
+    return float(records["label"].value_counts().iloc[0] / len(records))
 
 
 def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:

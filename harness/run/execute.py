@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from harness.discovery import discover
 from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
-from harness.run.events import EventLog
+from harness.run.events import Event, EventLog, Listener
 from harness.run.progress import Progress
 from harness.run.results import EVENTS, SPEC, gather, write_plan
 from harness.run.schedule import Remaining, Schedule, find_remaining
@@ -24,6 +24,7 @@ from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
 from harness.work.foreign_code import foreign_code_of
+from harness.work.judges import stored_judge
 from harness.work.store import Store
 from harness.writing import write_yaml
 
@@ -127,6 +128,10 @@ def execute(
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
     request.store.create()
     pending = request.remaining.pending
+
+    def say(sentence: str) -> None:
+        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
     with contextlib.ExitStack() as stack:
         pool = None
         if pending:
@@ -142,14 +147,24 @@ def execute(
             write_plan(folder, request.spec, request.plan, request.store)
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
-        compute(request.plan, request.remaining, request.store, pool, EventLog(folder / EVENTS), console)
-
-    def say(sentence: str) -> None:
-        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+        log = EventLog(folder / EVENTS, _judge_watch(request, say))
+        compute(request.plan, request.remaining, request.store, pool, log, console)
 
     results = gather(folder, say=say)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(pending))
+
+
+def _judge_watch(request: Request, say: Callable[[str], None]) -> Listener:
+    """Says of every classifier that is there, as soon as it is, if it does no better than guessing."""
+
+    def look(event: Event) -> None:
+        if event.stage == "classifiers" and event.event in ("cached", "done"):
+            judge = stored_judge(request.plan.jobs[event.key], request.store)
+            if judge is not None and judge.guesses:
+                say(f"{event.job} {judge}")
+
+    return look
 
 
 def compute(
@@ -167,7 +182,7 @@ def compute(
     schedule = None
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
-        log.listeners = (progress,)
+        log.listeners = (*log.listeners, progress)
         schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
         with progress:
             schedule.run()

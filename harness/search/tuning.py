@@ -30,6 +30,7 @@ from harness.spec.resolve import Choice, Spec, resolve
 from harness.spec.schema import Resources
 from harness.work.artifacts import read_about
 from harness.work.foreign_code import foreign_code_of
+from harness.work.judges import stored_judge
 from harness.work.store import Store
 from harness.writing import write_yaml
 
@@ -227,7 +228,10 @@ def _by_task(request: SearchRequest, folder: Path) -> dict[Path, list[PlannedSea
 
 
 def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool: RayPool) -> None:
-    """Makes the datasets and trains the classifiers that the searches need. Raises BadInput where one fails."""
+    """Makes the datasets and trains the classifiers that the searches need.
+
+    Raises BadInput where one fails, or where a classifier does no better than guessing.
+    """
     plan = Plan(request.before, ())
     todo = find_remaining(plan, request.store, wanted=request.before)
     if todo.pending:
@@ -235,6 +239,10 @@ def _prepare_tasks(request: SearchRequest, folder: Path, console: Console, pool:
         schedule = compute(plan, todo, request.store, pool, EventLog(folder / EVENTS), console)
         for key, message in schedule.failed.items() if schedule else ():
             raise BadInput(f"{plan.jobs[key].name}: {message}; the search cannot start.")
+    for job in request.before.values():
+        judged = stored_judge(job, request.store) if job.stage == "classifiers" else None
+        if judged is not None and judged.guesses:
+            raise BadInput(f"{job.name} {judged} The search cannot start.")
 
 
 def _search_task(

@@ -33,6 +33,7 @@ from harness.work.artifacts import (
     stored_network,
 )
 from harness.work.explaining import explain_classifier, explain_method, write_pictures
+from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
 from harness.work.store import Store
 from harness.work.subsets import balanced_rows, held_out_rows
@@ -47,8 +48,6 @@ PIXELS_JUDGED = 1 << 19
 """At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
 HISTORY = "history.json"
-PREDICTED = "predicted.npy"
-"""A classifier's class for each untouched test image."""
 
 
 @dataclass(frozen=True)
