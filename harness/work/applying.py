@@ -23,7 +23,7 @@ from harness.contracts import (
     check_measured,
     check_palettized,
 )
-from harness.work.arrays import GrowingArray
+from harness.work.arrays import GrowingArray, let_go
 
 CHUNK = 512
 """Images a method is handed at a time, at most."""
@@ -114,6 +114,7 @@ def apply_method(
             else:
                 kept.append(np.frombuffer(b"".join(reduced.files), np.uint8))
                 lengths += map(len, reduced.files)
+            let_go(images)
     if quantizer:
         np.save(folder / "palettes.npy", _as_wide_as_the_widest(palettes))
     else:

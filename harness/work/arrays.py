@@ -1,7 +1,8 @@
-"""An ``.npy`` file that is written piece by piece, so that nobody has to hold all of it."""
+"""Arrays in files of which nobody has to hold all: written piece by piece, read and let go of again."""
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,3 +49,16 @@ class GrowingArray:
         shape = (self._rows, *self._row)
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Takes what was read of a memory-mapped file out of this process's memory; it is read anew where it is needed.
+
+    Args:
+        array: The mapping or a view of it; of mode ``c`` what was written to it is lost. Other arrays stay as they are.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

@@ -16,8 +16,10 @@ from methods.colorcnn.dncnn import dncnn
 from methods.colorcnn.unet import UNet
 
 _BACKBONES: dict[str, Callable[[int], nn.Module]] = {"unet": UNet, "dncnn": dncnn}
-_PIXELS_AT_A_TIME = {"cpu": 64 * 32 * 32, "cuda": 256 * 32 * 32}
+_PIXELS_AT_A_TIME = {"cpu": 2**16, "cuda": 2**18}
 """By kind of device; each takes some 4 kB at width 64."""
+_MAPS_AT_A_TIME = 2**21
+"""Pixels times the backbone's width, on a CPU, so that wide networks take no more memory than others."""
 
 
 class ColorCNN(nn.Module):
@@ -74,7 +76,8 @@ def restore(backbone: str, width: int, state: Mapping[str, Any]) -> ColorCNN:
 def palettize(network: ColorCNN, images: Images) -> Palettized:
     """The test-time pass, Eq. 3 and 4, with palettes rounded to 8 bits; Eq. 5 is ``Palettized.render``.
 
-    Always fp32. As many images at once as have 2^18 pixels together, on a CPU 2^16, at least one.
+    Always fp32. As many images at once as have 2^18 pixels together, on a CPU 2^16 (of a wide network 2^21 through its
+    width), at least one.
 
     Args:
         network: In eval mode.
@@ -86,7 +89,7 @@ def palettize(network: ColorCNN, images: Images) -> Palettized:
     count, height, width, _ = images.shape
     indices = np.empty((count, height, width), np.uint8)
     palettes = np.empty((count, network.colors, 3), np.uint8)
-    step = max(1, _PIXELS_AT_A_TIME[network.mean.device.type] // (height * width))
+    step = max(1, _pixels_at_a_time(network) // (height * width))
     for start in range(0, count, step):
         part = slice(start, start + step)
         pixels = tensor_of(images[part]).to(network.mean.device)
@@ -94,3 +97,9 @@ def palettize(network: ColorCNN, images: Images) -> Palettized:
         indices[part] = index.byte().cpu().numpy()
         palettes[part] = equations.palette(pixels, index, network.colors).round().byte().cpu().numpy()
     return Palettized(indices, palettes)
+
+
+def _pixels_at_a_time(network: ColorCNN) -> int:
+    device = network.mean.device.type
+    most = _PIXELS_AT_A_TIME[device]
+    return min(most, _MAPS_AT_A_TIME // network.head[0].in_channels) if device == "cpu" else most
