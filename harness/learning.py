@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from harness.contracts import Augmentation, ContractError, Images, Lesson, Normalization, Precision, Split
+from harness.contracts import (
+    Augmentation,
+    ContractError,
+    DamagedCheckpoint,
+    Images,
+    Lesson,
+    Normalization,
+    Precision,
+    Split,
+)
 
 CHECKPOINT = "training.safetensors"
 
@@ -338,7 +347,8 @@ def _resume(network: nn.Module, optimizer: torch.optim.SGD, folder: Path | None)
     try:
         tensors, done = _read_checkpoint(folder / CHECKPOINT, network)
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
-        warnings.warn(f"checkpoint {folder / CHECKPOINT} is damaged, training starts anew: {error}", stacklevel=2)
+        sentence = f"its checkpoint is damaged ({error}), training starts anew"
+        warnings.warn(sentence, DamagedCheckpoint, stacklevel=2)
         return 0
     network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
     for name, parameter in network.named_parameters():

@@ -33,6 +33,10 @@ class ContractError(RuntimeError):
     """A plugin returned something its contract does not allow. The message is one sentence."""
 
 
+class DamagedCheckpoint(UserWarning):
+    """What a training resumes from is damaged, so the training starts anew. A run passes it on to the user."""
+
+
 @dataclass(frozen=True, eq=False)
 class Palettized:
     """A batch of indexed images, what every quantizer returns.

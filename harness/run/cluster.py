@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.complaints import one_line, printable, traceback_of
-from harness.contracts import BadInput, EpochCallback
+from harness.contracts import BadInput, DamagedCheckpoint, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
@@ -344,13 +345,32 @@ def _node() -> str:
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     started, message, text = time.perf_counter(), "", ""
     store = Store(Path(driver.store))
-    try:
-        if not store.has(job.stage, job.key):
-            run_job(job, driver.enter(on_gpu))
-    except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
-        if not store.has(job.stage, job.key):
-            message, text = one_line(error), traceback_of(error)
-    return JobResult(job.key, time.perf_counter() - started, _host(), message, text)
+    with _damaged_checkpoints() as remarks:
+        try:
+            if not store.has(job.stage, job.key):
+                run_job(job, driver.enter(on_gpu))
+        except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
+            if not store.has(job.stage, job.key):
+                message, text = one_line(error), traceback_of(error)
+    return JobResult(job.key, time.perf_counter() - started, _host(), message, text, tuple(remarks))
+
+
+@contextlib.contextmanager
+def _damaged_checkpoints() -> Iterator[list[str]]:
+    """Collects what is said of damaged checkpoints within it; other warnings go their way."""
+    remarks: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamagedCheckpoint)
+        show = warnings.showwarning
+
+        def collect(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DamagedCheckpoint):
+                remarks.append(printable(str(message)))
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = collect
+        yield remarks
 
 
 @cache

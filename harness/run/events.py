@@ -16,7 +16,17 @@ from harness.plan import Job
 from harness.writing import SEAL, seal_of, unique
 
 EventKind = Literal[
-    "run-started", "cached", "started", "done", "retried", "failed", "blocked", "damaged", "interrupted", "run-ended"
+    "run-started",
+    "cached",
+    "started",
+    "done",
+    "retried",
+    "failed",
+    "blocked",
+    "damaged",
+    "warned",
+    "interrupted",
+    "run-ended",
 ]
 
 

@@ -87,6 +87,9 @@ class Progress(LiveTable):
         if event.event in ("failed", "retried"):
             sentence = f"{event.event}: {event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
+        elif event.event == "warned":
+            sentence = f"{event.stage}: {event.job}: {event.message}"
+            self.console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
         elif event.event == "done" and not self.live:
             self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 

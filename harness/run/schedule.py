@@ -24,13 +24,17 @@ BATCHED: tuple[Stage, ...] = ("applied", "cells")
 
 @dataclass(frozen=True)
 class JobResult:
-    """How one job ended in a worker. An exception travels as text: it may not survive a pickle."""
+    """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
+
+    remarks: what the user should hear of, though the job went on.
+    """
 
     key: str
     seconds: float
     host: str
     message: str = ""
     traceback: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -191,6 +195,8 @@ class Schedule:
         jobs = {job.key: job for job in task.jobs}
         for outcome in ending:
             job = jobs[outcome.key]
+            for remark in outcome.remarks:
+                self.log("warned", job, message=remark, host=outcome.host)
             if outcome.ok:
                 self._unfinished.discard(job.key)
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds)

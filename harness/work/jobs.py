@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness import environment
-from harness.contracts import ContractError, DatasetArrays, EpochCallback, Images, Lesson
+from harness.contracts import ContractError, DamagedCheckpoint, DatasetArrays, EpochCallback, Images, Lesson
 from harness.plan import Job
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
@@ -287,7 +288,9 @@ class _History:
     def __init__(self, folder: Path, further: EpochCallback | None) -> None:
         self.folder, self.further = folder, further
         if (folder / HISTORY).is_file() and not read_history(folder)[1]:
-            shutil.rmtree(folder)  # damaged: the training starts anew, so that its history is whole
+            sentence = f"its checkpoint is damaged ({HISTORY}), training starts anew"
+            warnings.warn(sentence, DamagedCheckpoint, stacklevel=2)
+            shutil.rmtree(folder)
         self.epochs = read_history(folder)[0]
         self._since = time.perf_counter()
 

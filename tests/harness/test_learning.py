@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from harness import learning
-from harness.contracts import Augmentation, ContractError, Lesson, Normalization, Split
+from harness.contracts import Augmentation, ContractError, DamagedCheckpoint, Lesson, Normalization, Split
 
 NORMALIZATION = Normalization((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 RNG = np.random.default_rng(0)
@@ -326,7 +326,7 @@ def test_a_damaged_checkpoint_is_said_and_the_training_starts_anew(tmp_path, dam
     train(network(), lesson(checkpoints=tmp_path, on_epoch=stop_after(2)))
     path = tmp_path / learning.CHECKPOINT
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.warns(UserWarning, match="is damaged, training starts anew"):
+    with pytest.warns(DamagedCheckpoint, match="training starts anew"):
         found = train(network(), lesson(checkpoints=tmp_path))
     assert same(found, whole)
 
@@ -344,7 +344,7 @@ def test_a_checkpoint_of_another_network_leaves_this_one_as_it_is(tmp_path, othe
         schedule=lambda batches: learning.cosine_restarts(batches, 0.1, 0.9),
         weight_decay=0.0,
     )
-    with pytest.warns(UserWarning, match="is damaged, training starts anew"):
+    with pytest.warns(DamagedCheckpoint, match="training starts anew"):
         found = train(network(), lesson(checkpoints=tmp_path))
     assert same(found, train(network(), lesson()))
 

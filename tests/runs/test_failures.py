@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -195,3 +196,28 @@ def test_ctrl_c_stops_soon_says_what_is_kept_and_the_next_run_goes_on(
     assert "interrupted" in {event["event"] for event in workplace.events()}
     (history,) = (workplace.folder / "store" / "checkpoints").glob("*/history.json")
     assert history.stat().st_size > 0
+
+
+def test_a_damaged_checkpoint_is_said_and_the_training_starts_anew(workplace: Workplace) -> None:
+    spec = """
+    datasets: [{name: stripes, params: {images: 40}}]
+    classifiers: [{name: tiny-net, params: {epochs: 1}}]
+    methods: [otsu]
+    colors: [2]
+    reports: [tables]
+    """
+    run = ["run", workplace.spec(spec), "--plugin", TASK]
+    workplace.fewcolors(*run)
+    trained = workplace.folder / "store" / "classifiers"
+    (network,) = trained.glob("*/network.safetensors")
+    weights = network.read_bytes()
+    checkpoint = workplace.folder / "store" / "checkpoints" / network.parent.name
+    for stage in (trained, trained.with_name("cells")):
+        shutil.rmtree(stage)
+    checkpoint.mkdir()
+    (checkpoint / "training.safetensors").write_bytes(b"no tensors")
+    said = workplace.fewcolors(*run).out
+    assert "tiny-net on stripes, seed 0: its checkpoint is damaged (" in said
+    assert "training starts anew" in said
+    assert "warned" in {event["event"] for event in workplace.events()}
+    assert network.read_bytes() == weights
