@@ -33,7 +33,7 @@ class ColorCNN(nn.Module):
 
     def __init__(self, backbone: str, width: int, colors: int, normalization: Normalization) -> None:
         super().__init__()
-        self.colors = colors
+        self.colors, self.width = colors, width
         self.backbone = _BACKBONES[backbone](width)
         self.head = nn.Sequential(
             nn.Conv2d(width, 4 * width, 1), nn.ReLU(inplace=True), nn.Conv2d(4 * width, colors, 1, bias=False)
@@ -102,4 +102,4 @@ def palettize(network: ColorCNN, images: Images) -> Palettized:
 def _pixels_at_a_time(network: ColorCNN) -> int:
     device = network.mean.device.type
     most = _PIXELS_AT_A_TIME[device]
-    return min(most, _MAPS_AT_A_TIME // network.head[0].in_channels) if device == "cpu" else most
+    return min(most, _MAPS_AT_A_TIME // network.width) if device == "cpu" else most
