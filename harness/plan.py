@@ -205,7 +205,7 @@ class PlanBuilder:
             f"{choice.short} on {dataset.short}, seed {seed}",
             {"dataset": data},
             seed=seed,
-            precision=self.spec.precision,
+            precision=self.spec.precision.classifiers,
         )
 
     def quantizer(
@@ -218,7 +218,7 @@ class PlanBuilder:
             {"dataset": data, "classifier": network},
             seed=seed,
             levels=levels,
-            precision=self.spec.precision,
+            precision=self.spec.precision.quantizers,
         )
 
     def cell(
@@ -261,7 +261,7 @@ class PlanBuilder:
                 level=level,
                 seed=seed,
                 fitted_on=classifier.short if method.plugin.learns else "",
-                precision=self.spec.precision,
+                precision=self.spec.precision.quantizers,
                 key=judged.key,
             )
         )

@@ -75,7 +75,7 @@ class PlannedCell:
         level: The level, None where there is none.
         seed: Of everything that was trained.
         fitted_on: The classifier that a quantizer was trained against, or empty.
-        precision: Of the trainings.
+        precision: Of the learned quantizers' trainings.
         key: Of the cell's artifact in the store.
     """
 

@@ -36,11 +36,13 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
             "recipes": [_recipe("dataset", d, ()) | {"credit": d.plugin.credit} for d in spec.datasets]
             + [
-                _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision)
+                _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision.classifiers)
                 for c in spec.classifiers
             ]
             + [
-                _recipe("quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)), spec.precision)
+                _recipe(
+                    "quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)), spec.precision.quantizers
+                )
                 for m in spec.methods
                 if m.plugin.learns
             ],

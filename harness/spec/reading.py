@@ -19,6 +19,7 @@ from harness.spec.schema import (
     Entry,
     MethodEntry,
     Model,
+    Precisions,
     Resources,
     SearchSettings,
     SpecFile,
@@ -31,7 +32,12 @@ _ENTRIES: Mapping[str, type[Entry]] = {
     "methods": MethodEntry,
     "metrics": Entry,
 }
-_INNER: Mapping[str, type[Model]] = {**_ENTRIES, "resources": Resources, "search": SearchSettings}
+_INNER: Mapping[str, type[Model]] = {
+    **_ENTRIES,
+    "precision": Precisions,
+    "resources": Resources,
+    "search": SearchSettings,
+}
 _ELSEWHERE = {
     "quality": "it belongs to a codec's own entry: {name: jpeg, quality: [10, 50]}",
     "train_images": "it belongs to a dataset's own entry: {name: digits-on-photos, train_images: 4000}",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.complaints import Complaints, did_you_mean
-from harness.contracts import MAX_COLORS, MIN_COLORS, Precision
+from harness.contracts import MAX_COLORS, MIN_COLORS
 from harness.registry import Plugin, Registry
 from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, read_choices
 from harness.spec.reading import read_file
-from harness.spec.schema import DEFAULT_COLORS, Headline, Resources, SearchSettings, SpecFile, Stage
+from harness.spec.schema import DEFAULT_COLORS, Headline, Precisions, Resources, SearchSettings, SpecFile, Stage
 from harness.spec.space import LISTED, grid, starting_with
 
 __all__ = ["DEFAULT_SEEDS", "FRESH_SEEDS", "SCALES", "Choice", "Spec", "resolve"]
@@ -33,7 +33,7 @@ class Spec:
     recognized: float
     margin: float
     headline: Headline | None
-    precision: Precision
+    precision: Precisions
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
     resources: Mapping[Stage, Resources]
@@ -73,7 +73,7 @@ class Spec:
             "recognized": self.recognized,
             "margin": self.margin,
             "headline": None if self.headline is None else self.headline.model_dump(),
-            "precision": self.precision,
+            "precision": self.precision.written_out(),
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},

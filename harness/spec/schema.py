@@ -166,6 +166,17 @@ class SearchSettings(Model):
     mlflow: str | None = Field(default=None, description="A tracking URI of MLflow.")
 
 
+class Precisions(Model):
+    """The arithmetic of each kind of training."""
+
+    classifiers: Precision = Field(default="fp32", description="Of the classifiers' trainings.")
+    quantizers: Precision = Field(default="fp32", description="Of the learned quantizers' trainings.")
+
+    def written_out(self) -> str | dict[str, str]:
+        """As a spec has it: one word where both are the same."""
+        return self.classifiers if self.classifiers == self.quantizers else self.model_dump()
+
+
 class SpecFile(Model):
     """A spec of fewcolors; docs/spec.md explains it with examples."""
 
@@ -207,7 +218,9 @@ class SpecFile(Model):
         description="The comparison that the report speaks of first. Default: the variant furthest from the baseline "
         "at the lowest level, with an interval that allows for the choice.",
     )
-    precision: Precision = Field(default="fp32", description="Of trainings; images are always judged in fp32.")
+    precision: Annotated[
+        Precisions, BeforeValidator(traps.precision, json_schema_input_type=Precision | Precisions)
+    ] = Field(default=Precisions(), description="Of trainings; images are always judged in fp32.")
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(
         default=["tables", "html"], description="The reports to write at the end."
     )

@@ -120,6 +120,15 @@ def _named(name: object, value: Mapping[Any, Any], keys: Sequence[str]) -> dict[
     return {"name": name} | ({"params": params} if params else {}) | beside
 
 
+def precision(value: object) -> object:
+    """Both kinds of training; one word means both."""
+    if isinstance(value, Mapping):
+        return value
+    if value not in ("fp32", "bf16"):
+        raise ValueError("it should be 'fp32' or 'bf16'")
+    return {"classifiers": value, "quantizers": value}
+
+
 def params(value: object) -> object:
     """A mapping from parameters to values; ``gamma=1`` and lists of such texts are not mappings."""
     parts = value if isinstance(value, list) else [value]

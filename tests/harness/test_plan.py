@@ -45,6 +45,7 @@ BASE = {
         ({"methods": [{"name": "learned", "params": {"gamma": 1}, "colors": 3}]}, {"datasets", "classifiers"}),
         ({"seeds": [1]}, {"datasets"}),
         ({"precision": "bf16"}, {"datasets"}),
+        ({"precision": {"quantizers": "bf16"}}, {"datasets", "classifiers"}),
         ({"metrics": ["mse"]}, {"datasets", "classifiers", "quantizers"}),
         ({"metrics": ["mse", {"name": "ssim", "params": {"window": 5}}]}, {"datasets", "classifiers", "quantizers"}),
     ],

@@ -356,17 +356,17 @@ search: {algorithm: grid}
 
 
 def test_each_of_several_tasks_has_its_folder_and_its_report(bench: Workplace) -> None:
-    base = BASE.replace("images: 200", "images: [200, 60]").replace("[tables, html]", "[tables]")
+    base = BASE.replace("images: 200", "images: [200, 110]").replace("[tables, html]", "[tables]")
     searched = "methods: [{name: threshold, search: {level: {grid: [250]}}}]\nseeds: [1]\nsearch: {algorithm: grid}\n"
     spec = bench.spec(base + searched)
     ended = bench.fewcolors("tune", spec, "--plugin", TASK, "--plugin", "threshold.py", code=1)
     root = bench.folder / "runs/tiny"
-    large, small = "stripes-images=200", "stripes-images=60"
+    large, small = "stripes-images=200", "stripes-images=110"
     tasks = {name: f"tiny/{name}-tiny-net" for name in (large, small)}
     assert {f"tiny/{path.name}" for path in root.iterdir() if path.is_dir()} == set(tasks.values())
     assert all(f"Tables: runs/{task}/report" in ended.out for task in tasks.values())
     rows = {name: [(row["dataset"], row["status"]) for row in trials(bench, task)] for name, task in tasks.items()}
-    assert rows == {large: [("stripes images=200", "finished")], small: [("stripes images=60", "failed")]}
+    assert rows == {large: [("stripes images=200", "finished")], small: [("stripes images=110", "failed")]}
     cells = {name: [row["status"] for row in bench.cells(task)] for name, task in tasks.items()}
     assert cells == {large: ["ok"], small: []}
 

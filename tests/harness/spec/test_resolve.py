@@ -15,7 +15,7 @@ def variants(spec):
 def test_defaults(registry):
     spec = resolve({"name": "x", "datasets": ["dots"], "classifiers": ["net"], "methods": ["flat"]}, registry)
     assert variants(spec) == {"flat": DEFAULT_COLORS}
-    assert (spec.seeds, spec.baseline, spec.recognized, spec.precision) == ((0,), None, 0.9, "fp32")
+    assert (spec.seeds, spec.baseline, spec.recognized, spec.precision.written_out()) == ((0,), None, 0.9, "fp32")
     assert [report.name for report in spec.reports] == ["tables", "html"]
     assert spec.resources == {}
 
