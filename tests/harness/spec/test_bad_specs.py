@@ -143,7 +143,7 @@ CHANGES = [
     ("recognized: 1.5", "recognized: it should be less than or equal to 1, got 1.5."),
     ("precision: fp16", "precision: it should be 'fp32' or 'bf16', got 'fp16'."),
     ("precision: {quantizers: fp16}", "precision.quantizers: it should be 'fp32' or 'bf16', got 'fp16'."),
-    ("precision: {cells: bf16}", "precision.cells: unknown key (known: classifiers, quantizers)."),
+    ("precision: {cells: bf16}", "precision: unknown key 'cells' (known: classifiers, quantizers)."),
     ("name: ../up", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got..."),
     ("name: ''", "name: it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit, got ''."),
     ("resources: {cells: {cpus: -1}}", "resources.cells.cpus: it should be greater than 0, got -1."),
