@@ -3,10 +3,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OPTIONS ?=  # of fewcolors run, such as OPTIONS='--seed 1'
 
-.PHONY: quickstart test check docs clean
+.PHONY: quickstart reproduce-cifar10 test check docs clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/fewcolors run examples/quickstart.yaml $(OPTIONS)
+
+DATA ?= data
+SPEC ?= examples/paper/cifar10.yaml
+
+reproduce-cifar10: $(VENV)/installed
+	$(BIN)/fewcolors run $(SPEC) --data-root '$(DATA)' $(OPTIONS)
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/pytest

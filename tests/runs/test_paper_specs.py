@@ -30,6 +30,7 @@ DITHERED = "median-cut dither=floyd-steinberg-clipped"
 WEIGHTS = ("0.01", "0.1", "10", "100")
 ALL_DATASETS = ("cifar10", "cifar100", "stl10", "tiny-imagenet-200")
 ALL_CLASSIFIERS = ("alexnet", "vgg16", "resnet18")
+UNTAUGHT = dict.fromkeys(("octree-gervautz", "max-coverage", "wu", "kmeans"), BITS)
 RATES = {"median-cut": BITS, DITHERED: BITS, "octree-reference": BITS, "colorcnn": BITS, "original": (None,)}
 
 
@@ -83,6 +84,10 @@ ASKED = {
         },
         seeds=5,
         varied=("backbone", "gamma", "xi"),
+    ),
+    "cifar10": Asked(("cifar10",), ALL_CLASSIFIERS, RATES | UNTAUGHT, seeds=3),
+    "cifar10-short": Asked(
+        ("cifar10",), ("alexnet",), RATES | UNTAUGHT | {"colorcnn": (2,)}, varied=("epochs", "restart_period")
     ),
 }
 NAMED = re.compile(r"--(method|classifier) (?:'([^']+)'|([a-z0-9-]+))")
@@ -200,6 +205,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     runs.run("fig7", 0)
     runs.run("table3", 0, 1)
     runs.run("fig11", 0)
+    runs.run("cifar10", 0)
+    runs.run("cifar10-short", 0)
     return runs
 
 
