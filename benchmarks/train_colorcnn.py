@@ -116,7 +116,7 @@ class Setting:
 class Ours:
     """Our training, a step at a time: what ``training.fit`` repeats."""
 
-    def __init__(self, setting: Setting, precision: str) -> None:
+    def __init__(self, setting: Setting, precision: str, batch: int = BATCH) -> None:
         self.lesson = setting.lesson(precision)
         self.network = setting.network().to(memory_format=torch.channels_last).train()
         self.loss = objective(self.network, frozen_classifiers(self.lesson), setting.device, RECIPE)
@@ -127,7 +127,7 @@ class Ours:
             weight_decay=RECIPE.weight_decay,
             fused=True,
         )
-        self.batches = endless_batches(self.lesson)
+        self.batches = endless_batches(self.lesson, batch)
 
     def step(self) -> float:
         return float(descend(self.optimizer, self.loss, *next(self.batches), self.lesson))
@@ -203,9 +203,9 @@ def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
         other.load_state_dict({name: value.clone() for name, value in mine.state_dict().items()}, strict=False)
 
 
-def endless_batches(lesson: Lesson) -> Iterator[tuple[Tensor, Tensor]]:
+def endless_batches(lesson: Lesson, size: int = BATCH) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a training that goes on for ever."""
-    data = Batches(lesson.train, lesson, BATCH)
+    data = Batches(lesson.train, lesson, size)
     return itertools.chain.from_iterable(data.epoch(number) for number in itertools.count())
 
 
