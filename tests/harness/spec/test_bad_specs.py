@@ -33,7 +33,7 @@ CHANGES = [
     ("colours: [2]", "spec: unknown key 'colours', did you mean 'colors'? (known: name, datasets, classifiers, ..."),
     ("zzz: 1", "spec: unknown key 'zzz' (known: name, ..."),
     ("datasets: [{name: digits-on-photos, param: {}}]",
-     "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, train_images)."),
+     "datasets[0]: unknown key 'param', did you mean 'params'? (known: name, params, label, ..."),
     (METHOD.format("median-cut, dither: none"),
      "methods[1]: unknown key 'dither' (known: name, params, colors, quality, search); a param..."),
     ("classifiers: [{name: alexnet, colors: [2]}]",
