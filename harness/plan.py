@@ -387,8 +387,7 @@ def check_test_images(choice: Choice, count: int) -> None:
         return
     if not isinstance(known, tuple) or [type(number) for number in known] != [int, int]:
         raise BadInput(
-            f"{choice.where}: known_sizes() returned {shown(known)}, it must return the numbers of classes and of test "
-            "images, or None."
+            f"{choice.where}: known_sizes() returned {shown(known)}, it must return (classes, test images) or None."
         )
     classes, images = known
     if count < classes:

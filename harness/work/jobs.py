@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness import environment
+from harness.complaints import escaped
 from harness.contracts import ContractError, DatasetArrays, EpochCallback, Images, Lesson
 from harness.plan import Job
 from harness.registry import Kind, Registry
@@ -109,7 +110,7 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     write_split(folder, "train", arrays.train)
     write_split(folder, "test", arrays.test)
     return {
-        "classes": arrays.classes,
+        "classes": [escaped(name) for name in arrays.classes],
         "normalization": asdict(arrays.normalization),
         "augmentation": asdict(arrays.augmentation),
         "batch_size": arrays.batch_size,
