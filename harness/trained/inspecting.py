@@ -80,7 +80,7 @@ def _number(asked: str, names: Sequence[str], count: int, dataset: str) -> int:
         raise BadInput(f"{where}: the test images of {dataset} are numbered 0 to {count - 1}.")
     if not names:
         raise BadInput(f"{where}: the test images of {dataset} have no names, only numbers, 0 to {count - 1}.")
-    guess = did_you_mean(wanted, names) or did_you_mean(wanted, [name.rpartition("/")[2] for name in names])
+    guess = did_you_mean(wanted, names if "/" in wanted else [name.rpartition("/")[2] for name in names])
     raise BadInput(f"{where}: {dataset} has no test image of this name{guess or '.'}")
 
 
