@@ -48,9 +48,9 @@ class DigitsOnPhotos:
     test_per_digit: Annotated[int, Field(ge=1)] = 5
 
     sources = (
-        "A digit counts as a source, but writers and photographs are fewer: 13 people wrote all 1,797 digits, the last "
-        "360, which are tested, apparently a few of them, and they lie on crops of two photographs. So intervals hold "
-        "for new digits of such writers on such photographs."
+        "A digit counts as a source, but its writers and photographs are fewer: 13 people wrote all 1,797 digits, "
+        "apparently a few of them the last 360, which are tested, and the photographs are two. So intervals hold for "
+        "new digits of such writers on such photographs."
     )
     credit = (
         "Digits: Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, UCI). Photographs: china.jpg by "

@@ -176,12 +176,13 @@ def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None
 def _as_used(content: Mapping[str, Any], store: Store, say: Callable[[str], None]) -> tuple[dict[str, Any], ...]:
     """The recipes of a plan, less limits that left out no image of a stored dataset; ``test_of`` where one did."""
     stored = (job for job in content["jobs"] if job["stage"] == "datasets" and store.has("datasets", job["key"]))
-    jobs = {("dataset", job["name"]): job for job in stored}
-    return tuple(
-        recipe | (_as_limited(recipe, jobs[where], store, say) if where in jobs else {})
-        for recipe in content["recipes"]
-        for where in [(recipe["what"], recipe["name"])]
-    )
+    jobs = {job["name"]: job for job in stored}
+
+    def as_used(recipe: Mapping[str, Any]) -> dict[str, Any]:
+        job = jobs.get(recipe["name"]) if recipe["what"] == "dataset" else None
+        return {**recipe, **({} if job is None else _as_limited(recipe, job, store, say))}
+
+    return tuple(as_used(recipe) for recipe in content["recipes"])
 
 
 def _as_limited(
