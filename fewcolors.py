@@ -25,6 +25,7 @@ from harness.contracts import (
     Cell,
     ContractError,
     DatasetArrays,
+    DatasetHooks,
     Images,
     Lesson,
     MethodHooks,
@@ -62,10 +63,10 @@ MODULES = {
 # fmt: off
 __all__ = [
     "CIFAR10_NORMALIZATION", "IMAGENET_NORMALIZATION", "VALIDATION_ACCURACY", "Augmentation", "BadInput", "Cell",
-    "CellImages", "Coded", "ContractError", "DatasetArrays", "Images", "Lesson", "MethodHooks", "Needs",
-    "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan", "Split", "__version__",
-    "classifier", "codec", "dataset", "encode", "encoding", "learning", "load", "load_exported", "metric", "plan",
-    "quantize", "quantizer", "report", "run",
+    "CellImages", "Coded", "ContractError", "DatasetArrays", "DatasetHooks", "Images", "Lesson", "MethodHooks",
+    "Needs", "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan", "Split",
+    "__version__", "classifier", "codec", "dataset", "encode", "encoding", "learning", "load", "load_exported",
+    "metric", "plan", "quantize", "quantizer", "report", "run",
 ]
 # fmt: on
 

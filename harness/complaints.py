@@ -174,14 +174,14 @@ def one_line(error: BaseException) -> str:
 def printable(text: str, longest: int = LONGEST) -> str:
     """Third-party text in one line: long ones without their middle, odd characters as escapes (``\\x1b``)."""
     line = " ".join(_without_middle(text, 20 * longest).split())
-    return _without_middle(_escaped(line), longest)
+    return _without_middle(escaped(line), longest)
 
 
 def traceback_of(error: BaseException) -> str:
     """An exception's traceback, its lines kept, otherwise as ``printable`` has it; at most 100,000 characters."""
     text = _plain(lambda: "".join(traceback.format_exception(error)), "its traceback cannot be shown")
     lines = _without_middle(text, LONGEST_TRACEBACK).split("\n")
-    return _without_middle("\n".join(_escaped(line) for line in lines), LONGEST_TRACEBACK)
+    return _without_middle("\n".join(escaped(line) for line in lines), LONGEST_TRACEBACK)
 
 
 def _plain(read: Callable[[], str], otherwise: str) -> str:
@@ -200,7 +200,8 @@ def _without_middle(text: str, longest: int) -> str:
     return text[:head] + gap + text[len(text) - (longest - len(gap) - head) :]
 
 
-def _escaped(line: str) -> str:
+def escaped(line: str) -> str:
+    """The text with an escape, such as ``\\n`` or ``\\x1b``, for each character that is not printable."""
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from harness.complaints import one_line
+from harness.complaints import one_line, shown
 from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
 from harness.digests import refresh, source_digest
 from harness.registry import Plugin
@@ -19,7 +19,7 @@ from harness.spec.schema import Resources, Stage
 
 T = TypeVar("T")
 
-VERSIONS: Mapping[Stage, int] = {"datasets": 2, "classifiers": 2, "quantizers": 1, "applied": 3, "cells": 4}
+VERSIONS: Mapping[Stage, int] = {"datasets": 3, "classifiers": 2, "quantizers": 1, "applied": 3, "cells": 5}
 """Raise one when a change of the engine changes what the artifacts of that stage hold."""
 
 CALLED: Mapping[Stage, tuple[str, ...]] = {
@@ -70,8 +70,9 @@ class JobMetric:
 class Job:
     """One thing to do, as plain data that a worker can be sent.
 
-    inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images: how many of
-    a dataset's are kept at most. held_out: the share of them, and the seed, that takes the place of the test images.
+    inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images,
+    test_images: how many of a dataset's are kept at most. held_out: the share of the training images, and the seed,
+    that takes the place of the test images.
     metrics: what the reduced images are measured with.
     source: the hash of the plugin's code, as the driver has it.
     """
@@ -88,6 +89,7 @@ class Job:
     levels: tuple[Level, ...] = ()
     precision: Precision = "fp32"
     train_images: int | None = None
+    test_images: int | None = None
     held_out: tuple[float, int] | None = None
     metrics: tuple[JobMetric, ...] = ()
 
@@ -104,6 +106,7 @@ def make_job(
     levels: tuple[Level, ...] = (),
     precision: Precision = "fp32",
     train_images: int | None = None,
+    test_images: int | None = None,
     held_out: tuple[float, int] | None = None,
     metrics: tuple[JobMetric, ...] = (),
     fingerprint: str | None = None,
@@ -130,6 +133,7 @@ def make_job(
         "precision": precision,
         "train_images": train_images,
         "held_out": held_out,
+        **({} if test_images is None else {"test_images": test_images}),
         **more,
     }
     return Job(
@@ -145,6 +149,7 @@ def make_job(
         levels=levels,
         precision=precision,
         train_images=train_images,
+        test_images=test_images,
         held_out=held_out,
         metrics=metrics,
     )
@@ -189,12 +194,16 @@ class PlanBuilder:
         self._fingerprints: dict[int, str | None] = {}
 
     def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
+        """held_out: in the place of the test images, however many of them are tested at last."""
+        if choice.test_images is not None:
+            check_test_images(choice, choice.test_images)
         return self._job(
             "datasets",
             choice,
             choice.short if held_out is None else f"{choice.short}, {held_out[0]:.0%} of its training images held out",
             {},
             train_images=choice.train_images,
+            test_images=choice.test_images if held_out is None else None,
             held_out=held_out,
         )
 
@@ -363,6 +372,32 @@ def check_inputs(choice: Choice) -> None:
         raise BadInput(f"{choice.where}: {error}") from None
     except Exception as error:
         raise BadInput(f"{choice.where}: check() failed: {one_line(error)}.") from error
+
+
+def check_test_images(choice: Choice, count: int) -> None:
+    """Raises BadInput where a dataset is known to have fewer test images than that, or more classes."""
+    where = f"{choice.where}.test_images: {count:,}"
+    try:
+        known = choice.instance.known_sizes()
+    except BadInput as error:
+        raise BadInput(f"{choice.where}: {error}") from None
+    except Exception as error:
+        raise BadInput(f"{choice.where}: known_sizes() failed: {one_line(error)}.") from error
+    if known is None:
+        return
+    if not isinstance(known, tuple) or [type(number) for number in known] != [int, int]:
+        raise BadInput(
+            f"{choice.where}: known_sizes() returned {shown(known)}, it must return (classes, test images) or None."
+        )
+    classes, images = known
+    if count < classes:
+        raise BadInput(
+            f"{where} are too few for the {classes:,} classes of {choice.name!r}; write {classes:,} or more."
+        )
+    if count > images:
+        raise BadInput(
+            f"{where} are more than the {images:,} that {choice.name!r} has; leave it out to test all of them."
+        )
 
 
 def _first(*values: T | None) -> T | None:

@@ -21,6 +21,7 @@ from harness.contracts import (
     MIN_COLORS,
     TAKEN_COLUMNS,
     BadInput,
+    DatasetHooks,
     LevelKind,
     MethodHooks,
     Needs,
@@ -61,6 +62,7 @@ _CLASS_DATA: Mapping[str, tuple[type, str]] = {
     "paper": (Mapping, "a mapping from parameters to values"),
     "scales": (Mapping, "a mapping from scales to mappings"),
     "credit": (str, "a string"),
+    "sources": (str, "a string"),
     "joint_colors": (bool, "True or False"),
     "fingerprinted": (tuple, "a tuple of parameters' names"),
     "departures_of": (tuple, "a tuple of parameters' names"),
@@ -204,9 +206,9 @@ def dataset(name: str, *, summary: str = "") -> Callable[[T], T]:
 
     Returns:
         A decorator that returns the same class, as that of ``quantizer`` does; optional methods are those of
-        ``PluginHooks``.
+        ``DatasetHooks``.
     """
-    return _decorator(Mark("dataset", name, summary), ("load",))
+    return _decorator(Mark("dataset", name, summary), ("load",), DatasetHooks)
 
 
 def classifier(name: str, *, summary: str = "") -> Callable[[T], T]:
@@ -298,6 +300,12 @@ class Plugin:
         """Whose work a dataset is made of, and under which license."""
         credit: str = self._class_data("credit", "")
         return credit
+
+    @property
+    def sources(self) -> str:
+        """What has to be known of a dataset's sources to read its intervals, in a sentence or two."""
+        sources: str = self._class_data("sources", "")
+        return sources
 
     @property
     def fingerprinted(self) -> tuple[str, ...]:

@@ -52,9 +52,11 @@ class Tile:
 @dataclass(frozen=True)
 class Strip:
     """One test image: the original and what is seen in it, its tile by a variant that changes no pixel, and each
-    variant's tiles by level. p_true: of the true class on the original, None where it is not known."""
+    variant's tiles by level. name: its file's, empty where it has none. p_true: of the true class on the original, None
+    where it is not known."""
 
     number: int
+    name: str
     truth: str
     original: str
     views: tuple[View, ...]
@@ -91,11 +93,12 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
     kept = [cell.gallery[number] for cell in having]
     original = kept[0].original.read_bytes()
     rows: dict[str, list[Tile]] = {}
-    truth, untouched = "", None
+    truth, name, untouched = "", "", None
     for cell, pictures in zip(having, kept, strict=True):
         frame = records.of(cell)
         record = frame[frame["image"] == number].to_dict("records")[0]
         truth = _name(int(record["label"]), classes)
+        name = record["name"] if isinstance(record.get("name"), str) else ""
         decoded = pictures.decoded.read_bytes()
         tile = Tile(
             level_words(cell.level_kind, cell.level),
@@ -115,6 +118,7 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
     p_true = next((p.original_p_true for p in kept if p.original_p_true is not None), None)
     return Strip(
         number,
+        name,
         truth,
         data_uri(original),
         tuple(_views(original, seen)),

@@ -66,9 +66,10 @@ def render(results: Results) -> str:
         searches=search_sections(results.searches, tasks),
         unfolded=_UNFOLDED,
         sweeps=_sweep_figures(tasks),
-        originals=originals(tasks),
+        originals=originals(tasks, results.recipes),
         article=stated()[0],
         facts=_facts(results, tasks),
+        sources=_sources(results),
         baseline=results.spec.get("baseline"),
         recognized=f"{100 * recognized_share(results.spec):g}",
         several_seeds=any(point.seeds > 1 for point in points),
@@ -127,15 +128,26 @@ def _sweep_figures(tasks: list[Task]) -> list[SweepFigure]:
 def _facts(results: Results, tasks: list[Task]) -> list[str]:
     """The run in a few words: what was judged, by what, how often."""
     images = {task.dataset: task for task in tasks if task.images}
+    test_of = {recipe["name"]: recipe.get("test_of") for recipe in results.recipes if recipe["what"] == "dataset"}
     said = []
     for dataset, task in images.items():
-        sources = f" from {task.sources:,} sources" if task.sources < task.images else ""
-        said.append(f"{dataset}: {task.images:,} test images{sources}")
+        grouped = task.sources < task.images
+        sources = f" from {task.sources:,} sources" if grouped else ""
+        chosen, whole = "", ""
+        if test_of.get(dataset):
+            chosen = f" of {test_of[dataset]:,}"
+            whole = ", drawn at random with every class in proportion" + (", whole sources" if grouped else "")
+        said.append(f"{dataset}: {task.images:,}{chosen} test images{sources}{whole}")
     seeds = sorted({cell.seed for cell in results.cells})
     if seeds:
         said.append(f"{len(seeds)} seeds" if len(seeds) > 1 else f"one seed ({seeds[0]})")
     said += sorted({cell.precision for cell in results.cells})
     return said
+
+
+def _sources(results: Results) -> list[tuple[str, str]]:
+    """What datasets say of their sources, by the dataset's name in tables."""
+    return [(recipe["name"], recipe["sources"]) for recipe in results.recipes if recipe.get("sources")]
 
 
 def _failures(results: Results) -> list[Failure]:

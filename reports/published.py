@@ -72,14 +72,14 @@ def stated() -> tuple[str, tuple[Published, ...]]:
     return content["article"], tuple(replace(v, value=v.value / 100) if v.is_share else v for v in values)
 
 
-def original_published(task: Task) -> Published | None:
-    """What the article states for the classifier on the dataset's untouched images."""
-    return next((value for value in _of(task) if value.quantity == _ORIGINAL), None)
+def original_published(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Published | None:
+    """What the article states for the classifier on the dataset's untouched images. recipes: as in Results."""
+    return next((value for value in _of(task, recipes) if value.quantity == _ORIGINAL), None)
 
 
 def beside(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Beside]:
     """Every value that the article states for something this task measured. recipes: as in Results."""
-    for value in _of(task):
+    for value in _of(task, recipes):
         if value.quantity == _ORIGINAL:
             if not math.isnan(task.original):
                 departures = _departures(value, task, None, recipes)
@@ -94,14 +94,15 @@ def beside(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Beside]
                     yield Beside(value, point, point.mean(value.quantity), math.nan, math.nan, departures)
 
 
-def _of(task: Task) -> Iterator[Published]:
-    dataset, classifier = _plugin(task.dataset), _plugin(task.classifier)
-    return (value for value in stated()[1] if (value.dataset, value.classifier) == (dataset, classifier))
+def _of(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Published]:
+    names = _plugin("dataset", task.dataset, recipes), _plugin("classifier", task.classifier, recipes)
+    return (value for value in stated()[1] if (value.dataset, value.classifier) == names)
 
 
-def _plugin(short: str) -> str:
-    """The plugin of a short name, ``alexnet`` of ``alexnet epochs=10``."""
-    return short.split(" ", 1)[0]
+def _plugin(what: str, short: str, recipes: Sequence[Mapping[str, Any]]) -> str:
+    """The plugin behind a name in tables: by its recipe, else by the name, ``alexnet`` of ``alexnet epochs=10``."""
+    known = (r["plugin"] for r in recipes if (r["what"], r["name"]) == (what, short) and "plugin" in r)
+    return next(known, short.split(" ", 1)[0])
 
 
 def _speaks_of(value: Published, point: Point, task: Task) -> bool:

@@ -13,7 +13,7 @@ from reports.records import level_words
 from reports.styles import PALETTE
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FILTERS = ("percent", "share", "points", "number", "signed", "listing")
+_FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "listing")
 _FUNCTIONS = ("percent_interval", "points_interval", "p_value")
 
 

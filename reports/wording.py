@@ -58,6 +58,11 @@ def number(value: float, digits: int = 2) -> str:
     return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
+def short_path(name: str, longest: int = 60) -> str:
+    """A file's path, a long one without its beginning."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+
+
 def listing(names: list[str]) -> str:
     """``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -15,7 +15,7 @@ from harness.registry import dataset
 SIDE = 32
 DIGIT_SIDE = 24
 CROP_SIDES = (32, 96)
-TRAIN_DIGITS = 1437
+TRAIN_DIGITS, TEST_DIGITS = 1437, 360
 TRAIN_SHARE = 0.7
 
 
@@ -23,12 +23,13 @@ TRAIN_SHARE = 0.7
 class DigitsOnPhotos:
     """1,797 real handwritten digits on crops of two photographs, blended as in MNIST-M (Ganin et al. 2016, JMLR 17).
 
-    Digits (UCI "Optical Recognition of Handwritten Digits", as shipped by scikit-learn) are in the order of their
-    writers, so a random split would have the same writers on both sides: here the first 1,437 are for training and the
-    last 360 for the test. Training crops come from the left 70 % of the photographs, test crops from the right 30 %.
-    An image's ``group`` is its digit's number in the file. Training image i shows digit i modulo 1,437; a smaller
-    ``train_images`` is a prefix of a larger one. Not augmented: the placement is random already, and a digit must not
-    be flipped. Normalized with ImageNet's constants, as the reference code does for everything but the CIFARs.
+    Digits (UCI "Optical Recognition of Handwritten Digits", as shipped by scikit-learn: its test set, by 13 people) are
+    apparently in the order of their writers, so a random split would have the same writers on both sides: here the
+    first 1,437 are for training and the last 360 for the test. Training crops come from the left 70 % of the
+    photographs, test crops from the right 30 %. An image's ``group`` is its digit's number in the file. Training image
+    i shows digit i modulo 1,437; a smaller ``train_images`` is a prefix of a larger one. Not augmented: the placement
+    is random already, and a digit must not be flipped. Normalized with ImageNet's constants, as the reference code does
+    for everything but the CIFARs.
 
     Photographs: "china.jpg" by danielbuechele and "flower.jpg" by vultilion, both from flickr.com under CC BY 2.0
     (creativecommons.org/licenses/by/2.0), as shipped by ``sklearn.datasets.load_sample_images``.
@@ -46,10 +47,18 @@ class DigitsOnPhotos:
     train_images: Annotated[int, Field(ge=1)] = 8000
     test_per_digit: Annotated[int, Field(ge=1)] = 5
 
+    sources = (
+        "A digit counts as a source, but its writers and photographs are fewer: 13 people wrote all 1,797 digits, "
+        "apparently a few of them the last 360, which are tested, and the photographs are two. So intervals hold for "
+        "new digits of such writers on such photographs."
+    )
     credit = (
         "Digits: Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, UCI). Photographs: china.jpg by "
         "danielbuechele and flower.jpg by vultilion, flickr.com, CC BY 2.0; cropped and blended."
     )
+
+    def known_sizes(self) -> tuple[int, int]:
+        return 10, TEST_DIGITS * self.test_per_digit
 
     def load(self) -> DatasetArrays:
         from sklearn.datasets import load_digits, load_sample_images

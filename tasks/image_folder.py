@@ -25,7 +25,8 @@ class ImageFolder:
     """Images in one folder per class, under ``root/train`` and ``root/test``, or in one tree that is split here.
 
     Files count by their extensions (``.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp``), at any depth below a
-    class folder; hidden files do not. Each image is its own group. Normalized with ImageNet's constants.
+    class folder; hidden files do not. Each image is its own group and is called by its file's path below ``root``.
+    Normalized with ImageNet's constants.
 
     Args:
         root: The folder of the images, relative to the folder in which the program is started.
@@ -63,6 +64,11 @@ class ImageFolder:
             digest.update(os.fsencode(path.relative_to(self._folder)) + b"\0" + content)
         return digest.hexdigest()
 
+    def known_sizes(self) -> tuple[int, int]:
+        """Counts files, opens none; BadInput where the folders cannot be used."""
+        test = self._tree().test
+        return len(test), sum(map(len, test.values()))
+
     def load(self) -> DatasetArrays:
         tree = self._tree()
         train, test = self._split(tree.train, first_group=0), self._split(tree.test, first_group=len(tree.files()))
@@ -80,7 +86,8 @@ class ImageFolder:
         files = [path for paths in classes.values() for path in paths]
         images = in_threads(lambda path: to_square(open_rgb(path), self.side, self.shape), files)
         labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in classes.values()])
-        return Split.of(np.stack(images), labels, first_group + np.arange(len(files)))
+        names = (path.relative_to(self._folder).as_posix() for path in files)
+        return Split.of(np.stack(images), labels, first_group + np.arange(len(files)), names)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -68,6 +68,10 @@ class PublishedSet:
 
     fingerprinted: ClassVar[tuple[str, ...]] = ("download", "data_root")
     expected: ClassVar[Expected]
+
+    def known_sizes(self) -> tuple[int, int]:
+        """As published."""
+        return self.expected.classes, self.expected.test
 
     @property
     def folder(self) -> Path:
@@ -186,9 +190,16 @@ def _extract(expected: Expected, folder: Path) -> None:
 
 
 def splits(
-    expected: Expected, folder: Path, *parts: tuple[Images, NDArray[np.int64]], classes: tuple[str, ...]
+    expected: Expected,
+    folder: Path,
+    *parts: tuple[Images, NDArray[np.int64]],
+    classes: tuple[str, ...],
+    names: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> tuple[Split, Split]:
-    """Train and test, each image a group of its own; BadInput where numbers or sizes are not the published ones."""
+    """Train and test, each image a group of its own; BadInput where numbers or sizes are not the published ones.
+
+    names: of the training and of the test images, where they have any.
+    """
     here = f"{expected.title} in {folder}"
     if len(classes) != expected.classes:
         raise BadInput(f"{here} names {len(classes)} classes, {expected.classes} were expected.")
@@ -201,4 +212,7 @@ def splits(
             raise BadInput(f"{here} has {size} {name} images, {expected.side}x{expected.side} were expected.")
     (train, train_labels), (test, test_labels) = parts
     own = np.arange(len(train) + len(test))
-    return Split.of(train, train_labels, own[: len(train)]), Split.of(test, test_labels, own[len(train) :])
+    return (
+        Split.of(train, train_labels, own[: len(train)], names[0]),
+        Split.of(test, test_labels, own[len(train) :], names[1]),
+    )

@@ -18,8 +18,9 @@ class TinyImageNet(PublishedSet):
 
     As in the paper the validation set is the test split, the test set's labels being unpublished; it is read with
     ``val/val_annotations.txt``. Classes are in ascending order of their WordNet ids, as in folders of classes; their
-    names are the first synonym in ``words.txt``. Gray images are repeated in all channels. Normalized with ImageNet's
-    constants, augmented by a horizontal flip and a crop after zero padding of 8 pixels, as in the paper's code.
+    names are the first synonym in ``words.txt``; images are called by their files below ``tiny-imagenet-200``. Gray
+    images are repeated in all channels. Normalized with ImageNet's constants, augmented by a horizontal flip and a crop
+    after zero padding of 8 pixels, as in the paper's code.
 
     The archive is read in place, and is preferred if both are there. Images are decoded in as many threads as
     the job has CPUs.
@@ -71,7 +72,7 @@ class TinyImageNet(PublishedSet):
         train = decode(tree, found.train, self.expected), found.train_labels
         test = decode(tree, found.test, self.expected), found.test_labels
         return DatasetArrays(
-            *splits(self.expected, self.folder, train, test, classes=found.classes),
+            *splits(self.expected, self.folder, train, test, classes=found.classes, names=(found.train, found.test)),
             classes=found.classes,
             augmentation=Augmentation(flip=True, crop_padding=8),
         )

@@ -113,8 +113,7 @@ def _facts(known: Plugin) -> dict[str, str]:
     for what, values in (("paper", known.paper), *((f"--scale {name}", v) for name, v in known.scales.items())):
         if values:
             facts[what] = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
-    if known.credit:
-        facts["credit"] = known.credit
+    facts |= {what: said for what, said in (("sources", known.sources), ("credit", known.credit)) if said}
     return facts
 
 

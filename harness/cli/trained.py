@@ -249,8 +249,12 @@ def _refuse_to_overwrite(files: Sequence[Path], overwrite: bool) -> None:
 def explain(
     run: Run,
     image: Annotated[
-        list[int],
-        typer.Option("--image", help="The number of a test image. May be given several times.", show_default=False),
+        list[str],
+        typer.Option(
+            "--image",
+            help="A test image: its number, or its file's name. May be given several times.",
+            show_default=False,
+        ),
     ],
     method: Annotated[
         list[str],
@@ -272,7 +276,7 @@ def explain(
     from harness.run.results import gather
     from harness.sources import read_source
     from harness.trained.find import Selection, exact_device, open_run
-    from harness.trained.inspecting import check, chosen_cells, explain_cells
+    from harness.trained.inspecting import chosen_cells, chosen_images, explain_cells
     from harness.trained.photos import make_folder
 
     registry = discover([read_source(name) for name in plugin])
@@ -281,7 +285,7 @@ def explain(
     damaged: list[str] = []
     results = gather(run, store, damaged.append)
     cells = chosen_cells(opened, results, method, Selection(dataset, classifier, seed))
-    check(opened, cells, image)
+    images = chosen_images(opened, cells, image)
     make_folder(folder, "--out")
     screen = console()
 
@@ -290,7 +294,7 @@ def explain(
 
     for sentence in damaged:
         say(sentence)
-    seen = explain_cells(opened, results, cells, image, folder, exact_device(), say)
+    seen = explain_cells(opened, results, cells, images, folder, exact_device(), say)
     path = page.write(seen, folder)
     screen.print(f"Pictures: {path.resolve()}", style="bold", highlight=False, markup=False, soft_wrap=True)
     if damaged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -24,32 +24,38 @@ class Split:
         images: ``uint8 [N, H, W, 3]``, sRGB.
         labels: ``int64 [N]``, from 0.
         groups: ``int64 [N]``, equal where images share a source and are not independent.
+        names: What each image is called, such as its file's path within the dataset; empty: images have no names.
     """
 
     images: Images
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, images: Images, labels: NDArray[Any], groups: NDArray[Any] | None = None) -> Split:
+    def of(
+        cls, images: Images, labels: NDArray[Any], groups: NDArray[Any] | None = None, names: Iterable[str] = ()
+    ) -> Split:
         """Makes a split of arrays with integers of any type.
 
         Args:
             images: ``uint8 [N, H, W, 3]``, sRGB.
             labels: Integers ``[N]``, from 0.
             groups: Integers ``[N]``, equal where images share a source; None: each image is its own group.
+            names: One an image, or none at all. What a terminal does not print (line breaks, bytes that are no UTF-8)
+                is stored as an escape, such as ``\\n``.
 
         Returns:
             The split, labels and groups as ``int64``.
         """
         own = np.arange(len(images)) if groups is None else groups
-        return cls(images, np.asarray(labels, np.int64), np.asarray(own, np.int64))
+        return cls(images, np.asarray(labels, np.int64), np.asarray(own, np.int64), tuple(names))
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: NDArray[np.int64] | slice) -> Split:
-        """Takes some of the images, with their labels and groups.
+        """Takes some of the images, with their labels, groups and names.
 
         Args:
             rows: Which: ``int64`` numbers of images, or a slice.
@@ -57,7 +63,8 @@ class Split:
         Returns:
             A split of these rows, in their order.
         """
-        return Split(self.images[rows], self.labels[rows], self.groups[rows])
+        names = tuple(np.array(self.names, object)[rows]) if self.names else ()
+        return Split(self.images[rows], self.labels[rows], self.groups[rows], names)
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class DatasetArrays:
         """Returns itself.
 
         Raises:
-            ContractError: Shapes, dtypes or labels are not what they must be.
+            ContractError: Shapes, dtypes, labels or names are not what they must be.
         """
         if len(self.classes) < 2:
             raise ContractError(f"the dataset has {len(self.classes)} class(es), at least two are needed")
@@ -127,6 +134,11 @@ class DatasetArrays:
             if not len(split.labels) == len(split.groups) == len(split):
                 raise ContractError(
                     f"{name} has {len(split)} images, {len(split.labels)} labels and {len(split.groups)} groups"
+                )
+            if len(split.names) not in (0, len(split)) or not all(isinstance(each, str) for each in split.names):
+                raise ContractError(
+                    f"{name} has {len(split)} images and {len(split.names)} names, each image needs one, a string, or "
+                    "none has any"
                 )
             if split.labels.min() < 0 or split.labels.max() >= len(self.classes):
                 raise ContractError(f"{name} labels leave the range 0..{len(self.classes) - 1}")
@@ -256,6 +268,21 @@ class PluginHooks:
             One sentence each.
         """
         return ()
+
+
+class DatasetHooks(PluginHooks):
+    """What a dataset may have besides, with what holds where it does not."""
+
+    def known_sizes(self) -> tuple[int, int] | None:
+        """Says how large the test split will be, so that a spec that asks for too much of it is refused at once.
+
+        Returns:
+            The number of classes and the number of test images; None where ``load`` has to find out.
+
+        Raises:
+            BadInput: The files that it counts are not as they must be.
+        """
+        return None
 
 
 class MethodHooks(PluginHooks):

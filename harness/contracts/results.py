@@ -28,6 +28,7 @@ TAKEN_COLUMNS = frozenset(
         "paper_bytes",
         "psnr",
         "original_predicted",
+        "name",
         "dataset",
         "classifier",
         "method",
@@ -159,8 +160,9 @@ class Results:
         cells: All of them, in the spec's order, whatever their status.
         failures: The jobs that failed.
         classes: Class names by a dataset's short name.
-        recipes: One entry a dataset and a trained thing: ``what``, ``name``, ``params``, ``differs`` (where it is not
-            the paper's, as sentences), and ``credit`` of a dataset.
+        recipes: One entry a dataset and a trained thing: ``what``, ``name``, ``plugin``, ``params``, ``differs`` (where
+            it is not the paper's, as sentences), and of a dataset ``credit``, ``sources`` (what its plugin says of
+            them) and, where not all are judged, ``test_of``: of how many test images those that are were chosen.
         environment: ``devices`` and ``versions`` of libraries that the cells were computed with.
         searches: Those that chose parameters of this run's variants.
     """

@@ -16,7 +16,7 @@ from functools import cached_property
 from harness.digests.syntax import dotted, imported_names, nodes_of
 
 _MARKS = {"quantizer", "codec", "dataset", "classifier", "report"}
-_ABOUT = {"needs", "paper", "scales", "credit", "version", "fingerprinted", "departures_of"}
+_ABOUT = {"needs", "paper", "scales", "credit", "sources", "version", "fingerprinted", "departures_of"}
 """Class data that the engine reads: resources, what a report says, and values that go into parameters."""
 _EMPTY_BASES = re.compile(r"object|(abc|typing|harness\.contracts|fewcolors)\.\w+")
 """Base classes without code that calls a plugin's methods."""

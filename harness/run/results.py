@@ -34,7 +34,7 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
             "store": str(store.root.resolve()),
             "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
-            "recipes": [_recipe("dataset", d, ()) | {"credit": d.plugin.credit} for d in spec.datasets]
+            "recipes": [_dataset_recipe(d) for d in spec.datasets]
             + [
                 _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision.classifiers)
                 for c in spec.classifiers
@@ -65,13 +65,30 @@ def _recipe(
         differs += choice.instance.departures(dataset.name, tuple(classifier.name for classifier in classifiers))
     if precision != "fp32":
         differs.append(f"precision is {precision}, the paper has fp32")
-    if choice.train_images is not None:
-        differs.append(_at_most(choice.train_images))
-    return {"what": what, "name": choice.short, "params": dict(params), "differs": list(dict.fromkeys(differs))}
+    differs += _limits(choice.train_images, choice.test_images).values()
+    return {
+        "what": what,
+        "name": choice.short,
+        "plugin": choice.name,
+        "params": dict(params),
+        "differs": list(dict.fromkeys(differs)),
+    }
 
 
-def _at_most(train_images: int) -> str:
-    return f"at most {train_images:,} of its training images are used, each class with its share"
+def _dataset_recipe(choice: Choice) -> dict[str, Any]:
+    return _recipe("dataset", choice, ()) | {"credit": choice.plugin.credit, "sources": choice.plugin.sources}
+
+
+def _limits(train_images: int | None, test_images: int | None) -> dict[str, str]:
+    """What to say of images that are left out, by the split they are left out of."""
+    said = {}
+    if train_images is not None:
+        said["train"] = f"at most {train_images:,} of its training images are used, each class with its share"
+    if test_images is not None:
+        said["test"] = (
+            f"at most {test_images:,} of its test images are judged, whole sources, each class with its share"
+        )
+    return said
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
@@ -159,22 +176,36 @@ def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None
 
 
 def _as_used(content: Mapping[str, Any], store: Store, say: Callable[[str], None]) -> tuple[dict[str, Any], ...]:
-    """The recipes of a plan, less the limit on training images where the stored dataset had no more than that."""
-    idle = set()
-    for job in content["jobs"]:
-        limit = job.get("train_images")
-        if limit is not None and store.has("datasets", job["key"]):
-            try:
-                about = read_about(store, "datasets", job["key"])
-            except DamagedArtifact as error:
-                say(f"{job['name']}: {error}; {MEND}.")
-                continue
-            if about["train"] < limit or about["train"] == about.get("train_of"):
-                idle.add(("dataset", job["name"], _at_most(limit)))
-    return tuple(
-        recipe | {"differs": [said for said in recipe["differs"] if (recipe["what"], recipe["name"], said) not in idle]}
-        for recipe in content["recipes"]
-    )
+    """The recipes of a plan, less limits that left out no image of a stored dataset; ``test_of`` where one did."""
+    stored = (job for job in content["jobs"] if job["stage"] == "datasets" and store.has("datasets", job["key"]))
+    jobs = {job["name"]: job for job in stored}
+
+    def as_used(recipe: Mapping[str, Any]) -> dict[str, Any]:
+        job = jobs.get(recipe["name"]) if recipe["what"] == "dataset" else None
+        return {**recipe, **({} if job is None else _as_limited(recipe, job, store, say))}
+
+    return tuple(as_used(recipe) for recipe in content["recipes"])
+
+
+def _as_limited(
+    recipe: Mapping[str, Any], job: Mapping[str, Any], store: Store, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """What a dataset's recipe says otherwise now that the dataset is stored."""
+    words = _limits(job.get("train_images"), job.get("test_images"))
+    if not words:
+        return {}
+    try:
+        about = read_about(store, "datasets", job["key"])
+    except DamagedArtifact as error:
+        say(f"{job['name']}: {error}; {MEND}.")
+        return {}
+    limited = {
+        part: about[part] < about[f"{part}_of"] if f"{part}_of" in about else about[part] == job[f"{part}_images"]
+        for part in words
+    }
+    idle = [words[part] for part, is_limited in limited.items() if not is_limited]
+    test_of = {"test_of": about["test_of"]} if limited.get("test") else {}
+    return {"differs": [said for said in recipe["differs"] if said not in idle]} | test_of
 
 
 def write_searches(folder: Path, searches: Sequence[SearchResult]) -> None:

@@ -29,7 +29,9 @@ class Choice:
         where: Its entry in the spec.
         short: The name that tells it from its siblings in tables.
         levels: A method's.
+        label: What a dataset is called instead of its plugin's name, or empty.
         train_images: How many of a dataset's training images are used at most.
+        test_images: Likewise of its test images.
         space: What a search may try; the parameters are then those it starts with.
     """
 
@@ -39,7 +41,9 @@ class Choice:
     where: str
     short: str
     levels: tuple[Level, ...] = ()
+    label: str = ""
     train_images: int | None = None
+    test_images: int | None = None
     space: Mapping[str, Domain] | None = None
 
     @property
@@ -122,7 +126,8 @@ def _beside(entry: Entry, plugin: Plugin, scale: str | None, colors: Sequence[in
         return {"levels": _levels(entry, plugin, colors)}
     if isinstance(entry, DatasetEntry):
         limits = [entry.train_images, SCALES.get(scale or "")]
-        return {"train_images": min((n for n in limits if n is not None), default=None)}
+        at_most = min((n for n in limits if n is not None), default=None)
+        return {"label": entry.label or "", "train_images": at_most, "test_images": entry.test_images}
     return {}
 
 
@@ -162,7 +167,8 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
     """Choices with their short names; the same plugin with the same parameters twice becomes one with all levels."""
     distinct: dict[str, Choice] = {}
     for choice in choices:
-        identity = repr((choice.name, sorted(choice.params.items()), choice.train_images, choice.space))
+        limits = choice.train_images, choice.test_images
+        identity = repr((choice.name, sorted(choice.params.items()), limits, choice.space))
         if identity in distinct and not choice.levels:
             first = distinct[identity].where
             complaints.add(f"{choice.where}: {choice.name!r} with the same parameters is already listed at {first}.")
@@ -179,19 +185,24 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
 
 
 def _check_names(choices: Iterable[Choice], complaints: Complaints) -> None:
-    places: dict[str, str] = {}
+    met: dict[str, Choice] = {}
     for choice in choices:
-        if choice.short in places:
-            complaints.add(
-                f"{choice.where}: it would be called {choice.short!r} in tables, like the one at "
-                f"{places[choice.short]}; leave one out."
-            )
-        places[choice.short] = choice.where
+        if (other := met.get(choice.short)) is not None:
+            called = f"{choice.where}: it would be called {choice.short!r} in tables, like the one at {other.where}"
+            rather = "give each a label of its own" if choice.label or other.label else "leave one out"
+            complaints.add(f"{called}; {rather}.")
+        met[choice.short] = choice
 
 
 def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
-    """The plugin's name, with those parameters that siblings set otherwise and that are not at their default."""
-    same = [other for other in siblings if other.name == choice.name]
+    """The plugin's name, with those parameters that siblings set otherwise and that are not at their default.
+
+    A label takes the plugin's place; siblings are then those of the same entry.
+    """
+    if choice.label:
+        same = [other for other in siblings if other.where == choice.where]
+    else:
+        same = [other for other in siblings if other.name == choice.name and not other.label]
     defaults = {p.name: p.value for p in choice.plugin.parameters}
     differing = [
         name
@@ -199,9 +210,11 @@ def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
         if value != defaults[name] and any(other.params[name] != value for other in same)
     ]
     parts = [f"{name}={_shown(choice.params[name])}" for name in differing]
-    if choice.train_images is not None and any(other.train_images != choice.train_images for other in same):
-        parts.append(f"train_images={choice.train_images}")
-    return " ".join([choice.name, *parts])
+    for limit in ("train_images", "test_images"):
+        stated = getattr(choice, limit)
+        if stated is not None and any(getattr(other, limit) != stated for other in same):
+            parts.append(f"{limit}={stated}")
+    return " ".join([choice.label or choice.name, *parts])
 
 
 def _shown(value: object) -> str:

@@ -41,6 +41,8 @@ _INNER: Mapping[str, type[Model]] = {
 _ELSEWHERE = {
     "quality": "it belongs to a codec's own entry: {name: jpeg, quality: [10, 50]}",
     "train_images": "it belongs to a dataset's own entry: {name: digits-on-photos, train_images: 4000}",
+    "test_images": "it belongs to a dataset's own entry: {name: cifar10, test_images: 1000}",
+    "label": "it belongs to a dataset's own entry: {name: image-folder, label: flowers, params: {root: photos}}",
     "colors": "it belongs to a quantizer's own entry, {name: median-cut, colors: [2, 4]}, or to the spec",
     "search": "it belongs to a learned method's own entry: {name: colorcnn, search: {gamma: {choice: [0, 1]}}}",
     "params": "parameters belong to a plugin's own entry: {name: colorcnn, params: {gamma: 0.5}}",

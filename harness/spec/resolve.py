@@ -51,7 +51,9 @@ class Spec:
             return {"name": choice.name, "params": dict(choice.params)}
 
         def dataset(choice: Choice) -> dict[str, Any]:
-            return entry(choice) | ({} if choice.train_images is None else {"train_images": choice.train_images})
+            limits = {"train_images": choice.train_images, "test_images": choice.test_images}
+            label = {"label": choice.short} if choice.label else {}
+            return entry(choice) | label | {limit: n for limit, n in limits.items() if n is not None}
 
         def method(choice: Choice) -> dict[str, Any]:
             kind, space = choice.plugin.mark.level_kind, choice.space

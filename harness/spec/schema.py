@@ -19,6 +19,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
 DEFAULT_METRICS = ("mse", "ssim")
 """The cheap ones: CIEDE2000 takes two to three times as long as SSIM."""
+LONGEST_LABEL = 60
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -27,6 +28,14 @@ def _run_name(name: str) -> str:
     if not _RUN_NAME.fullmatch(name):
         raise ValueError("it names a folder: letters, digits, '.', '_' and '-', the first a letter or digit")
     return name
+
+
+def _label(text: str) -> str:
+    if not text.isprintable() or text != text.strip() or not 0 < len(text) <= LONGEST_LABEL:
+        raise ValueError(
+            f"it names the dataset in tables: 1 to {LONGEST_LABEL} characters in one line, no space around"
+        )
+    return text
 
 
 class Model(pydantic.BaseModel):
@@ -79,8 +88,15 @@ class Entry(Model):
 class DatasetEntry(Entry):
     """A dataset."""
 
+    label: Annotated[str, pydantic.AfterValidator(_label)] | None = Field(
+        default=None, description="What it is called in tables and figures, instead of its plugin's name."
+    )
     train_images: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The most training images to use, with every class in proportion."
+    )
+    test_images: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The most test images to use, with every class in proportion; images of one source stay together.",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from harness.complaints import did_you_mean, escaped, printable
 from harness.contracts import BadInput, Cell, Results
 from harness.naming import folder_names
 from harness.trained.find import (
@@ -19,10 +21,12 @@ from harness.trained.find import (
     ready_dataset,
     ready_method,
 )
-from harness.work.artifacts import open_decoded, read_about
+from harness.work.artifacts import open_decoded, read_about, read_names
 from harness.work.explaining import explain_classifier, explain_method, read_pictures, write_pictures
 
 PICTURES = "pictures"
+_LISTED = 4
+"""At most so many images of one name are listed in a message."""
 
 
 def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], selection: Selection) -> list[Cell]:
@@ -43,33 +47,61 @@ def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], sel
     return left
 
 
-def check(run: TrainedRun, cells: Sequence[Cell], numbers: Sequence[int]) -> None:
-    """Raises BadInput for an image that a dataset of these cells does not have, and for a plugin that is not known."""
+def chosen_images(run: TrainedRun, cells: Sequence[Cell], asked: Sequence[str]) -> dict[str, list[int]]:
+    """The numbers of the test images that are meant, by dataset. asked: numbers, or names of image files.
+
+    Raises BadInput for an image that a dataset of these cells does not have, and for a plugin that is not known.
+    """
     for cell in cells:
         run.check_plugins(cell)
+    found = {}
     for cell in {cell.dataset: cell for cell in cells}.values():
-        count = read_about(run.store, "datasets", run.artifact("datasets", cell))["test"]
-        for number in numbers:
-            if not 0 <= number < count:
-                raise BadInput(f"--image {number}: the test images of {cell.dataset} are numbered 0 to {count - 1}.")
+        key = run.artifact("datasets", cell)
+        names, count = read_names(run.store, key), read_about(run.store, "datasets", key)["test"]
+        found[cell.dataset] = sorted({_number(image, names, count, cell.dataset) for image in asked})
+    return found
+
+
+def _number(asked: str, names: Sequence[str], count: int, dataset: str) -> int:
+    """The image of this number, or with this name: all of it, its end, or a longer path that ends in it."""
+    wanted, where = escaped(asked), f"--image {printable(asked)}"
+    fitting = [number for number, name in enumerate(names) if f"/{name}".endswith(f"/{wanted}")]
+    fitting = fitting or [number for number, name in enumerate(names) if wanted.endswith(f"/{name}")]
+    if len(fitting) > 1:
+        several = ", ".join(names[number] for number in fitting[:_LISTED]) + ", ..." * (len(fitting) > _LISTED)
+        raise BadInput(
+            f"{where}: {dataset} has {len(fitting)} test images of this name ({several}); give more of the path."
+        )
+    if fitting:
+        return fitting[0]
+    if re.fullmatch(r"-?[0-9]+", asked):
+        if 0 <= int(asked) < count:
+            return int(asked)
+        raise BadInput(f"{where}: the test images of {dataset} are numbered 0 to {count - 1}.")
+    if not names:
+        raise BadInput(f"{where}: the test images of {dataset} have no names, only numbers, 0 to {count - 1}.")
+    guess = did_you_mean(wanted, names if "/" in wanted else [name.rpartition("/")[2] for name in names])
+    raise BadInput(f"{where}: {dataset} has no test image of this name{guess or '.'}")
 
 
 def explain_cells(
     run: TrainedRun,
     results: Results,
     cells: Sequence[Cell],
-    numbers: Sequence[int],
+    images: Mapping[str, list[int]],
     folder: Path,
     device: str,
     say: Callable[[str], None] = lambda _sentence: None,
 ) -> Results:
-    """The results of just these cells, with pictures of just these test images, which are written below ``folder``."""
-    wanted = sorted(set(numbers))
+    """The results of just these cells, with pictures of just these test images, which are written below ``folder``.
+
+    images: by dataset, as ``chosen_images`` gives them.
+    """
     names = folder_names(f"{c.dataset} {c.classifier} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
     shown = []
     for cell, name in zip(cells, names, strict=True):
         say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
-        shown.append(_explain_cell(run, cell, wanted, folder / PICTURES / name, device))
+        shown.append(_explain_cell(run, cell, images[cell.dataset], folder / PICTURES / name, device))
     return replace(results, cells=tuple(shown), failures=())
 
 

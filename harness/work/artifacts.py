@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.complaints import escaped
 from harness.contracts import Augmentation, DatasetArrays, Images, Normalization, Palettized, Split
 from harness.registry import Registry
 from harness.spec.schema import Stage
 from harness.work.applying import chunk_size, decode_all
 from harness.work.store import Store
+from harness.writing import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +26,23 @@ ABOUT = "about.json"
 NETWORK = "network.safetensors"
 STATE = "state.safetensors"
 GALLERY = "gallery"
+ARRAYS = ("images", "labels", "groups")
+NAMES = "names.json"
+"""Of a split's images, where they have any; of printable characters only."""
 
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
     """What an artifact says of itself: plugin, params, seconds and what its stage adds. Raises DamagedArtifact."""
     about: dict[str, Any] = json.loads(store.read(stage, key, ABOUT))
     return about
+
+
+def write_split(folder: Path, part: str, split: Split) -> None:
+    """Writes one part of a dataset, ``train`` or ``test``, as ``load_dataset`` reads it."""
+    for name in ARRAYS:
+        np.save(folder / f"{part}_{name}.npy", getattr(split, name))
+    if split.names:
+        write_json(folder / f"{part}_{NAMES}", [escaped(name) for name in split.names])
 
 
 def load_dataset(store: Store, key: str) -> DatasetArrays:
@@ -40,10 +53,9 @@ def load_dataset(store: Store, key: str) -> DatasetArrays:
     """
     folder, about = store.path("datasets", key), read_about(store, "datasets", key)
 
-    def split(name: str) -> Split:
-        return Split(
-            *(np.load(folder / f"{name}_{part}.npy", mmap_mode="c") for part in ("images", "labels", "groups"))
-        )
+    def split(part: str) -> Split:
+        images, labels, groups = (np.load(folder / f"{part}_{name}.npy", mmap_mode="c") for name in ARRAYS)
+        return Split(images, labels, groups, read_names(store, key, part))
 
     return DatasetArrays(
         train=split("train"),
@@ -53,6 +65,13 @@ def load_dataset(store: Store, key: str) -> DatasetArrays:
         augmentation=Augmentation(**about["augmentation"]),
         batch_size=about["batch_size"],
     )
+
+
+def read_names(store: Store, key: str, part: str = "test") -> tuple[str, ...]:
+    """The names of a stored dataset's images, empty where it has none. Raises DamagedArtifact."""
+    file = f"{part}_{NAMES}"
+    there = (store.path("datasets", key) / file).is_file()
+    return tuple(json.loads(store.read("datasets", key, file))) if there else ()
 
 
 def load_classifier(store: Store, key: str, registry: Registry, classes: int, device: str) -> torch.nn.Module:

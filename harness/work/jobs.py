@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness import environment
+from harness.complaints import escaped
 from harness.contracts import ContractError, DamagedCheckpoint, DatasetArrays, EpochCallback, Images, Lesson
 from harness.plan import Job
 from harness.registry import Kind, Registry
@@ -32,12 +33,13 @@ from harness.work.artifacts import (
     read_about,
     read_state,
     stored_network,
+    write_split,
 )
 from harness.work.explaining import explain_classifier, explain_method, write_pictures
 from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
 from harness.work.store import Store
-from harness.work.subsets import balanced_rows, held_out_rows
+from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 from harness.writing import read_sealed, write_json, write_sealed
 
 if TYPE_CHECKING:
@@ -93,7 +95,10 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     if not isinstance(arrays, DatasetArrays):
         raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
     arrays.check()
-    offered = len(arrays.train)
+    train_of, test_of = len(arrays.train), len(arrays.test)
+    if job.test_images is not None:
+        tested = whole_group_rows(arrays.test.labels, arrays.test.groups, job.test_images)
+        arrays = replace(arrays, test=arrays.test.take(tested))
     if job.train_images is not None:
         chosen = balanced_rows(arrays.train.labels, job.train_images)
         arrays = replace(arrays, train=arrays.train.take(chosen))
@@ -102,18 +107,18 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
         if not len(out):
             raise ContractError("no training image can be held out: every class comes from a single source")
         arrays = replace(arrays, train=arrays.train.take(kept), test=arrays.train.take(out))
-    for name, split in (("train", arrays.train), ("test", arrays.test)):
-        for part in ("images", "labels", "groups"):
-            np.save(folder / f"{name}_{part}.npy", getattr(split, part))
+    write_split(folder, "train", arrays.train)
+    write_split(folder, "test", arrays.test)
     return {
-        "classes": arrays.classes,
+        "classes": [escaped(name) for name in arrays.classes],
         "normalization": asdict(arrays.normalization),
         "augmentation": asdict(arrays.augmentation),
         "batch_size": arrays.batch_size,
         "held_out": job.held_out is not None,
         "train": len(arrays.train),
-        "train_of": offered,
+        "train_of": train_of,
         "test": len(arrays.test),
+        "test_of": test_of,
         "side": arrays.test.images.shape[1:3],
     }
 
@@ -232,7 +237,8 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     untouched = {"original_predicted": np.load(store.path("classifiers", classifier) / PREDICTED)}
     further = measures[reduced["metrics"]]
-    parts = [pd.DataFrame(records), measures.drop(columns=further.columns), pd.DataFrame(untouched), further]
+    names = pd.DataFrame({"name": pd.array(data.test.names or [None] * len(rows), "string")})
+    parts = [pd.DataFrame(records), measures.drop(columns=further.columns), pd.DataFrame(untouched), further, names]
     pd.concat(parts, axis=1).to_parquet(folder / "records.parquet", index=False)
     numbers = _gallery_images(len(rows))
     shown = decoded.take(numbers)

@@ -1,9 +1,11 @@
-"""Which training images are used if not all are, and which of them a search holds out."""
+"""Which images are trained on and tested if not all are, and which training images a search holds out."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.contracts import ContractError
 
 
 def balanced_rows(labels: NDArray[np.int64], count: int, seed: int = 0) -> NDArray[np.int64]:
@@ -28,6 +30,39 @@ def balanced_rows(labels: NDArray[np.int64], count: int, seed: int = 0) -> NDArr
         for label, quota in zip(classes, quotas, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def whole_group_rows(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int = 0
+) -> NDArray[np.int64]:
+    """At most ``count`` rows, ascending: whole groups, each class with about its share of the images.
+
+    Groups are put in one order, drawn at random from ``seed``, and taken from its beginning until the next one is too
+    large; so what a smaller count takes is part of what a larger one takes. First comes one group of each class, then
+    the others as evenly as their classes have images. A group counts to the class of its first image.
+
+    Raises:
+        ContractError: One group of each class is more than ``count`` images.
+    """
+    if count >= len(labels):
+        return np.arange(len(labels))
+    generator = np.random.default_rng(seed)
+    names, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    sizes, position = np.bincount(member), np.empty(len(names))
+    classes = np.unique(labels[first])
+    for label in classes:
+        own = generator.permutation(np.flatnonzero(labels[first] == label))
+        position[own] = (np.cumsum(sizes[own]) - sizes[own] / 2) / sizes[own].sum()
+        position[own[0]] = 0
+    order = np.lexsort((labels[first], position))
+    reached = np.cumsum(sizes[order])
+    if reached[len(classes) - 1] > count:
+        raise ContractError(
+            f"test_images: {count:,} are too few, one source of each class is {reached[len(classes) - 1]:,} images"
+        )
+    chosen = np.zeros(len(names), bool)
+    chosen[order[reached <= count]] = True
+    return np.flatnonzero(chosen[member])
 
 
 def held_out_rows(

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002, ARG005 - toy plugins have no use for what they are handed
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +189,8 @@ def spoiled(**fields):
         (changed(test=TRAIN.take(slice(0, 0))), r"test images are uint8 \[0, 2, 2, 3\], not uint8 \[N >= 1"),
         (changed(train=spoiled(labels=TRAIN.labels[:3])), "train has 4 images, 3 labels and 4 groups"),
         (changed(train=spoiled(groups=TRAIN.groups[:2])), "train has 4 images, 4 labels and 2 groups"),
+        (changed(test=spoiled(names=("a", "b"))), "test has 4 images and 2 names, each image needs one, a string, or"),
+        (changed(train=spoiled(names=(Path("a"),) * 4)), "train has 4 images and 4 names, each image needs one, a"),
         (changed(train=spoiled(labels=TRAIN.labels - 1)), r"train labels leave the range 0\.\.1"),
         (changed(test=spoiled(labels=TRAIN.labels + 1)), r"test labels leave the range 0\.\.1"),
         (changed(test=spoiled(images=np.zeros((4, 2, 3, 3), np.uint8))), r"train images are \(2, 2, 3\), test"),
@@ -205,3 +208,11 @@ def test_a_sound_dataset_and_its_splits():
     assert TRAIN.labels.dtype == TRAIN.groups.dtype == np.int64
     part = Split.of(TRAIN.images, [1, 0, 1, 0], np.array([5, 5, 6, 6])).take(np.array([3, 1]))
     assert (len(part), part.labels.tolist(), part.groups.tolist()) == (2, [0, 0], [6, 5])
+
+
+def test_images_keep_their_names():
+    named = Split.of(TRAIN.images, TRAIN.labels, names=(f"{n}.png" for n in range(4)))
+    assert named.take(np.array([2, 0])).names == ("2.png", "0.png")
+    assert named.take(slice(1, 3)).names == ("1.png", "2.png")
+    assert TRAIN.names == TRAIN.take(np.array([1])).names == ()
+    assert changed(test=named).check().test is named, "those of the training images may have none"

@@ -7,6 +7,8 @@ from harness import plan as planning
 from harness.contracts import BadInput, Needs
 from harness.discovery import discover
 from harness.plan import DEFAULT_NEEDS, check_inputs, make_plan
+from harness.registry import dataset
+from harness.search.plan import plan_searches
 from harness.sources import read_source
 from harness.spec.resolve import resolve
 
@@ -39,6 +41,7 @@ BASE = {
     ("change", "untouched"),
     [
         ({"datasets": [{"name": "dots", "params": {"n": 5}}]}, set()),
+        ({"datasets": [{"name": "dots", "params": {"n": 4}, "test_images": 3}]}, set()),
         ({"classifiers": [{"name": "net", "params": {"rate": 0.2}}]}, {"datasets"}),
         ({"methods": [{"name": "learned", "params": {"gamma": 2}, "colors": 2}]}, {"datasets", "classifiers"}),
         ({"methods": [{"name": "joint", "params": {"gamma": 1}, "colors": 2}]}, {"datasets", "classifiers"}),
@@ -69,6 +72,7 @@ def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of,
         {"colors": [64, 128]},
         {"methods": [{"name": "learned", "colors": [2]}]},
         {"metrics": ["ssim", "mse"]},
+        {"datasets": [{"name": "dots", "params": {"n": 4}, "label": "spots"}]},
     ],
 )
 def test_what_changes_no_number_changes_no_key(plan_of, change):
@@ -313,3 +317,48 @@ def test_where_fingerprinted_files_lie_is_in_no_key(tmp_path):
     (tmp_path / "here" / "test" / "b" / "1.ppm").write_bytes(b"P6 8 8 255\n" + b"x" * 192)
     spec["datasets"][0]["params"]["root"] = str(tmp_path / "here")
     assert not set(make_plan(resolve(spec, registry)).jobs) & set(keys_of[1])
+
+
+def test_a_search_holds_out_the_same_however_many_images_are_tested_at_last(make_spec):
+    method = {"name": "learned", "colors": 2, "search": {"gamma": {"choice": [0.0, 1.0]}}}
+    (few, many) = (
+        plan_searches(make_spec(datasets=[{"name": "dots"} | limit], methods=[method]))[0]
+        for limit in ({"test_images": 2}, {})
+    )
+    assert set(few) == set(many)
+    assert {job.test_images for job in few.values()} == {None}
+
+
+@dataset("sized")
+class Sized:
+    answer: str = ""
+
+    def known_sizes(self):
+        return {"": (3, 40), "number": 40, "breaks": None}[self.answer] or 1 / 0
+
+    def load(self): ...
+
+
+@pytest.mark.parametrize(
+    ("count", "answer", "sentence"),
+    [
+        (2, "", "datasets[0].test_images: 2 are too few for the 3 classes of 'sized'; write 3 or more."),
+        (
+            41,
+            "",
+            "datasets[0].test_images: 41 are more than the 40 that 'sized' has; leave it out to test all of them.",
+        ),
+        (
+            9,
+            "number",
+            "datasets[0]: known_sizes() returned 40, it must return (classes, test images) or None.",
+        ),
+        (9, "breaks", "datasets[0]: known_sizes() failed: ZeroDivisionError: division by zero."),
+    ],
+)
+def test_more_or_fewer_test_images_than_can_be_are_bad_input(registry, make_spec, count, answer, sentence):
+    registry.add(Sized, "here")
+    spec = make_spec(datasets=[{"name": "sized", "params": {"answer": answer}, "test_images": count}])
+    with pytest.raises(BadInput) as error:
+        make_plan(spec)
+    assert str(error.value) == sentence

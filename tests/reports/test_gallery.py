@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -163,6 +164,18 @@ def test_the_gallery_alone_holds_every_image(bench: Bench, seen: list[Cell], tmp
     assert "more images" not in text
     assert gallery_page.render(replace(results, cells=tuple(reversed(cells)))) == text
     assert "No pictures were kept." in gallery_page.render(bench.results([replace(c, gallery={}) for c in cells]))
+
+
+def test_an_image_is_called_by_its_files_name(bench: Bench) -> None:
+    names = ['test/cat/<img src=x onerror="alert(1)">.png', "test/dog/" + "x" * 240 + "end.png", None]
+    frame = bench.frame([1, 1, 1]).assign(name=pd.array(names, "string"))
+    text = page.render(bench.results([bench.cell(frame, "octree", 4)]))
+    assert "<img src=x" not in text
+    assert "test/cat/&lt;img src=x onerror=&#34;alert(1)&#34;&gt;.png</small><br><small>image 0</small>" in text
+    assert "xxxend.png</small><br><small>image 1</small>" in text
+    assert f">{'x' * 100}" not in text, "a caption is not as long as a file's name may be"
+    (first, second) = strips([bench.cell(frame.assign(name=pd.array([None] * 3, "string")), "octree", 8)])
+    assert first.name == second.name == ""
 
 
 def test_a_page_shows_a_few_images_and_folds_the_rest(bench: Bench) -> None:

@@ -290,3 +290,27 @@ def test_right_and_wrong_differ_by_more_than_color(bench: Bench) -> None:
     assert "✓ cat" in page.text
     assert "✗ cow" in page.text
     assert (len(page.all("div", "right")), len(page.all("div", "wrong"))) == (1, 1)
+
+
+def test_the_page_says_what_was_tested_and_of_what_sources(bench: Bench) -> None:
+    """toys: some images, grouped; more toys: some images, each its own source; the others: all images."""
+    correct, groups = [1, 0] * 60, np.arange(120) // 2
+    cells = [
+        bench.cell(bench.frame(correct, own), "median-cut", 2, dataset=dataset)
+        for dataset, own in (("toys", groups), ("more toys", None), ("others", None))
+    ]
+    recipes = tuple(
+        {"what": "dataset", "name": name, "plugin": "image-folder"} | more
+        for name, more in (
+            ("toys", {"test_of": 2000, "sources": "All by <one> painter."}),
+            ("more toys", {"test_of": 3000}),
+            ("others", {"sources": ""}),
+        )
+    )
+    page = assert_stands_alone(render(bench.results(cells, recipes=recipes)))
+    drawn = "drawn at random with every class in proportion"
+    assert f"toys: 120 of 2,000 test images from 60 sources, {drawn}, whole sources" in page.text
+    assert f"more toys: 120 of 3,000 test images, {drawn}" in page.text
+    assert "others: 120 test images" in page.text
+    assert page.text.count("toys: All by <one> painter.") == 2, "beside the count, and under Statistics"
+    assert "toys dataset image-folder" in page.text

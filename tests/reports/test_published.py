@@ -190,7 +190,7 @@ def test_classifiers_stand_over_datasets(bench: Bench) -> None:
         )
     ]
     results = bench.results(cells)
-    table = originals(told(results))
+    table = originals(told(results), ())
     assert table is not None
     assert table.datasets == ("cifar10", "own", "stl10")
     assert [classifier for classifier, _ in table.rows] == ["alexnet", "vgg16", "own-net"]
@@ -201,7 +201,7 @@ def test_classifiers_stand_over_datasets(bench: Bench) -> None:
         [None, None, ("stl10 × own-net", None)],
     ]
     assert render(results).count("paper 86.8") == 1
-    assert originals(told(bench.results(cells[:1]))) is None
+    assert originals(told(bench.results(cells[:1])), ()) is None
     assert 'id="classifiers"' not in render(bench.results(cells[:1]))
 
 
@@ -210,3 +210,14 @@ def test_a_run_without_numbers_has_nothing_beside(bench: Bench) -> None:
     text = render(bench.results(cells))
     assert "Beside the paper" not in text
     assert 'id="classifiers"' in text
+
+
+def test_a_label_hides_no_plugin_and_makes_none(bench: Bench) -> None:
+    """What is called cifar10 may be a folder of anybody's images, and STL10 may be called otherwise."""
+    cells = [bench.plain("median-cut", 2, 0.5, dataset=d, classifier="alexnet") for d in ("cifar10", "birds, planes")]
+    plugins = {"cifar10": "image-folder", "birds, planes": "stl10"}
+    recipes = tuple({"what": "dataset", "name": name, "plugin": plugin} for name, plugin in plugins.items())
+    table = originals(told(bench.results(cells)), recipes)
+    assert table is not None
+    ((_, entries),) = table.rows
+    assert [entry and entry[1] and entry[1].value for entry in entries] == [0.738, None]

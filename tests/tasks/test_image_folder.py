@@ -58,6 +58,11 @@ def test_a_split_layout_is_taken_as_it_is(tmp_path):
     assert arrays.train.images[:, 0, 0, 0].tolist() == [1, 0]
     assert arrays.test.images[:, 0, 0, 0].tolist() == [2, 3]
     assert arrays.train.labels.tolist() == arrays.test.labels.tolist() == [0, 1]
+    assert (arrays.train.names, arrays.test.names) == (
+        ("train/a/x/2.PNG", "train/b/1.png"),
+        ("test/a/3.png", "test/b/4.png"),
+    )
+    assert dataset.known_sizes() == (2, 2)
     assert len({*arrays.train.groups.tolist(), *arrays.test.groups.tolist()}) == 4
 
 

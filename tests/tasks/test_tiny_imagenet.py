@@ -77,6 +77,7 @@ def assert_loads(written, arrays):
     assert arrays.train.images.shape == (36, 64, 64, 3)
     for split, names in ((arrays.train, written.train), (arrays.test, written.test)):
         np.testing.assert_array_equal(split.labels, [label for _, label in names])
+        assert split.names == tuple(name for name, _ in names)
     np.testing.assert_array_equal(arrays.train.images, written.pixels(written.train))
     np.testing.assert_array_equal(arrays.test.images, written.pixels(written.test))
     assert arrays.classes == ("first", "second", "third")

@@ -174,6 +174,21 @@ def test_a_limit_is_a_departure_where_the_dataset_has_more_images(tmp_path, make
     assert gather(tmp_path).recipes[0]["differs"] == [sentence] * said
 
 
+@pytest.mark.parametrize(("limit", "test_of"), [(3, 4), (4, None), (6, None)])
+def test_it_is_known_of_how_many_images_those_that_are_tested_were_chosen(
+    tmp_path, make_spec, registry, limit, test_of
+):
+    spec = make_spec(datasets=[{"name": "dots", "label": "spots", "test_images": limit}], methods=["flat"])
+    plan, store = make_plan(spec), Store(tmp_path / "store")
+    store.create()
+    write_plan(tmp_path, spec, plan, store)
+    run_job(next(iter(plan.jobs.values())), Context(store, registry))
+    (recipe, *_) = gather(tmp_path).recipes
+    assert (recipe["name"], recipe["plugin"], recipe.get("test_of")) == ("spots", "dots", test_of)
+    sentence = f"at most {limit} of its test images are judged, whole sources, each class with its share"
+    assert recipe["differs"] == [sentence] * (test_of is not None)
+
+
 @pytest.mark.parametrize(("limit", "said"), [(4, True), (6, False)])
 def test_datasets_stored_before_they_said_how_many_they_had(tmp_path, make_spec, store, limit, said):
     spec, plan, dataset = thinned(make_spec, limit)

@@ -215,6 +215,33 @@ def test_a_scale_takes_the_place_of_defaults(registry):
 def test_the_same_dataset_with_fewer_images_has_a_name_of_its_own(make_spec):
     spec = make_spec(datasets=["dots", {"name": "dots", "train_images": 3}])
     assert [choice.short for choice in spec.datasets] == ["dots", "dots train_images=3"]
+    spec = make_spec(datasets=["dots", {"name": "dots", "train_images": 3, "test_images": 2}])
+    assert [choice.short for choice in spec.datasets] == ["dots", "dots train_images=3 test_images=2"]
+
+
+def test_a_label_takes_the_place_of_a_datasets_name(make_spec, registry):
+    asked = [
+        {"name": "dots", "label": "my dots", "params": {"n": [5, 6]}, "test_images": 3},
+        {"name": "dots", "label": "[/red] $x$ <b>", "params": {"n": 7}},
+        {"name": "dots", "params": {"n": 9}},
+    ]
+    spec = make_spec(datasets=asked)
+    called = ["my dots n=5", "my dots n=6", "[/red] $x$ <b>", "dots"]
+    assert [choice.short for choice in spec.datasets] == called
+    written = spec.written_out()
+    assert written["datasets"][0] == {"name": "dots", "label": "my dots n=5", "params": {"n": 5}, "test_images": 3}
+    again = resolve(written, registry)
+    assert [choice.short for choice in again.datasets] == called
+    assert again.written_out() == written
+
+
+@pytest.mark.parametrize("other", [{"label": "same"}, {"label": "dots"}])
+def test_a_label_is_one_datasets_own(make_spec, other):
+    first = {"name": "dots", "params": {"n": 2}} | ({"label": "same"} if other["label"] == "same" else {})
+    with pytest.raises(
+        BadInput, match=r"datasets\[1\]: it would be called '(same|dots)' in tables, like the one at datasets"
+    ):
+        make_spec(datasets=[first, {"name": "dots", "params": {"n": 3}} | other])
 
 
 @pytest.mark.parametrize(

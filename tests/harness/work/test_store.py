@@ -1,11 +1,14 @@
 import os
 import shutil
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from harness.contracts import BadInput
+from harness.contracts import BadInput, Split
 from harness.spec.schema import STAGES
+from harness.work.artifacts import read_names, write_split
 from harness.work.store import DamagedArtifact, Store
 
 KEY = "k" * 64
@@ -162,3 +165,21 @@ def test_a_store_can_be_moved(store, tmp_path):
     fill(store)
     shutil.move(store.root, tmp_path / "elsewhere")
     assert Store(tmp_path / "elsewhere").verify("cells", KEY)
+
+
+def test_names_of_images_are_kept_as_a_terminal_prints_them_and_their_damage_is_noticed(store):
+    names = ("<b>.png", "new\nline.png", "\udcff\u202e.png", "x" * 255, "mein schönes Bild.png")
+    split = Split.of(np.zeros((5, 1, 1, 3), np.uint8), np.arange(5), names=names)
+    with store.write("datasets", "named") as folder:
+        write_split(folder, "test", split)
+        write_split(folder, "train", replace(split, names=()))
+    assert read_names(store, "named", "train") == ()
+    kept = ("<b>.png", r"new\nline.png", r"\udcff\u202e.png", "x" * 255, "mein schönes Bild.png")
+    assert read_names(store, "named") == kept
+    file = store.path("datasets", "named") / "test_names.json"
+    file.write_text(file.read_text().replace("<b>", "<i>"))
+    with pytest.raises(DamagedArtifact, match=r"test_names\.json"):
+        read_names(store, "named")
+    file.unlink()
+    with pytest.raises(DamagedArtifact, match=r"test_names\.json"):
+        store.verify("datasets", "named")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.work.subsets import balanced_rows, held_out_rows
+from harness.contracts import ContractError
+from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 
 
 def test_each_class_keeps_its_share():
@@ -57,3 +58,36 @@ def test_a_class_with_two_groups_gives_one_and_keeps_one():
         keep, out = held_out_rows(labels, groups, 0.15, seed)
         assert sorted(set(labels[out])) == [0, 1]
         assert sorted(set(labels[keep])) == [0, 1, 2]
+
+
+def test_whole_groups_are_tested_in_each_classs_share_and_fewer_are_part_of_more():
+    rng = np.random.default_rng(5)
+    groups = rng.integers(0, 400, 2000)
+    labels = np.minimum(groups % 10, 4)  # the last class has most of the images
+    largest, before = int(np.bincount(groups).max()), np.array([], np.int64)
+    for count in (60, 500, 501, 1999, 2000, 3000):
+        rows = whole_group_rows(labels, groups, count)
+        assert (np.diff(rows) > 0).all()
+        assert not set(groups[rows]) & set(np.delete(groups, rows)), "no group is torn"
+        assert set(before) <= set(rows)
+        assert count - largest < len(rows) <= count or len(rows) == 2000
+        for label in range(5):
+            share = (labels == label).mean() * len(rows)
+            assert (labels[rows] == label).sum() == pytest.approx(share, abs=largest + 1)
+        before = rows
+    assert np.array_equal(whole_group_rows(labels, groups, 500), whole_group_rows(labels, groups, 500))
+    assert not np.array_equal(whole_group_rows(labels, groups, 500, seed=1), whole_group_rows(labels, groups, 500))
+
+
+@pytest.mark.parametrize("count", [3, 4, 50])
+def test_a_rare_class_is_tested(count):
+    labels = np.repeat([0, 1, 2], [1, 2, 97])
+    rows = whole_group_rows(labels, np.arange(100), count)
+    assert (len(rows), set(labels[rows])) == (count, {0, 1, 2})
+
+
+def test_too_few_images_for_one_source_of_each_class_are_refused():
+    labels, groups = np.repeat([0, 1], 10), np.arange(20) // 5
+    assert len(whole_group_rows(labels, groups, 14)) == 10
+    with pytest.raises(ContractError, match="test_images: 9 are too few, one source of each class is 10 images"):
+        whole_group_rows(labels, groups, 9)
