@@ -40,9 +40,12 @@ class Expected:
 
     files: those that are read, relative to ``data_root``, with their published md5 (None: none is published). Those
     that are no download themselves are taken out of the one tar archive among the downloads. classes, train, test:
-    how many; side: of the square images, in pixels.
+    how many; side: of the square images, in pixels. name: the plugin's. names: the classes in the order of their
+    labels, as folders of images are named after them; digest: of the decoded content (``contents.digest``), None where
+    it is not known.
     """
 
+    name: str
     title: str
     home: str
     downloads: tuple[Download, ...]
@@ -51,6 +54,8 @@ class Expected:
     train: int
     test: int
     side: int
+    names: tuple[str, ...] = ()
+    digest: str | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -81,6 +86,12 @@ class PublishedSet:
 def published(expected: Expected) -> str:
     """Names the published content: the same whether it is extracted, in its archive or still to be downloaded."""
     return "published " + " ".join(f"{name}:{md5}" for name, md5 in sorted(expected.files.items()))
+
+
+def has_files(expected: Expected, folder: Path) -> bool:
+    """Whether any of the files, or of the downloads, is in the folder, whole or not."""
+    names = {*expected.files, *(offered.name for offered in expected.downloads)}
+    return any((folder / name).exists() for name in names)
 
 
 def check_files(expected: Expected, folder: Path, download: bool) -> None:

@@ -4,56 +4,97 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.contracts import (
     CIFAR10_NORMALIZATION,
     IMAGENET_NORMALIZATION,
     Augmentation,
     DatasetArrays,
-    Images,
     Normalization,
 )
 from harness.registry import dataset
+from tasks.class_folders import decode_all
+from tasks.contents import Part, in_canonical_order
+from tasks.forms import Found, digest_of, doubt, find
 from tasks.listings import CIFAR10, CIFAR100, STL10, SVHN
 from tasks.published import Expected, PublishedSet, check_files, fetch, published, splits
-
-Part = tuple[Images, NDArray[np.int64]]
 
 
 @dataclass(kw_only=True, eq=False)
 class TorchvisionSet(PublishedSet, ABC):
-    """What the four have in common. Only the published bytes are ever read, so their md5 sums name the content and the
-    key is the same before and after a download; a data set that is stored already needs no files any more."""
+    """What the four have in common. They are read from the published files, or from folders of images named after the
+    classes, which give the same arrays, in the same order, under the same key.
+
+    Only the published bytes are ever read, so their md5 sums name the content and the key is the same before and after
+    a download; a data set that is stored already needs no files any more. Images in class folders are the published
+    ones if the digest of all pixels and labels is; others have a key of their own.
+    """
 
     normalization: ClassVar[Normalization] = IMAGENET_NORMALIZATION
     augmentation: ClassVar[Augmentation]
     batch_size: ClassVar[int] = 128
 
     def check(self) -> None:
-        """BadInput where the files are missing or damaged and ``download`` is off; an archive's size is all that is
-        looked at."""
-        check_files(self.expected, self.folder, self.download)
+        """BadInput where the files are missing or damaged and ``download`` is off; an archive's size, and the number of
+        images in class folders, is all that is looked at."""
+        found = self._find()
+        if found.images is None:
+            check_files(self.expected, found.folder, self.download)
 
     def fingerprint(self) -> str:
-        """The md5 sums of the published files. Nothing is read: ``load`` refuses files that differ."""
-        return published(self.expected)
+        """The md5 sums of the published files, which are not read: ``load`` refuses files that differ. Of class folders
+        that do not hold the published images: the digest of these, and a warning."""
+        found = self._find()
+        for note in found.notes:
+            warnings.warn(note, stacklevel=1)
+        if found.images is None:
+            return published(self.expected)
+        digest = digest_of(found.images, self.expected)
+        if digest == self.expected.digest:
+            return published(self.expected)
+        warnings.warn(f"{doubt(found.images, self.expected, digest)}.", stacklevel=1)
+        return f"images {digest}"
+
+    def departures(self, dataset: str, classifiers: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """Says where the images are not, or not known to be, the published ones."""
+        images = self._find().images
+        if images is None or (digest := digest_of(images, self.expected)) == self.expected.digest:
+            return []
+        return [doubt(images, self.expected, digest)]
 
     def load(self) -> DatasetArrays:
-        """Extracts or downloads if need be; BadInput where files, numbers or sizes are not the published ones."""
-        fetch(self.expected, self.folder, self.download)
-        train, _ = self._read(train=True)
-        test, classes = self._read(train=False)
-        train_split, test_split = splits(self.expected, self.folder, train, test, classes=classes)
+        """Extracts or downloads if need be; BadInput where files, numbers or sizes are not the published ones.
+
+        Images are in ascending order of label and of the sha256 of their pixels, whatever form they come in.
+        """
+        found = self._find()
+        if found.images is None:
+            fetch(self.expected, found.folder, self.download)
+        train, _ = self._part(found, train=True)
+        test, classes = self._part(found, train=False)
+        train_split, test_split = splits(self.expected, found.folder, train, test, classes=classes)
         return DatasetArrays(train_split, test_split, classes, self.normalization, self.augmentation, self.batch_size)
 
+    def _find(self) -> Found:
+        return find(self.expected, self.folder, self.download)
+
+    def _part(self, found: Found, train: bool) -> tuple[Part, tuple[str, ...]]:
+        if found.images is None:
+            part, classes = self._read(found.folder, train)
+        else:
+            files = found.images.train if train else found.images.test
+            part, classes = decode_all(files, self.expected), self.expected.names
+        return in_canonical_order(part), classes
+
     @abstractmethod
-    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
-        """One split's images and labels, and the class names."""
+    def _read(self, folder: Path, train: bool) -> tuple[Part, tuple[str, ...]]:
+        """One split's images and labels, and the class names, from the published files in a folder."""
 
 
 class _Cifar(TorchvisionSet):
@@ -64,14 +105,14 @@ class _Cifar(TorchvisionSet):
     augmentation = Augmentation(flip=True, crop_padding=4)
     reader: ClassVar[str]
 
-    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+    def _read(self, folder: Path, train: bool) -> tuple[Part, tuple[str, ...]]:
         from torchvision import datasets
 
         reader = _with_md5s(getattr(datasets, self.reader), self.expected)
         with warnings.catch_warnings():
             # The pickles are of 2009; NumPy 2.4.0 to 2.4.4 warns of how they state a dtype (numpy#31177).
             warnings.filterwarnings("ignore", message=r"dtype\(\): align")
-            read: Any = reader(self.folder, train=train)
+            read: Any = reader(folder, train=train)
         part = np.ascontiguousarray(read.data), np.asarray(read.targets, np.int64)
         return part, tuple(read.classes)
 
@@ -112,10 +153,10 @@ class Stl10(TorchvisionSet):
     batch_size = 32
     expected = STL10
 
-    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+    def _read(self, folder: Path, train: bool) -> tuple[Part, tuple[str, ...]]:
         from torchvision import datasets
 
-        read: Any = _with_md5s(datasets.STL10, self.expected)(self.folder, split="train" if train else "test")
+        read: Any = _with_md5s(datasets.STL10, self.expected)(folder, split="train" if train else "test")
         return _channels_last(read), tuple(read.classes)
 
 
@@ -131,13 +172,13 @@ class Svhn(TorchvisionSet):
     augmentation = Augmentation(flip=False, crop_padding=4)
     expected = SVHN
 
-    def _read(self, train: bool) -> tuple[Part, tuple[str, ...]]:
+    def _read(self, folder: Path, train: bool) -> tuple[Part, tuple[str, ...]]:
         from torchvision import datasets
 
         md5s = self.expected.files
         listed = {split: [url, name, md5s.get(name)] for split, (url, name, _) in datasets.SVHN.split_list.items()}
         reader: Any = type("VerifiedSVHN", (datasets.SVHN,), {"split_list": listed})
-        return _channels_last(reader(self.folder, split="train" if train else "test")), tuple("0123456789")
+        return _channels_last(reader(folder, split="train" if train else "test")), tuple("0123456789")
 
 
 def _with_md5s(reader: Any, expected: Expected) -> Any:
