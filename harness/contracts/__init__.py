@@ -36,6 +36,7 @@ from harness.contracts.plugins import (
     Quantizer,
     Split,
     check_measured,
+    check_payload,
     check_share,
 )
 from harness.contracts.results import (
@@ -91,5 +92,6 @@ __all__ = [
     "TrialStatus",
     "check_measured",
     "check_palettized",
+    "check_payload",
     "check_share",
 ]

@@ -118,6 +118,29 @@ def test_the_source_of_a_plugin_is_in_its_keys_and_in_no_other(tmp_path):
     assert changed == {("applied", "mine"), ("cells", "mine")}
 
 
+CODEC = """
+from harness.registry import codec
+
+@codec("mine", quality=None)
+class Mine:
+    def encode(self, images, quality): ...
+    def decode(self, files): ...
+    def payload(self, files): ...
+"""
+
+
+@pytest.mark.usefixtures("cleanup_modules")
+def test_how_a_codec_counts_its_payload_is_in_the_key_of_what_it_left_of_the_images(tmp_path):
+    def plan(text):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        content = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "methods": ["mine"]}
+        return make_plan(resolve(content, discover([read_source(str(path))], tmp_path)))
+
+    before, after = plan(CODEC), plan(CODEC.replace("payload(self, files): ...", "payload(self, files): return None"))
+    assert {before.jobs[key].stage for key in keys(before) - keys(after)} == {"applied", "cells"}
+
+
 def test_the_content_of_files_is_in_the_key(plan_of, tmp_path):
     def dataset_key(name, content):
         (tmp_path / name).write_text(content)
