@@ -41,6 +41,7 @@ from harness.contracts.plugins import (
 )
 from harness.contracts.results import (
     TAKEN_COLUMNS,
+    BitsKind,
     Cell,
     CellStatus,
     Failure,
@@ -60,6 +61,7 @@ __all__ = [
     "VALIDATION_ACCURACY",
     "Augmentation",
     "BadInput",
+    "BitsKind",
     "Cell",
     "CellStatus",
     "Classifier",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.complaints import Complaints, did_you_mean
-from harness.contracts import MAX_COLORS, MIN_COLORS, Precision
+from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, Precision
 from harness.registry import Plugin, Registry
 from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, read_choices
 from harness.spec.reading import read_file
@@ -33,6 +33,7 @@ class Spec:
     recognized: float
     margin: float
     headline: Headline | None
+    bits: BitsKind
     precision: Precision
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
@@ -73,6 +74,7 @@ class Spec:
             "recognized": self.recognized,
             "margin": self.margin,
             "headline": None if self.headline is None else self.headline.model_dump(),
+            "bits": self.bits,
             "precision": self.precision,
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
@@ -127,6 +129,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         recognized=file.recognized,
         margin=file.margin,
         headline=headline,
+        bits=file.bits,
         precision=file.precision,
         metrics=metrics,
         reports=reports,
