@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,7 @@ def trade_offs(task: Task, bits: Bits, baseline: str | None) -> tuple[TradeOff, 
         if base and variant != baseline:
             curve, other = _curve(own, bits), _curve(base, bits)
             rate, accuracy = bd_rate(curve, other), bd_accuracy(curve, other)
-            remarks = list(_remarks(curve, other, rate, accuracy))
+            remarks = [*_remarks(curve, other, rate, accuracy), *_too_flat(rate, [*own, *base])]
         places = (tuple(p for p in among if p.variant == variant) for among in (on_front, near))
         found.append(TradeOff(variant, own, len(base), *places, rate, accuracy, tuple(remarks)))
     return tuple(found)
@@ -145,6 +145,16 @@ def _remarks(curve: Curve, baseline: Curve, rate: Delta, accuracy: Delta) -> Ite
         yield "no BD-accuracy: no range of bits in common ({}; baseline {})".format(*ranges)
     elif accuracy.short:
         yield f"BD-accuracy over a short range: {share(accuracy.share)} of the shorter curve's bits"
+
+
+def _too_flat(rate: Delta, points: Sequence[Point]) -> Iterator[str]:
+    """Where accuracies differ by less than they are known to, it is luck which bits belong to which."""
+    width = sum(point.hi - point.lo for point in points) / len(points)
+    if rate.hi - rate.lo < width:
+        yield (
+            f"BD-rate over {100 * (rate.hi - rate.lo):.1f} points of accuracy, and a 95\u202f% interval is "
+            f"{100 * width:.1f} wide, so it says little"
+        )
 
 
 def trade_off_table(tasks: Iterable[Task], baseline: str | None) -> pd.DataFrame:

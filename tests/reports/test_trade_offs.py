@@ -94,6 +94,17 @@ def test_what_to_know_of_a_number_stands_beside_it(bench: Bench, tmp_path: Path)
     assert said["jpeg"] == "few points: a curve has 2, 4 are usual"
 
 
+def test_a_bd_rate_over_accuracies_that_are_equal_within_their_intervals_is_marked(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = {variant: {2: 0.50, 4: 0.51, 8: 0.52, 16: 0.53} for variant in ("median-cut", "wu")}
+    monkeypatch.setitem(globals(), "SHARES", flat)
+    table = table_of(run_of(bench, "median-cut", "wu"), tmp_path)
+    (remarks,) = table.loc[(table["variant"] == "wu") & (table["bits"] == "file"), "remarks"]
+    said = "BD-rate over 3.0 points of accuracy, and a 95 % interval is 13.7 wide, so it says little"
+    assert remarks.replace("\u202f", " ") == said
+
+
 FAR = {"median-cut": {2: 0.2, 4: 0.3, 8: 0.4, 16: 0.35}, "wu": {2: 0.5, 4: 0.6, 8: 0.7, 16: 0.8}}
 
 
