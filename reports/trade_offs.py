@@ -102,19 +102,26 @@ def trade_offs(task: Task, bits: Bits, baseline: str | None) -> tuple[TradeOff, 
     points = with_bits(task, bits)
     on_front = front_of(task, bits)
     near = [points[i] for i in near_front(_curve(points, bits), [(p.lo, p.hi) for p in points])]
-    base = [point for point in points if point.variant == baseline]
+    base = _of(baseline, points)
     found = []
     for variant in dict.fromkeys(point.variant for point in points):
-        own = tuple(point for point in points if point.variant == variant)
+        own = _of(variant, points)
         rate = accuracy = None
         remarks: list[str] = []
         if base and variant != baseline:
             curve, other = _curve(own, bits), _curve(base, bits)
             rate, accuracy = bd_rate(curve, other), bd_accuracy(curve, other)
-            remarks = [*_remarks(curve, other, rate, accuracy), *_too_flat(rate, [*own, *base])]
-        places = (tuple(p for p in among if p.variant == variant) for among in (on_front, near))
-        found.append(TradeOff(variant, own, len(base), *places, rate, accuracy, tuple(remarks)))
+            remarks = [*_remarks(curve, other, rate, accuracy), *_too_flat(rate, own + base)]
+        found.append(
+            TradeOff(
+                variant, own, len(base), _of(variant, on_front), _of(variant, near), rate, accuracy, tuple(remarks)
+            )
+        )
     return tuple(found)
+
+
+def _of(variant: str | None, points: Iterable[Point]) -> tuple[Point, ...]:
+    return tuple(point for point in points if point.variant == variant)
 
 
 def _curve(points: Iterable[Point], bits: Bits) -> list[tuple[float, float]]:
