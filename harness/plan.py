@@ -26,7 +26,7 @@ CALLED: Mapping[Stage, tuple[str, ...]] = {
     "datasets": ("load",),
     "classifiers": ("build", "fit"),
     "quantizers": ("fit", "state"),
-    "applied": ("load", "palettize", "encode", "decode", "explain"),
+    "applied": ("load", "palettize", "encode", "decode", "payload", "explain"),
     "cells": ("build",),
 }
 """The methods of its plugin that a job calls: what these use is in its key, the rest of the plugin is not."""

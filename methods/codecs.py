@@ -12,8 +12,9 @@ from PIL import Image, features
 from pydantic import Field
 
 from harness.contracts import BadInput, Images
-from harness.encoding import in_threads, plain_png
+from harness.encoding import in_threads, plain_png, png_payload
 from harness.registry import codec
+from methods.payloads import avif_payload, jpeg_payload, webp_payload
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 """Of the chroma planes."""
@@ -30,6 +31,9 @@ class Original(_DecodedByPillow):
 
     def encode(self, images: Images, quality: int | None = None) -> list[bytes]:  # noqa: ARG002 - it has no level
         return in_threads(plain_png, images)
+
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [png_payload(file) for file in files]
 
 
 @codec("png", summary="truecolor PNG with as much effort as stated (W3C PNG)", quality=None)
@@ -49,6 +53,9 @@ class Png(_DecodedByPillow):
     def encode(self, images: Images, quality: int | None = None) -> list[bytes]:  # noqa: ARG002 - it has no level
         return encoded(images, "PNG", optimize=self.optimize, compress_level=self.compress_level)
 
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [png_payload(file) for file in files]
+
 
 @codec("jpeg", summary="baseline JPEG (ITU-T T.81)")
 class Jpeg(_DecodedByPillow):
@@ -67,6 +74,9 @@ class Jpeg(_DecodedByPillow):
     def encode(self, images: Images, quality: int | None) -> list[bytes]:
         return encoded(images, "JPEG", quality=quality, subsampling=self.subsampling, optimize=self.optimize)
 
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [jpeg_payload(file) for file in files]
+
 
 @codec("webp", summary="lossy WebP (RFC 9649)", quality=(0, 100))
 class WebP(_DecodedByPillow):
@@ -80,6 +90,9 @@ class WebP(_DecodedByPillow):
 
     def encode(self, images: Images, quality: int | None) -> list[bytes]:
         return encoded(images, "WEBP", quality=quality, method=self.effort)
+
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [webp_payload(file) for file in files]
 
 
 @codec("webp-lossless", summary="lossless WebP (RFC 9649)", quality=None)
@@ -95,6 +108,9 @@ class WebPLossless(_DecodedByPillow):
 
     def encode(self, images: Images, quality: int | None = None) -> list[bytes]:  # noqa: ARG002 - it has no level
         return encoded(images, "WEBP", lossless=True, quality=100, method=self.effort)
+
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [webp_payload(file) for file in files]
 
 
 @codec("avif", summary="AVIF, a still AV1 picture; needs a Pillow that has it (11.3 or newer)", quality=(0, 100))
@@ -126,6 +142,9 @@ class Avif(_DecodedByPillow):
     def decode(self, files: list[bytes]) -> Images:
         self.check()
         return decoded(files)
+
+    def payload(self, files: list[bytes]) -> list[int]:
+        return [avif_payload(file) for file in files]
 
 
 def encoded(images: Images, file_format: str, **options: Any) -> list[bytes]:

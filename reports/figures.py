@@ -25,6 +25,7 @@ from reports.drawing import (
 )
 from reports.points import Point, Task
 from reports.styles import Style
+from reports.trade_offs import KINDS, Bits, front_of, with_bits
 
 _LONGEST_LABEL = 20
 _MOST_LABELS = 8
@@ -58,23 +59,30 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
 
 
-def against_bits(task: Task, styles: Mapping[str, Style], name: str) -> str:
-    """Accuracy against the bits per pixel of the file; nothing where no point has a file. Codecs are dashed."""
-    lines = _lines(p for p in task.points if p.ok and p.mean("bpp_file") > 0)
+def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
+    """Accuracy against bits per pixel, with the front; nothing where no point has such bits. Codecs are dashed."""
+    lines = _lines(with_bits(task, bits))
     if not lines:
         return ""
     with drawing(name):
-        figure, axes = _canvas(task, "bits per pixel of the file", (0.115, 0.17, 0.865, 0.79))
+        figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
-        places = {v: [(p.mean("bpp_file"), p) for p in points] for v, points in lines.items()}
+        places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
+        _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
         _draw(axes, places, styles)
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        _name_levels(axes, [point for points in lines.values() for point in points])
+        _name_levels(axes, [place for line in places.values() for place in line])
         _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against bits per pixel, {task.name}")
+        return to_svg(figure, name, f"Accuracy against bits per pixel of {bits.words}, {task.name}")
+
+
+def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
+    """Steps from point to point: what is reached with at most so many bits."""
+    bits, accuracies = zip(*front, strict=True)
+    axes.step(bits, accuracies, where="post", color=INK, linewidth=0.9, gid="front", zorder=2)
 
 
 def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
@@ -149,20 +157,20 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
         axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=beside_axes, va="center", color=INK)
 
 
-def _name_levels(axes: Axes, points: list[Point]) -> None:
-    """Each level once, at the right of the largest of its files: rising lines leave room below it."""
-    largest: dict[tuple[str, int], Point] = {}
-    for point in sorted(points, key=lambda p: (p.mean("bpp_file"), p.variant)):
+def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
+    """Each level once, at the right of the most bits it takes: rising lines leave room below it."""
+    largest: dict[tuple[str, int], tuple[float, Point]] = {}
+    for bits, point in sorted(places, key=lambda place: (place[0], place[1].variant)):
         if point.level is not None:
-            largest[point.level_kind, point.level] = point
+            largest[point.level_kind, point.level] = bits, point
     if not largest:
         return
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
-    places = [(point.mean("bpp_file"), point.accuracy) for point in largest.values()]
-    inches = axes.transData.transform(places) / axes.figure.dpi
+    ends = [(bits, point.accuracy) for bits, point in largest.values()]
+    inches = axes.transData.transform(ends) / axes.figure.dpi
     aside, below = 5, -6
     corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
     tops = lowered(corners, [_LETTER * len(name) for name in names], _LINE)
-    for name, place, (_, wanted), top in zip(names, places, corners, tops, strict=True):
+    for name, end, (_, wanted), top in zip(names, ends, corners, tops, strict=True):
         offset = aside, below + top - wanted
-        axes.annotate(name, place, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)
+        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)

@@ -1,4 +1,4 @@
-"""What the columns of the two tables mean."""
+"""What the columns of the three tables mean."""
 
 CELLS = (
     ("dataset, classifier", "the task: whose images, and which frozen network judges them"),
@@ -13,7 +13,11 @@ CELLS = (
     ("original_accuracy", "the same classifier's accuracy on the untouched images"),
     ("colors_per_image", "distinct 8-bit colors of the decoded image, mean over images"),
     ("bpp_file", "bits per pixel of the whole file: 8 x bytes / pixels; an indexed PNG for a quantizer"),
-    ("bpp_payload", "bits per pixel of the compressed pixel data alone (PNG's IDAT), without headers and palette"),
+    (
+        "bpp_payload",
+        "bits per pixel of the coded pixels alone, without headers, tables and palette: PNG's IDAT, JPEG's scans, "
+        "WebP's bitstream chunks, AVIF's mdat",
+    ),
     (
         "bpp_entropy",
         "bits per pixel if every index cost its zeroth-order entropy, plus 24 bits for each palette entry; "
@@ -62,4 +66,29 @@ TESTS = (
     ),
     ("margin, p_same, p_same_holm", "two-sided margin, and p of a difference beyond it: small where they are the same"),
     ("verdict", "better, worse, same (within the margin), not separated, or too few sources"),
+)
+
+BITS = (
+    ("dataset, classifier, variant, baseline", "whose points, and what they are compared with"),
+    ("bits", "which bits: of the file, of its payload, or the entropy; columns bpp_... of cells.csv"),
+    ("points, baseline_points", "how many levels with such bits each of the two has"),
+    (
+        "front, near_front",
+        "levels that no other point of the task beats with at most as many bits and at least as high an accuracy, and "
+        "levels that are beaten only by points whose 95 % intervals overlap or lie below theirs",
+    ),
+    (
+        "bd_rate",
+        "share of further bits the variant needs for the same accuracy, averaged on a log scale over the accuracies "
+        "both curves reach (Bjøntegaard); below 0: fewer",
+    ),
+    (
+        "bd_accuracy",
+        "by how much its accuracy is higher at the same bits, averaged over the log bits both curves have",
+    ),
+    (
+        "accuracy_from, accuracy_to, accuracy_share, bits_from, bits_to, bits_share",
+        "these ranges, bits per pixel, and what share of the shorter curve's own range they are",
+    ),
+    ("remarks", "few points, a short range, or why there is no number"),
 )

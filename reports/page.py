@@ -12,9 +12,10 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.contracts import Failure, Results
-from reports.figures import against_bits, against_colors
+from reports.bits_section import BitsView, bits_views
+from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
-from reports.glossary import CELLS, TESTS
+from reports.glossary import BITS, CELLS, TESTS
 from reports.originals import originals
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
@@ -41,7 +42,8 @@ class Section:
     id: str
     task: Task
     answer: Answer
-    figures: tuple[Markup, ...]
+    colors: Markup
+    bits: tuple[BitsView, ...]
     variants: tuple[tuple[str, tuple[Point, ...]], ...]
     beside: tuple[Beside, ...]
     strips: tuple[Strip, ...]
@@ -82,20 +84,20 @@ def render(results: Results) -> str:
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
         margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
-        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS)),
+        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS)),
     )
 
 
 def _section(
     number: int, task: Task, results: Results, styles: Mapping[str, Style], records: Records, most: int
 ) -> Section:
-    drawn = (against_colors(task, styles, f"colors{number}"), against_bits(task, styles, f"bits{number}"))
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(
         id=f"task{number}",
         task=task,
-        answer=answer(task, results.spec),
-        figures=tuple(Markup(svg) for svg in drawn if svg),  # our own figures; their texts are escaped by matplotlib
+        answer=answer(task, results.spec, results.recipes),
+        colors=Markup(against_colors(task, styles, f"colors{number}")),  # our own; its texts are escaped by matplotlib
+        bits=bits_views(task, styles, results.spec, f"bits{number}"),
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
         beside=tuple(beside(task, results.recipes)),
         strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),

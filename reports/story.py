@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,8 @@ class Answer:
     shown: tuple[Point, ...]
 
 
-def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
-    """The headline, what else there is to say, and the points it rests on."""
+def answer(task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, Any]] = ()) -> Answer:
+    """The headline, what else there is to say, and the points it rests on. spec, recipes: as in Results."""
     lost = sum(cell.status != "ok" for cell in task.cells)
     measured = [point for point in task.points if point.ok]
     if not measured:
@@ -48,7 +48,7 @@ def answer(task: Task, spec: Mapping[str, Any]) -> Answer:
         fewest = min(measured, key=_fewest_first)
         shown = _at(measured, fewest.level_kind, fewest.level)
         sentences = [_uncompared(shown), _why_not(task, spec)]
-    sentences += [_original(task), recognized(task, spec)]
+    sentences += [_original(task, recipes), recognized(task, spec)]
     if lost:
         sentences.append(
             f"{lost} of {len(task.cells)} cells {'is' if lost == 1 else 'are'} missing; Failures says why."
@@ -163,7 +163,7 @@ def _why_not(task: Task, spec: Mapping[str, Any]) -> str:
     return f"No variant shares a level with the baseline {baseline}, so no difference was tested."
 
 
-def _original(task: Task) -> str:
+def _original(task: Task, recipes: Sequence[Mapping[str, Any]]) -> str:
     """What the classifier does with the untouched images, and whether that is enough to judge anything by."""
     if math.isnan(task.original):
         return ""
@@ -176,7 +176,7 @@ def _original(task: Task) -> str:
             f"{kept}; the classifier{which} is not told apart from guessing ({percent(task.chance)}) and cannot judge "
             "any method."
         )
-    published = original_published(task)
+    published = original_published(task, recipes)
     if published is not None and task.original < published.value - FAR_BELOW:
         return (
             f"{kept}, far less than the {percent(published.value)} of the article's {published.classifier} "

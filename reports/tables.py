@@ -1,4 +1,4 @@
-"""``cells.csv`` and ``significance.csv``: columns, rows and their order are a pure function of the cells."""
+"""``cells.csv``, ``significance.csv``, ``bits.csv``: columns, rows and their order are a pure function of the cells."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from harness.contracts import Cell, Results
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
+from reports.summary import summarize
+from reports.trade_offs import trade_off_table
 
 CELL_COLUMNS = [
     "dataset",
@@ -57,13 +59,14 @@ _SIGNIFICANT_DIGITS = "%.8g"
 
 
 def write_tables(results: Results, folder: Path) -> Path:
-    """Writes both tables into ``folder``; returns the path of ``cells.csv``."""
+    """Writes the three tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     records = Records()
-    cells = folder / "cells.csv"
-    _write_csv(cells_table(results, records), cells)
-    _write_csv(significance_table(results, records), folder / "significance.csv")
-    return cells
+    cells, tests = cells_table(results, records), significance_table(results, records)
+    bits = trade_off_table(summarize(results, cells, tests, records), results.spec.get("baseline"))
+    for name, table in (("cells", cells), ("significance", tests), ("bits", bits)):
+        _write_csv(table, folder / f"{name}.csv")
+    return folder / "cells.csv"
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -38,10 +38,12 @@ from harness.contracts.plugins import (
     Quantizer,
     Split,
     check_measured,
+    check_payload,
     check_share,
 )
 from harness.contracts.results import (
     TAKEN_COLUMNS,
+    BitsKind,
     Cell,
     CellStatus,
     Failure,
@@ -61,6 +63,7 @@ __all__ = [
     "VALIDATION_ACCURACY",
     "Augmentation",
     "BadInput",
+    "BitsKind",
     "Cell",
     "CellStatus",
     "Classifier",
@@ -95,5 +98,6 @@ __all__ = [
     "TrialStatus",
     "check_measured",
     "check_palettized",
+    "check_payload",
     "check_share",
 ]

@@ -320,6 +320,17 @@ class MethodHooks(PluginHooks):
         """
         return {}
 
+    def payload(self, files: list[bytes]) -> list[int] | None:  # noqa: ARG002
+        """Counts, for a codec, the bytes of each file that are coded pixels: without container, headers and tables.
+
+        Args:
+            files: What ``encode`` gave.
+
+        Returns:
+            One number a file, from 0 to its length; None where it is not known.
+        """
+        return None
+
     def onnx_module(self, colors: int) -> torch.nn.Module | None:  # noqa: ARG002
         """Gives its test-time pass as a network, which is exported as ONNX.
 
@@ -441,6 +452,33 @@ def check_measured(result: object, name: str, images: int) -> NDArray[np.float64
         raise ContractError(f"metric {name!r}: measure returned {result.dtype} {list(result.shape)}, {wanted}")
     if np.isnan(result).any():
         raise ContractError(f"metric {name!r}: measure returned NaN for image {int(np.isnan(result).argmax())}")
+    return result
+
+
+def check_payload(result: object, files: Sequence[bytes]) -> list[int] | None:
+    """Holds what a codec's ``payload`` returned against its contract.
+
+    Args:
+        result: What it returned.
+        files: What it was handed.
+
+    Returns:
+        The result.
+
+    Raises:
+        ContractError: It is neither None nor a list with one whole number a file, from 0 to the file's length.
+    """
+    wanted = f"it must return None or a list of {len(files)} whole numbers of bytes, one for each file"
+    if result is None:
+        return None
+    if not isinstance(result, list) or len(result) != len(files):
+        got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
+        raise ContractError(f"payload returned {got}, {wanted}")
+    for number, (part, file) in enumerate(zip(result, files, strict=True)):
+        if type(part) is not int:
+            raise ContractError(f"payload returned {type(part).__name__} for file {number}, {wanted}")
+        if not 0 <= part <= len(file):
+            raise ContractError(f"payload returned {part} for file {number}, which has {len(file)} bytes")
     return result
 
 

@@ -11,6 +11,8 @@ from harness.contracts.images import Level, LevelKind, Precision
 from harness.contracts.searches import SearchResult
 
 CellStatus = Literal["ok", "failed", "blocked"]
+BitsKind = Literal["file", "payload", "entropy"]
+"""What bits are counted of: whole files, coded pixels alone, or the entropy of an index map with its palette."""
 
 TAKEN_COLUMNS = frozenset(
     {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.complaints import Complaints, did_you_mean
-from harness.contracts import MAX_COLORS, MIN_COLORS
+from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind
 from harness.registry import Plugin, Registry
 from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, read_choices
 from harness.spec.reading import read_file
@@ -34,6 +34,7 @@ class Spec:
     margin: float
     headline: Headline | None
     precision: Precisions
+    bits: BitsKind
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
     resources: Mapping[Stage, Resources]
@@ -76,6 +77,7 @@ class Spec:
             "margin": self.margin,
             "headline": None if self.headline is None else self.headline.model_dump(),
             "precision": self.precision.written_out(),
+            "bits": self.bits,
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
             "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
@@ -129,6 +131,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         recognized=file.recognized,
         margin=file.margin,
         headline=headline,
+        bits=file.bits,
         precision=file.precision,
         metrics=metrics,
         reports=reports,

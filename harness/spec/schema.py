@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
-from harness.contracts import MAX_COLORS, MIN_COLORS, Precision, check_share
+from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, Precision, check_share
 from harness.spec import traps
 from harness.spec.space import DomainKind
 
@@ -145,6 +145,7 @@ AMethod = Annotated[
     MethodEntry,
     BeforeValidator(partial(traps.entry, keys=_keys(MethodEntry)), json_schema_input_type=str | MethodEntry),
 ]
+Bits = Annotated[BitsKind, BeforeValidator(traps.bits, json_schema_input_type=BitsKind)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 
@@ -237,6 +238,11 @@ class SpecFile(Model):
     precision: Annotated[
         Precisions, BeforeValidator(traps.precision, json_schema_input_type=Precision | Precisions)
     ] = Field(default=Precisions(), description="Of trainings; images are always judged in fp32.")
+    bits: Bits = Field(
+        default="file",
+        description="The bits that the report draws accuracies against at first: of the whole file, of its payload "
+        "(coded pixels alone), or the entropy of indices and palette, which codecs do not have.",
+    )
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(
         default=["tables", "html"], description="The reports to write at the end."
     )

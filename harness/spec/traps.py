@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic_core import PydanticCustomError
 
 from harness.complaints import TRAP
+from harness.contracts import BitsKind
 from harness.spec.file import read_param
 
 _RANGE = re.compile(r"\s*(?:range\()?\s*(\d+)\s*(?:-|–|:|\.\.+|to|,)\s*(\d+)\s*\)?\s*")
@@ -77,6 +78,15 @@ def _written(numbers: Sequence[int]) -> str:
     if len(numbers) <= _LONGEST:
         return str(list(numbers))
     return f"[{numbers[0]}, {numbers[1]}, ..., {numbers[-1]}] with every number written out"
+
+
+def bits(value: object) -> object:
+    """What bits are counted of; the name of a column, and several in a list, are not."""
+    if isinstance(value, list):
+        raise trap("it should be one of file, payload and entropy, which the report shows first; it has the others too")
+    if isinstance(value, str) and value.startswith("bpp_") and value[4:] in get_args(BitsKind):
+        raise trap(f"{value!r} is a column of cells.csv; write {value[4:]}")
+    return value
 
 
 def entry(value: object, keys: Sequence[str]) -> object:

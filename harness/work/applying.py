@@ -22,6 +22,7 @@ from harness.contracts import (
     Quantizer,
     check_measured,
     check_palettized,
+    check_payload,
 )
 from harness.work.arrays import GrowingArray, let_go
 
@@ -107,7 +108,7 @@ def apply_method(
     with GrowingArray(folder / name, np.uint8, row) as kept:
         for chunk in chunks(images):
             reduced = reduce_images(method, chunk, level)
-            measures.append(_measure(chunk, reduced, metrics or {}))
+            measures.append(_measure(chunk, reduced, count_payload(method, reduced), metrics or {}))
             if reduced.indexed is not None:
                 kept.append(reduced.indexed.indices)
                 palettes.append(reduced.indexed.palettes)
@@ -171,13 +172,30 @@ def decode_all(codec: Any, files: list[bytes], shape: tuple[int, ...]) -> Images
     return np.concatenate(parts)
 
 
-def _measure(images: Images, reduced: Reduced, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+def count_payload(method: Any, reduced: Reduced) -> list[int] | None:
+    """How many bytes of each file are coded pixels: a PNG's IDAT, or what the codec says, checked; None: not known.
+
+    Args:
+        method: What reduced the images.
+        reduced: The images after it.
+
+    Raises:
+        ContractError: What the codec says is not what its contract allows.
+    """
+    if reduced.indexed is not None:
+        return [encoding.png_payload(file) for file in reduced.files]
+    files = list(reduced.files)
+    return check_payload(method.payload(files), files)
+
+
+def _measure(
+    images: Images, reduced: Reduced, payload: list[int] | None, metrics: Mapping[str, Metric]
+) -> pd.DataFrame:
     sizes = [len(file) for file in reduced.files]
-    payload: Any = pd.array([None] * len(sizes), dtype="Int64")
+    unknown: Any = pd.array([None] * len(sizes), dtype="Int64")
     entropy: Any = np.nan
     paper = sizes
     if reduced.indexed is not None:
-        payload = [encoding.png_payload(file) for file in reduced.files]
         entropy = encoding.entropy_bits(reduced.indexed)
         paper = encoding.in_threads(lambda image: len(encoding.plain_png(image)), reduced.decoded)
     measured = {
@@ -187,7 +205,7 @@ def _measure(images: Images, reduced: Reduced, metrics: Mapping[str, Metric]) ->
     fixed = {
         "colors": reduced.colors(),
         "file_bytes": sizes,
-        "payload_bytes": payload,
+        "payload_bytes": unknown if payload is None else payload,
         "entropy_bits": entropy,
         "paper_bytes": paper,
         "psnr": encoding.psnr(images, reduced.decoded),

@@ -20,7 +20,7 @@ from harness.complaints import one_line, printable
 from harness.contracts import BadInput, Images, Level, MethodHooks
 from harness.registry import Plugin
 from harness.sources import Source
-from harness.work.applying import reduce_images
+from harness.work.applying import count_payload, is_quantizer, reduce_images
 from harness.work.explaining import explain_method
 from harness.work.lessons import fit_twice
 
@@ -141,6 +141,8 @@ def _check_level(method: Any, level: Level, name: str, tolerated: float) -> Iter
         yield tiles
     if type(method).explain is not MethodHooks.explain:
         yield _attempt(f"{name}: explain", lambda: ", ".join(explain_method(method, batch, level)) or "no pictures")
+    if not is_quantizer(method) and type(method).payload is not MethodHooks.payload:
+        yield _attempt(f"{name}: payload", partial(_payload, method, level, batches))
     yield Check(f"{name}: time", True, f"{milliseconds:.2f} ms per 32 x 32 image")
 
 
@@ -171,6 +173,16 @@ def _tiles(method: Any) -> str:
     if not isinstance(pieces, int) or pieces < 1:
         raise ValueError(f"tiles(3000, 4000) returned {pieces!r}, it must return a whole number of pieces, 1 or more")
     return f"{pieces}"
+
+
+def _payload(method: Any, level: Level, batches: Mapping[str, Images]) -> str:
+    shares = []
+    for batch in batches.values():
+        reduced = reduce_images(method, batch, level)
+        counted = count_payload(method, reduced)
+        if counted is not None:
+            shares.append(sum(counted) / max(1, sum(map(len, reduced.files))))
+    return f"{min(shares):.0%} to {max(shares):.0%} of the files" if shares else "not known"
 
 
 def _differing(one: Images, other: Images) -> float:

@@ -67,6 +67,7 @@ def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of,
         {"name": "other"},
         {"baseline": "learned"},
         {"recognized": 0.5},
+        {"bits": "entropy"},
         {"reports": ["html"]},
         {"resources": {"cells": {"cpus": 3, "seconds": 5}, "classifiers": {"gpus": 0}}},
         {"colors": [64, 128]},
@@ -121,6 +122,29 @@ def test_the_source_of_a_plugin_is_in_its_keys_and_in_no_other(tmp_path):
     assert keys(before) == keys(same)
     changed = {(job.stage, job.name.partition(" ")[0]) for k, job in before.jobs.items() if k not in after.jobs}
     assert changed == {("applied", "mine"), ("cells", "mine")}
+
+
+CODEC = """
+from harness.registry import codec
+
+@codec("mine", quality=None)
+class Mine:
+    def encode(self, images, quality): ...
+    def decode(self, files): ...
+    def payload(self, files): ...
+"""
+
+
+@pytest.mark.usefixtures("cleanup_modules")
+def test_how_a_codec_counts_its_payload_is_in_the_key_of_what_it_left_of_the_images(tmp_path):
+    def plan(text):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        content = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "methods": ["mine"]}
+        return make_plan(resolve(content, discover([read_source(str(path))], tmp_path)))
+
+    before, after = plan(CODEC), plan(CODEC.replace("payload(self, files): ...", "payload(self, files): return None"))
+    assert {before.jobs[key].stage for key in keys(before) - keys(after)} == {"applied", "cells"}
 
 
 def test_the_content_of_files_is_in_the_key(plan_of, tmp_path):

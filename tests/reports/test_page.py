@@ -109,10 +109,12 @@ def test_the_page_stands_alone_and_shows_everything(full: Results, tmp_path: Pat
     assert [p.name for p in path.parent.iterdir()] == ["index.html"]
     page = assert_stands_alone(path.read_text(encoding="utf-8"))
     figures = [a for a in page.all("svg") if a.get("role") == "img"]
-    assert len(figures) == 4
+    assert len(figures) == 2 * (1 + 3)
     assert {a["aria-label"].split(",")[0] for a in figures} == {
         "Accuracy against the number of colors",
-        "Accuracy against bits per pixel",
+        "Accuracy against bits per pixel of the file",
+        "Accuracy against bits per pixel of the payload",
+        "Accuracy against bits per pixel of the entropy",
     }
     legend = re.search(r'class="legend">(.*?)</p>', path.read_text(encoding="utf-8"), re.DOTALL)
     assert legend is not None

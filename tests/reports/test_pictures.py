@@ -13,6 +13,7 @@ from harness.contracts import Cell
 from reports import drawing, figures, wording
 from reports.points import Point, Task
 from reports.styles import MARKERS, PALETTE, assign
+from reports.trade_offs import KINDS, front_of
 
 
 def test_styles_tell_56_variants_apart() -> None:
@@ -75,7 +76,8 @@ def close_together(methods: int) -> Task:
     cell = Cell(split="test", status="ok", **planned, **task)
     for i, (level, (bits, accuracy)) in itertools.product(range(methods), FEW.items()):
         accuracy += (0.01 if level < 8 else 0.002) * (i % 5)
-        measured = (("bpp_file", bits * (1 + 0.04 * i)),)
+        file = bits * (1 + 0.04 * i)
+        measured = (("bpp_file", file), ("bpp_payload", 0.8 * file - 0.2), ("bpp_entropy", 3 * file**1.2))
         low, high = accuracy - 0.01, accuracy + 0.01
         points.append(
             Point(f"m{i}", cell, "colors", level, "ok", "", 1, 1, accuracy, low, high, 0.9, measured=measured)
@@ -167,13 +169,30 @@ def test_markers_stand_where_the_table_says(methods: int) -> None:
     task = close_together(methods)
     styles = assign(point.variant for point in task.points)
     in_order = sorted(task.points, key=lambda p: (p.variant, p.level))
-    axes = {
-        figures.against_colors: [math.log(p.level) for p in in_order],
-        figures.against_bits: [math.log(p.mean("bpp_file")) for p in in_order],
-    }
-    for draw, values in axes.items():
-        places = marked(draw(task, styles, "f"))
+    drawn = [(figures.against_colors(task, styles, "f"), [math.log(p.level) for p in in_order])]
+    for bits in KINDS:
+        svg = figures.against_bits(task, styles, "f", bits)
+        drawn.append((svg, [math.log(p.mean(bits.column)) for p in in_order]))
+    for svg, values in drawn:
+        places = marked(svg)
         assert sorted(places) == list(range(len(in_order)))
         x, y = zip(*(places[i] for i in range(len(in_order))), strict=True)
         assert fitted(values, list(x)).max() < 0.11
         assert fitted([p.accuracy for p in in_order], list(y)).max() < 0.11
+
+
+def test_the_front_steps_from_marker_to_marker() -> None:
+    task = close_together(5)
+    styles = assign(point.variant for point in task.points)
+    in_order = sorted(task.points, key=lambda p: (p.variant, p.level))
+    for bits in KINDS:
+        svg = figures.against_bits(task, styles, "f", bits)
+        places = marked(svg)
+        (path,) = re.findall(r'<g id="f-front">\s*<path d="([^"]*)"', svg)
+        numbers = [float(number) for number in re.findall(r"[\d.]+", path)]
+        corners = list(zip(numbers[::2], numbers[1::2], strict=True))
+        expected = [places[in_order.index(point)] for point in front_of(task, bits)]
+        assert 2 < len(expected) < len(in_order)
+        assert np.abs(np.array(corners[::2]) - expected).max() < 0.11
+        steps = [(after[0], before[1]) for before, after in itertools.pairwise(expected)]
+        assert np.abs(np.array(corners[1::2]) - steps).max() < 0.11

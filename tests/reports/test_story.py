@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def story(results: Results) -> tuple[str, str]:
     records = Records()
     tasks = summarize(results, cells_table(results, records), significance_table(results, records), records)
-    told = answer(tasks[0], results.spec)
+    told = answer(tasks[0], results.spec, results.recipes)
     return told.headline.replace("\u202f", " "), " ".join(told.details).replace("\u202f", " ")
 
 

@@ -17,7 +17,7 @@ def test_defaults(registry):
     assert variants(spec) == {"flat": DEFAULT_COLORS}
     assert (spec.seeds, spec.baseline, spec.recognized, spec.precision.written_out()) == ((0,), None, 0.9, "fp32")
     assert [report.name for report in spec.reports] == ["tables", "html"]
-    assert spec.resources == {}
+    assert (spec.resources, spec.bits) == ({}, "file")
 
 
 FULL = {
@@ -33,6 +33,7 @@ FULL = {
     "seeds": [3, 1],
     "baseline": "flat",
     "recognized": 0.75,
+    "bits": "payload",
     "precision": "bf16",
     "metrics": ["ssim", {"name": "ssim", "params": {"window": 5}}],
     "reports": ["html"],

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from harness import encoding
-from harness.contracts import ContractError, Palettized
+from harness.contracts import ContractError, MethodHooks, Palettized
 from harness.work import applying
 from harness.work.applying import apply_method, chunk_size
 from harness.work.arrays import GrowingArray
@@ -30,7 +30,7 @@ class Brightness:
         return Palettized(indices.astype(np.uint8), np.repeat(palette[None], len(images), axis=0))
 
 
-class Halved:
+class Halved(MethodHooks):
     """A codec that loses the lowest bit; files differ in length."""
 
     def encode(self, images, quality):
@@ -40,6 +40,13 @@ class Halved:
         from PIL import Image
 
         return np.stack([np.asarray(Image.open(io.BytesIO(file))) * 2 for file in files])
+
+
+class Counted(Halved):
+    """The same, and it knows what of its files are pixels."""
+
+    def payload(self, files):
+        return [encoding.png_payload(file) for file in files]
 
 
 class Difference:
@@ -71,7 +78,8 @@ def all_at_once(method, batch, level, folder):
         columns["colors"] = indexed.colors()
     columns["file_bytes"] = [len(file) for file in files]
     none = pd.array([None] * len(batch), dtype="Int64")
-    columns["payload_bytes"] = none if level is None else [encoding.png_payload(file) for file in files]
+    known = level is not None or type(method) is Counted
+    columns["payload_bytes"] = [encoding.png_payload(file) for file in files] if known else none
     columns["entropy_bits"] = np.nan if level is None else encoding.entropy_bits(indexed)
     columns["paper_bytes"] = [len(f) for f in (files if level is None else map(encoding.plain_png, decoded))]
     columns["psnr"] = encoding.psnr(batch, decoded)
@@ -80,7 +88,7 @@ def all_at_once(method, batch, level, folder):
     return decoded
 
 
-@pytest.mark.parametrize(("method", "level"), [(Brightness(), 9), (Halved(), None)])
+@pytest.mark.parametrize(("method", "level"), [(Brightness(), 9), (Halved(), None), (Counted(), None)])
 @pytest.mark.parametrize("chunk", [1, 4, 64])
 def test_the_artifact_is_byte_for_byte_that_of_all_images_at_once(method, level, chunk, tmp_path, monkeypatch):
     monkeypatch.setattr(applying, "CHUNK", chunk)
@@ -170,6 +178,26 @@ def test_what_a_metric_must_not_return(result, said, tmp_path):
     with pytest.raises(ContractError, match=f"^metric 'wrong': measure {said}") as error:
         apply_method(Brightness(), images(2), 4, tmp_path, {"wrong": Wrong()})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ((1, 2), "returned tuple, it must return None or a list of 2 whole numbers of bytes"),
+        ([1], "returned a list of 1, it must"),
+        ([1, 2.0], "returned float for file 1, it must"),
+        ([True, 2], "returned bool for file 0, it must"),
+        ([-1, 2], r"returned -1 for file 0, which has \d+ bytes"),
+        ([1, 10**6], r"returned 1000000 for file 1, which has \d+ bytes"),
+    ],
+)
+def test_what_a_codec_must_not_say_of_its_payload(result, said, tmp_path):
+    class Wrong(Halved):
+        def payload(self, files):
+            return result
+
+    with pytest.raises(ContractError, match=f"^payload {said}"):
+        apply_method(Wrong(), images(2), None, tmp_path)
 
 
 @pytest.mark.parametrize("row", [(), (3,), (2, 5)])

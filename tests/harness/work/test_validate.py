@@ -126,6 +126,31 @@ def test_a_codec_is_tried_at_both_ends_of_its_range():
         validated(Raw, levels=(2,))
 
 
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (lambda self, files: None, []),
+        (lambda self, files: [0] * len(files), []),
+        (lambda self, files: [len(file) + 1 for file in files], ["payload returned", "bytes"]),
+        (lambda self, files: len(files), ["payload returned int", "it must return None or a list of 8 whole numbers"]),
+        (lambda self, files: files[0].no, ["AttributeError"]),
+    ],
+)
+def test_what_a_codec_says_of_its_payload_is_checked(payload, found):
+    @codec("raw", quality=None)
+    class Raw:
+        def encode(self, images, quality):
+            return [bytes(image.shape[:2]) + image.tobytes() for image in images]
+
+        def decode(self, files):
+            return np.stack([np.frombuffer(file[2:], np.uint8).reshape(*file[:2], 3) for file in files])
+
+    Raw.payload = payload
+    wrong = validated(Raw, levels=())
+    assert len(wrong) == bool(found)
+    assert all(words in line for line in wrong for words in ["no level: payload: ", *found])
+
+
 class Lamp:
     """Learns one brightness from its lesson; subclasses break one promise each."""
 
