@@ -44,10 +44,10 @@ def _from_deep_gray(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
 
 
-def to_square(image: Image.Image, side: int, shape: Shape) -> NDArray[np.uint8]:
+def to_square(image: Image.Image, side: int, shape: Shape, resize: int | None = None) -> NDArray[np.uint8]:
     """``uint8 [side, side, 3]``, bilinear with antialiasing.
 
-    crop: the shorter side becomes ``side`` and the middle of the longer is kept, as torchvision's ``Resize`` and
+    crop: the shorter side becomes ``resize``, or else ``side``, and the middle is kept, as torchvision's ``Resize`` and
     ``CenterCrop`` do. squash: both sides are resized. pad: the longer side becomes ``side``, centered on white.
     """
     if shape == "squash":
@@ -57,6 +57,7 @@ def to_square(image: Image.Image, side: int, shape: Shape) -> NDArray[np.uint8]:
         canvas = Image.new("RGB", (side, side), "white")
         canvas.paste(image.resize((width, height), BILINEAR), ((side - width) // 2, (side - height) // 2))
         return np.asarray(canvas)
-    width, height = (int(side * length / min(image.size)) for length in image.size)
+    shorter = resize or side
+    width, height = (int(shorter * length / min(image.size)) for length in image.size)
     left, top = round((width - side) / 2), round((height - side) / 2)
     return np.asarray(image.resize((width, height), BILINEAR).crop((left, top, left + side, top + side)))

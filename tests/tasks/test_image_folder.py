@@ -1,3 +1,5 @@
+import itertools
+import os
 import tarfile
 from pathlib import Path
 
@@ -7,7 +9,10 @@ from PIL import Image
 
 from harness.contracts import Augmentation, BadInput
 from harness.registry import Registry
+from tasks import image_folder
+from tasks.image_files import to_square
 from tasks.image_folder import ImageFolder
+from tasks.image_trees import find_images
 
 CLIPART = Path(__file__).parents[3] / "shared" / "data" / "clipart64.tar.xz"
 
@@ -47,6 +52,12 @@ def tree_names(dataset):
     return [[str(p.relative_to(dataset.root)) for paths in s.values() for p in paths] for s in (tree.train, tree.test)]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.mark.filterwarnings("ignore:image-folder")
 def test_a_split_layout_is_taken_as_it_is(tmp_path):
     root = write(tmp_path, "train/b/1.png", "train/a/x/2.PNG", "test/a/3.png", "test/b/4.png", size=(40, 20))
     touch(root, "train/a/readme.txt", "train/a/.hidden.png", "train/.ipynb_checkpoints/1.png", "train/notes.png")
@@ -108,6 +119,96 @@ def test_the_fingerprint_follows_content_and_names_alone(tmp_path):
     assert len({known, renamed, ImageFolder(root=str(second)).fingerprint()}) == 3
 
 
+def count_reads(monkeypatch):
+    read = []
+
+    def spied(file, name=None, open_rgb=image_folder.open_rgb):
+        read.append(name)
+        return open_rgb(file, name)
+
+    monkeypatch.setattr(image_folder, "open_rgb", spied)
+    return read
+
+
+def test_only_files_that_changed_are_read_again(tmp_path, monkeypatch):
+    dataset, read = ImageFolder(root=str(split_layout(tmp_path))), count_reads(monkeypatch)
+    dataset.check()
+    before = dataset.fingerprint()
+    assert len(read) == len(set(read)) == 8
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / "test/a/1.png")
+    read.clear()
+    dataset.check()
+    assert dataset.fingerprint() != before
+    assert read == [str(tmp_path / "test/a/1.png")]
+
+
+def test_a_damaged_file_costs_no_other_its_reading(tmp_path, monkeypatch):
+    truncate(tmp_path)
+    dataset, read = ImageFolder(root=str(tmp_path)), count_reads(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"test/b/1\.png cannot be read"):
+            dataset.check()
+    assert read.count(str(tmp_path / "train/a/0.png")) == 1
+
+
+def test_a_damaged_memory_of_files_costs_time_only(tmp_path, monkeypatch):
+    dataset, read = ImageFolder(root=str(split_layout(tmp_path))), count_reads(monkeypatch)
+    before = dataset.fingerprint()
+    (kept,) = Path(os.environ["XDG_CACHE_HOME"]).rglob("digests/*")
+    content = bytearray(kept.read_bytes())
+    content[-9] ^= 1
+    kept.write_bytes(content)
+    assert dataset.fingerprint() == before
+    assert len(read) == 16
+
+
+def test_what_is_left_out_is_counted_and_said(tmp_path):
+    split_layout(tmp_path)
+    touch(tmp_path, "train/a/readme.txt", "train/a/more.txt", "test/b/.hidden.png", "test/b/raw")
+    (tmp_path / "train/b/gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "train/b/again").symlink_to(tmp_path / "train")
+    (tmp_path / "train/a/others").symlink_to(write(tmp_path.parent / f"{tmp_path.name}-others", "x.png"))
+    tree = find_images(tmp_path, 0.25, 0)
+    assert [path.name for path in tree.train["a"]] == ["0.png", "1.png", "x.png"]
+    assert [path.name for path in tree.train["b"]] == ["0.png", "1.png"]
+    (note,) = tree.notes
+    assert note.startswith(f"{tmp_path}: 7 entries are left out: 2 with the suffix '.txt', ")
+    assert "1 hidden" in note
+    assert "1 without a suffix" in note
+    assert "1 links to nowhere, or no files" in note
+    assert "2 links to folders that were read already" in note
+    with pytest.warns(UserWarning, match="7 entries are left out"):
+        ImageFolder(root=str(tmp_path)).check()
+
+
+def test_val_is_taken_for_the_test_images_and_said(tmp_path):
+    write(tmp_path, *numbered("train/a", "train/b", "val/a", "val/b"))
+    with pytest.warns(UserWarning, match=r"has no test: val is the test split\."):
+        ImageFolder(root=str(tmp_path)).check()
+    assert tree_names(ImageFolder(root=str(tmp_path)))[1] == numbered("val/a", "val/b")
+
+
+def test_normalization_by_the_images_own_values(tmp_path):
+    for split, label in itertools.product(("train", "test"), "ab"):
+        write(tmp_path, f"{split}/{label}/0.png")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    for label, image in zip("ab", pixels, strict=True):
+        Image.fromarray(image).save(tmp_path / "train" / label / "0.png")
+    found = make_plugin(root=str(tmp_path), side=16, normalization="own").load().normalization
+    assert found.mean == pytest.approx(tuple((pixels / 255).mean(axis=(0, 1, 2))))
+    assert found.std == pytest.approx(tuple((pixels / 255).std(axis=(0, 1, 2))))
+    assert make_plugin(root=str(tmp_path), side=16, normalization="cifar10").load().normalization.mean[0] == 0.4914
+
+
+def test_the_middle_of_a_larger_image_is_kept(tmp_path):
+    write(tmp_path, *numbered("train/a", "train/b", "test/a", "test/b"), size=(80, 40))
+    arrays = make_plugin(root=str(tmp_path), side=16, resize=20).load()
+    assert arrays.train.images.shape[1:] == (16, 16, 3)
+    stripes = Image.fromarray((np.arange(80) // 20 * 80).astype(np.uint8)[None].repeat(40, axis=0))
+    whole = np.asarray(to_square(stripes.convert("RGB"), 20, "crop"))
+    np.testing.assert_array_equal(to_square(stripes.convert("RGB"), 16, "crop", 20), whole[2:18, 2:18])
+
+
 def truncate(root):
     path = split_layout(root) / "test/b/1.png"
     path.write_bytes(path.read_bytes()[:-30])
@@ -140,6 +241,10 @@ BAD = {
     "one image of a class": (
         lambda root: write(root, *numbered("a"), "b/1.png"), "class 'b' in .* has one image",
     ),
+    "a loop": (
+        lambda root: (split_layout(root), (root / "train/c").symlink_to(root / "train"), (root / "test/c").mkdir()),
+        "class folder .*/train/c holds no images",
+    ),
     "truncated": (truncate, r"test/b/1\.png cannot be read as an image"),
     "not an image": (lambda root: touch(split_layout(root), "train/a/0.jpg"), r"0\.jpg cannot be read as an image"),
 }  # fmt: skip
@@ -156,6 +261,12 @@ def test_bad_folders_are_one_sentence(tmp_path, spoil, message):
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize("params", [{"shape": "pad", "resize": 80}, {"side": 64, "resize": 32}])
+def test_a_resize_that_does_not_fit_is_named(tmp_path, params):
+    with pytest.raises(BadInput, match=r"resize: \d+ needs shape crop and a side of at most that"):
+        make_plugin(root=str(split_layout(tmp_path)), **params).check()
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -168,6 +279,7 @@ def test_bad_folders_are_one_sentence(tmp_path, spoil, message):
         ({"root": "x", "test_fraction": 1.0}, "test_fraction: .*less than 1"),
         ({"root": "x", "crop_padding": -1}, "crop_padding.*greater than or equal to 0"),
         ({"root": "x", "sides": 64}, "did you mean 'side'"),
+        ({"root": "x", "normalization": "mine"}, "normalization: .*'imagenet', 'cifar10' or 'own'"),
     ],
 )
 def test_bad_parameters_are_named(params, message):
