@@ -34,7 +34,7 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
             "store": str(store.root.resolve()),
             "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
-            "recipes": [_recipe("dataset", d, ()) | {"credit": d.plugin.credit} for d in spec.datasets]
+            "recipes": [_recipe("dataset", d, [(d, ())]) | {"credit": d.plugin.credit} for d in spec.datasets]
             + [
                 _recipe("classifier", c, itertools.product(spec.datasets, [()]), spec.precision)
                 for c in spec.classifiers
