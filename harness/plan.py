@@ -72,8 +72,8 @@ class Job:
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images,
     test_images: how many of a dataset's are kept at most. held_out: the share of the training images, and the seed,
-    that takes the place of the test images.
-    metrics: what the reduced images are measured with.
+    that takes the place of the test images. metrics: what the reduced images are measured with. task: the plugins of
+    the dataset and the classifier that a quantizer learns from.
     source: the hash of the plugin's code, as the driver has it.
     """
 
@@ -92,6 +92,7 @@ class Job:
     test_images: int | None = None
     held_out: tuple[float, int] | None = None
     metrics: tuple[JobMetric, ...] = ()
+    task: tuple[str, str] | None = None
 
 
 def make_job(
@@ -109,14 +110,17 @@ def make_job(
     test_images: int | None = None,
     held_out: tuple[float, int] | None = None,
     metrics: tuple[JobMetric, ...] = (),
+    task: tuple[str, str] | None = None,
     fingerprint: str | None = None,
     source: str | None = None,
+    resolved: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Job:
     """A job under the hash of everything that changes its artifact.
 
     fingerprint: what the plugin says of the files it reads. source: the hash of the plugin's code, where it is known
-    already. more: what else changes the artifact (of ``metrics`` too).
+    already. resolved: what parameters become on the task, which counts instead of what is stated. more: what else
+    changes the artifact (of ``metrics`` too).
     """
     source = source or plugin.source_digest(CALLED[stage])
     without = () if fingerprint is None else plugin.fingerprinted
@@ -126,7 +130,7 @@ def make_job(
         "plugin": plugin.name,
         "source": source,
         "fingerprint": fingerprint,
-        "params": {name: value for name, value in params.items() if name not in without},
+        "params": {name: value for name, value in {**params, **(resolved or {})}.items() if name not in without},
         "inputs": {role: key for role, (_, key) in inputs.items()},
         "seed": seed,
         "levels": levels,
@@ -152,6 +156,7 @@ def make_job(
         test_images=test_images,
         held_out=held_out,
         metrics=metrics,
+        task=task,
     )
 
 
@@ -228,6 +233,7 @@ class PlanBuilder:
             seed=seed,
             levels=levels,
             precision=self.spec.precision.quantizers,
+            task=(data.plugin, network.plugin),
         )
 
     def cell(
@@ -249,6 +255,7 @@ class PlanBuilder:
             where,
             inputs,
             levels=(level,),
+            task=(data.plugin, network.plugin) if method.plugin.learns else None,
             metrics=tuple(JobMetric(metric.short, metric.name, metric.params) for metric in metrics),
             measured=[self._identity(metric) for metric in metrics],
             encoding=source_digest("harness.encoding"),
@@ -286,6 +293,7 @@ class PlanBuilder:
         levels: tuple[Level, ...] = (),
         precision: Precision = "fp32",
         metrics: tuple[JobMetric, ...] = (),
+        task: tuple[str, str] | None = None,
         **more: Any,
     ) -> Job:
         job = make_job(
@@ -299,7 +307,9 @@ class PlanBuilder:
             levels=levels,
             precision=precision,
             metrics=metrics,
+            task=task,
             fingerprint=self._fingerprint(choice),
+            resolved=resolved_on(task, choice.instance, choice.params, choice.where),
             **more,
         )
         _warn_of_unknown(choice.plugin, stage, self._fingerprint(choice))
@@ -362,6 +372,25 @@ def fingerprint_of(instance: Any, where: str) -> str | None:
     if said is not None and not isinstance(said, str):
         raise BadInput(f"{where}: fingerprint() returned {type(said).__name__}, it must return a string or None.")
     return said
+
+
+def resolved_on(
+    task: tuple[str, str] | None, instance: Any, params: Mapping[str, Any], where: str
+) -> dict[str, Any] | None:
+    """What a learned method's parameters become on a task, as its ``resolved`` says; None without a task."""
+    if task is None:
+        return None
+    dataset, classifier = task
+    try:
+        said = instance.resolved(dataset, (classifier,))
+        plain = json.loads(json.dumps(said, allow_nan=False))
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    except Exception as error:
+        raise BadInput(f"{where}: resolved() failed: {one_line(error)}.") from error
+    if not isinstance(plain, dict) or plain.keys() - params.keys():
+        raise BadInput(f"{where}: resolved() returned {shown(said)}, it must return values of its parameters by name.")
+    return plain
 
 
 def check_inputs(choice: Choice) -> None:

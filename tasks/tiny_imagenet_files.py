@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
@@ -25,17 +26,21 @@ DECODED_TOGETHER = 256
 
 
 class Tree(Protocol):
-    """Files by their names below ``tiny-imagenet-200``. where: how messages call it."""
+    """Files by their published names below ``tiny-imagenet-200``. where: how messages call it; annotated: where in it
+    the classes of the validation images are stated."""
 
     @property
     def where(self) -> str: ...
+    @property
+    def annotated(self) -> str: ...
     def sizes(self) -> dict[str, int]: ...
     def read(self, name: str) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The extracted tree."""
+    """The extracted tree, also with the validation images in a folder for each class, with or without ``images`` in it,
+    as scripts leave them, the authors' own code's among them: they are called by their published names."""
 
     root: Path
 
@@ -43,9 +48,13 @@ class Folder:
     def where(self) -> str:
         return str(self.root)
 
+    @property
+    def annotated(self) -> str:
+        return ANNOTATIONS if (self.root / ANNOTATIONS).is_file() or not self._sorted else "val"
+
     def sizes(self) -> dict[str, int]:
         found: dict[str, int] = {}
-        pending = ["train", "val"]
+        pending = ["train", *({Path(path).parent.as_posix() for path in self._sorted.values()} or {"val"})]
         while pending:
             folder = pending.pop()
             if not (self.root / folder).is_dir():
@@ -55,11 +64,23 @@ class Folder:
                 if entry.is_dir():
                     pending.append(name)
                 else:
-                    found[name] = entry.stat().st_size
+                    published = f"val/images/{entry.name}"
+                    found[published if self._sorted.get(published) == name else name] = entry.stat().st_size
         return found
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        if name == ANNOTATIONS and self.annotated != ANNOTATIONS:
+            pairs = ((Path(name).name, path.split("/")[1]) for name, path in self._sorted.items())
+            return "".join(f"{file}\t{wnid}\n" for file, wnid in pairs).encode()
+        return (self.root / self._sorted.get(name, name)).read_bytes()
+
+    @functools.cached_property
+    def _sorted(self) -> dict[str, str]:
+        """Published name -> path of the validation images, where these are in folders named after classes."""
+        if (self.root / "val/images").is_dir():
+            return {}
+        paths = [path for depth in ("*", "*/images") for path in self.root.glob(f"val/{depth}/*.JPEG")]
+        return {f"val/images/{path.name}": path.relative_to(self.root).as_posix() for path in sorted(paths)}
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,10 @@ class Zipped:
     def where(self) -> str:
         return f"{self.archive.filename}: {NAME}"
 
+    @property
+    def annotated(self) -> str:
+        return ANNOTATIONS
+
     def sizes(self) -> dict[str, int]:
         return {info.filename.removeprefix(f"{NAME}/"): info.file_size for info in self.archive.infolist()}
 
@@ -81,7 +106,7 @@ class Zipped:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The images of both splits by name, with their labels, and the sizes of all files in bytes."""
+    """The images of both splits by name, in ascending order of label and name, and the sizes of all files in bytes."""
 
     classes: tuple[str, ...]
     train: list[str]
@@ -90,11 +115,18 @@ class Found:
     test_labels: NDArray[np.int64]
     sizes: dict[str, int]
 
-    def digest(self, tree: Tree) -> str:
-        """sha256 over the images' names and sizes and the contents of the lists."""
-        listing = "".join(f"{name}\0{self.sizes[name]}\0" for name in (*self.train, *self.test))
-        texts = (tree.read(name) for name in (CLASSES, WORDS, ANNOTATIONS))
-        return hashlib.sha256(b"\0".join([listing.encode(), *texts])).hexdigest()
+    def digest(self) -> str:
+        """sha256 over the classes' names and the images' published names, labels and sizes."""
+        images = ((self.train, self.train_labels), (self.test, self.test_labels))
+        rows = (f"{name}\0{label}\0{self.sizes[name]}" for split in images for name, label in zip(*split, strict=True))
+        return hashlib.sha256("\0".join([*self.classes, *rows]).encode()).hexdigest()
+
+
+def root_in(folder: Path) -> Path | None:
+    """The extracted tree in a folder, or the folder itself if it is one, whatever it is called."""
+    if (folder / NAME).is_dir():
+        return folder / NAME
+    return folder if (folder / CLASSES).is_file() and (folder / "train").is_dir() else None
 
 
 def list_images(tree: Tree, expected: Expected) -> Found:
@@ -115,20 +147,21 @@ def list_images(tree: Tree, expected: Expected) -> Found:
     annotated = _pairs(tree, ANNOTATIONS, expected)
     if len(annotated) != expected.test:
         what = f"lists {len(annotated):,} images, {expected.test:,} were expected"
-        raise _incomplete(tree, ANNOTATIONS, what, expected)
+        raise _incomplete(tree, tree.annotated, what, expected)
     number = {wnid: label for label, wnid in enumerate(wnids)}
     for file, wnid in annotated.items():
         if f"val/images/{file}" not in sizes:
             raise _incomplete(tree, f"val/images/{file}", "is missing", expected)
         if wnid not in number:
-            raise _incomplete(tree, ANNOTATIONS, f"gives {file} the unknown class {wnid!r}", expected)
+            raise _incomplete(tree, tree.annotated, f"gives {file} the unknown class {wnid!r}", expected)
     words = _pairs(tree, WORDS, expected)
+    test = sorted((number[wnid], file) for file, wnid in annotated.items())
     return Found(
         classes=tuple(words.get(wnid, wnid).split(",")[0] for wnid in wnids),
         train=[name for wnid in wnids for name in by_folder[f"train/{wnid}/images"]],
         train_labels=np.repeat(np.arange(len(wnids)), per_class),
-        test=[f"val/images/{file}" for file in annotated],
-        test_labels=np.array([number[wnid] for wnid in annotated.values()]),
+        test=[f"val/images/{file}" for _, file in test],
+        test_labels=np.array([label for label, _ in test], np.int64),
         sizes=sizes,
     )
 

@@ -121,8 +121,9 @@ class _Cifar(TorchvisionSet):
 class Cifar10(_Cifar):
     """CIFAR-10 (Krizhevsky 2009), from ``cifar-10-batches-py/`` or ``cifar-10-python.tar.gz`` in ``data_root``.
 
-    Class names from ``batches.meta``. Normalized with CIFAR-10's constants, augmented by a horizontal flip and a crop
-    after zero padding of 4 pixels, as in the paper's code.
+    Or from ``cifar10/{train,test}/<class>/*.png`` there. Class names from ``batches.meta``. Normalized with
+    CIFAR-10's constants, augmented by a horizontal flip and a crop after zero padding of 4 pixels, as in the
+    paper's code.
     """
 
     reader = "CIFAR10"
@@ -133,7 +134,8 @@ class Cifar10(_Cifar):
 class Cifar100(_Cifar):
     """CIFAR-100 with its 100 fine labels, from ``cifar-100-python/`` or ``cifar-100-python.tar.gz`` in ``data_root``.
 
-    Class names from ``meta``. Normalized with CIFAR-10's constants and augmented as CIFAR-10, as in the paper's code.
+    Or from ``cifar100/{train,test}/<class>/*.png`` there. Class names from ``meta``. Normalized with CIFAR-10's
+    constants and augmented as CIFAR-10, as in the paper's code.
     """
 
     reader = "CIFAR100"
@@ -144,9 +146,10 @@ class Cifar100(_Cifar):
 class Stl10(TorchvisionSet):
     """The labeled part of STL-10 (Coates et al. 2011), from ``stl10_binary/`` or ``stl10_binary.tar.gz``.
 
-    The 100,000 unlabeled images are neither needed nor read; out of the archive only the labeled ones are taken. Class
-    names from ``class_names.txt``. Normalized with ImageNet's constants, augmented by a horizontal flip and a crop
-    after zero padding of 12 pixels, as in the paper's code. Batches of 32, as in the paper.
+    Or from ``stl10/{train,test}/<class>/*.png``. The 100,000 unlabeled images are neither needed nor read; out of
+    the archive only the labeled ones are taken. Class names from ``class_names.txt``. Normalized with ImageNet's
+    constants, augmented by a horizontal flip and a crop after zero padding of 12 pixels, as in the paper's code.
+    Batches of 32, as in the paper.
     """
 
     augmentation = Augmentation(flip=True, crop_padding=12)
@@ -164,9 +167,10 @@ class Stl10(TorchvisionSet):
 class Svhn(TorchvisionSet):
     """Street View House Numbers, cropped digits (Netzer et al. 2011): ``train_32x32.mat`` and ``test_32x32.mat``.
 
-    Not in the paper. Class i is the digit i (the files call the zero 10). Not flipped, a mirrored digit is none or
-    another one; cropped after zero padding of 4 pixels, the paper's at this size. Normalized with ImageNet's constants.
-    Digits of one house number share a photograph, but the files don't say which: each image is its own group.
+    Or from ``svhn/{train,test}/<digit>/*.png``. Not in the paper. Class i is the digit i (the files call the zero
+    10). Not flipped, a mirrored digit is none or another one; cropped after zero padding of 4 pixels, the paper's
+    at this size. Normalized with ImageNet's constants. Digits of one house number share a photograph, but the files
+    don't say which: each image is its own group.
     """
 
     augmentation = Augmentation(flip=False, crop_padding=4)

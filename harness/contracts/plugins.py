@@ -296,6 +296,21 @@ class MethodHooks(PluginHooks):
         """
         return 1
 
+    def resolved(self, dataset: str, classifiers: Sequence[str]) -> Mapping[str, Any]:  # noqa: ARG002
+        """Says what those parameters become on a task that depend on it, or on others; asked of a learned method.
+
+        Keys contain these values instead of the stated ones, so that a value means the same training whether it is
+        stated or follows from a rule.
+
+        Args:
+            dataset: The dataset plugin's name.
+            classifiers: The names of the classifiers' plugins.
+
+        Returns:
+            Plain JSON values by parameter; what is left out counts as it is stated.
+        """
+        return {}
+
     def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
         """Says in how many pieces it works on an image.
 

@@ -111,8 +111,9 @@ class Run:
         """
         import pandas as pd
 
-        by_key = {cell.key: cell for cell in self._finished()}
-        frames = [_named(by_key[key]) for key in self.cells["key"] if key in by_key]
+        finished = {(cell.key, cell.dataset, cell.variant): cell for cell in self._finished()}
+        places = self.cells[["key", "dataset", "variant"]].itertuples(index=False, name=None)
+        frames = [_named(finished[place]) for place in places if place in finished]
         if not frames:
             return pd.DataFrame(columns=[*_OF_RECORDS, "image"])
         names = [name for name in _OF_RECORDS if name not in ("level", "seed")]
@@ -194,7 +195,9 @@ class Run:
         """The one finished cell that is meant. Raises BadInput that says what there is to choose from."""
         cells = list(self.results.cells)
         if row is not None:
-            cells = [cell for cell in cells if cell.key == row["key"]]
+            # Variants whose parameters become the same share a key.
+            names = [name for name in ("dataset", "variant") if name in row]
+            cells = [c for c in cells if c.key == row["key"] and all(getattr(c, name) == row[name] for name in names)]
             if not cells:
                 raise BadInput(f"{self.folder}: this row is no cell of this run; take one of its cells.")
         for name, value in zip(CHOICE, wanted, strict=True):

@@ -76,7 +76,10 @@ def _recipe(
 
 
 def _dataset_recipe(choice: Choice) -> dict[str, Any]:
-    return _recipe("dataset", choice, ()) | {"credit": choice.plugin.credit, "sources": choice.plugin.sources}
+    return _recipe("dataset", choice, [(choice, ())]) | {
+        "credit": choice.plugin.credit,
+        "sources": choice.plugin.sources,
+    }
 
 
 def _limits(train_images: int | None, test_images: int | None) -> dict[str, str]:

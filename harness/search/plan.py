@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.plan import Job, PlanBuilder, fingerprint_of, make_job
+from harness.plan import Job, PlanBuilder, fingerprint_of, make_job, resolved_on
 from harness.registry import Plugin
 from harness.spec.resolve import Choice, Spec
 from harness.spec.schema import SearchSettings
@@ -75,16 +75,19 @@ def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]
 def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
     """A search's training with other values of its parameters than trial 0, of the same code: also on a worker."""
     method = plugin.make({**first.params, **values}, first.name)
+    params = plugin.defaults_written_out(method)
     return make_job(
         first.stage,
         plugin,
         first.name,
-        plugin.defaults_written_out(method),
+        params,
         first.inputs,
         first.needs,
         seed=first.seed,
         levels=first.levels,
         precision=first.precision,
+        task=first.task,
         fingerprint=fingerprint_of(method, first.name),
         source=first.source,
+        resolved=resolved_on(first.task, method, params, first.name),
     )

@@ -90,7 +90,7 @@ class ColorCNN:
         "weight_decay": 5e-4,
         "restart_period": 20,
     }
-    departures_of: ClassVar[tuple[str, ...]] = ("jitter", "batch_size")
+    departures_of: ClassVar[tuple[str, ...]] = ("jitter", "batch_size", "palette_norm")
 
     scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "small": {
@@ -120,10 +120,11 @@ class ColorCNN:
         batch = 32 if dataset.startswith("stl10") else 128
         if self.batch_size not in (None, batch):
             sentences.append(f"batch_size is {self.batch_size} for {dataset}, the paper has {batch}")
-        norm = reference_palette_norm(dataset, classifiers)
-        if self.palette_norm is None and norm != self.paper["palette_norm"]:
-            task = f"{' and '.join(classifiers)} on {dataset}"
-            sentences.append(f"palette_norm is {norm:g} for {task} as in the authors' code, the paper has 4")
+        norm, code = self.resolved(dataset, classifiers)["palette_norm"], reference_palette_norm(dataset, classifiers)
+        if norm != self.paper["palette_norm"]:
+            as_code = len(classifiers) == 1 and norm == code
+            task = f" for {classifiers[0]} on {dataset} as in the authors' code" if as_code else ""
+            sentences.append(f"palette_norm is {norm:g}{task}, the paper has 4")
         return sentences
 
     def __post_init__(self) -> None:
@@ -137,6 +138,20 @@ class ColorCNN:
         """
         return max(1, self.epochs // 3) if self.restart_period is None else self.restart_period
 
+    def resolved(self, dataset: str, classifiers: tuple[str, ...]) -> dict[str, Any]:
+        """Fills in what follows from the task or from other parameters.
+
+        Args:
+            dataset: The dataset plugin's name.
+            classifiers: The names of the classifiers' plugins.
+
+        Returns:
+            The divisor of the palette and the epochs of a cycle; a batch size that is left to the dataset is known when
+            that is there.
+        """
+        norm = reference_palette_norm(dataset, classifiers) if self.palette_norm is None else self.palette_norm
+        return {"palette_norm": norm, "restart_period": self.cycle()}
+
     def recipe(self, lesson: Lesson) -> Recipe:
         """Fills in the training's parameters that depend on others, or on the lesson.
 
@@ -148,19 +163,18 @@ class ColorCNN:
         """
         from methods.colorcnn.training import Recipe
 
-        norm = self.palette_norm
+        filled_in = self.resolved(lesson.dataset, lesson.classifier_names)
         return Recipe(
             gamma=self.gamma,
             regularizer=self.regularizer,
             xi=self.xi,
             jitter=self.jitter,
-            palette_norm=reference_palette_norm(lesson.dataset, lesson.classifier_names) if norm is None else norm,
             epochs=self.epochs,
             batch_size=self.batch_size or lesson.batch_size,
             rate=self.rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
-            restart_period=self.cycle(),
+            **filled_in,
         )
 
     def fit(self, lesson: Lesson) -> None:

@@ -386,3 +386,59 @@ def test_more_or_fewer_test_images_than_can_be_are_bad_input(registry, make_spec
     with pytest.raises(BadInput) as error:
         make_plan(spec)
     assert str(error.value) == sentence
+
+
+def colorcnn(**params):
+    return {"name": "colorcnn", "params": params, "colors": [2]}
+
+
+def plan_of_colorcnn(*methods, dataset="digits-on-photos", classifier="alexnet"):
+    content = {"name": "x", "datasets": [dataset], "classifiers": [classifier], "methods": [*methods]}
+    return make_plan(resolve(content, discover()))
+
+
+@pytest.mark.parametrize(
+    ("rule", "stated"),
+    [
+        ({}, {"palette_norm": 1.0}),
+        ({}, {"palette_norm": 1}),
+        ({}, {"restart_period": 20}),
+        ({"epochs": 9}, {"epochs": 9, "restart_period": 3, "palette_norm": 1.0}),
+    ],
+)
+def test_what_a_parameter_becomes_counts_not_how_it_is_stated(rule, stated):
+    by_rule, written = plan_of_colorcnn(colorcnn(**rule)), plan_of_colorcnn(colorcnn(**stated))
+    assert keys(by_rule) == keys(written)
+    assert by_rule.cells[0].params != written.cells[0].params
+
+
+def test_a_rule_that_gives_something_else_is_another_key():
+    changes = ({"palette_norm": 4.0}, {"restart_period": 10}, {"epochs": 30}, {"batch_size": 128})
+    plans = [plan_of_colorcnn(colorcnn(**each)) for each in ({}, *changes)]
+    assert len({*(key for plan in plans for key in keys(plan, "quantizers"))}) == len(plans)
+    ours, theirs = (plan_of_colorcnn(colorcnn(palette_norm=n), classifier="vgg16") for n in (None, 4.0))
+    assert keys(ours) == keys(theirs)
+
+
+def test_two_variants_that_become_one_share_their_jobs_and_both_are_shown():
+    plan = plan_of_colorcnn(colorcnn(), colorcnn(palette_norm=1.0))
+    assert by_stage(plan) == dict.fromkeys(("datasets", "classifiers", "quantizers", "applied", "cells"), 1)
+    assert [cell.variant for cell in plan.cells] == ["colorcnn", "colorcnn palette_norm=1"]
+    assert len({cell.key for cell in plan.cells}) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"gama": 1}, r"resolved\(\) returned \{'gama': 1\}, it must return values of its parameters by name"),
+        ([1], r"resolved\(\) returned \[1\], it must"),
+        (None, r"resolved\(\) returned None, it must"),
+        ({"gamma": float("nan")}, r"resolved\(\) failed: "),
+        ({"gamma": object()}, r"resolved\(\) failed: "),
+    ],
+)
+def test_what_a_parameter_becomes_must_be_a_plain_value_of_one(make_spec, said, words):
+    spec = make_spec(methods=["learned"])
+    spec.methods[0].instance.resolved = lambda *_: said
+    with pytest.raises(BadInput, match=rf"^methods\[0\]: {words}"):
+        make_plan(spec)

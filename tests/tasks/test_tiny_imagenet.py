@@ -70,7 +70,7 @@ def written(tmp_path, monkeypatch):
     (root / "val/val_annotations.txt").write_text("".join(rows))
     expected = replace(TinyImageNet.expected, classes=3, train=3 * PER_CLASS, test=TEST)
     monkeypatch.setattr(TinyImageNet, "expected", expected)
-    return Written(root, sorted(train), test)
+    return Written(root, sorted(train), sorted(test, key=lambda named: (named[1], named[0])))
 
 
 def assert_loads(written, arrays):
@@ -137,10 +137,59 @@ def test_the_key_of_a_folder_follows_names_sizes_and_lists(written):
     known.append(written.make().fingerprint())
     first.rename(first.with_name("n01_99.JPEG"))
     known.append(written.make().fingerprint())
-    rows = (written.root / "val/val_annotations.txt").read_text().splitlines(keepends=True)
-    (written.root / "val/val_annotations.txt").write_text("".join(rows[::-1]))
+    listed = written.root / "val/val_annotations.txt"
+    rows = listed.read_text().splitlines(keepends=True)
+    listed.write_text("".join(rows[::-1]))
+    assert written.make().fingerprint() == known[-1]
+    listed.write_text(listed.read_text().replace("val_3.JPEG\tn01", "val_3.JPEG\tn02"))
     known.append(written.make().fingerprint())
-    assert len(set(known)) == 4
+    (written.root / "words.txt").write_text("n01\tanother name\n")
+    known.append(written.make().fingerprint())
+    assert len(set(known)) == 5
+
+
+@pytest.mark.parametrize("deeper", ["", "images"])
+@pytest.mark.parametrize("annotated", [True, False])
+def test_validation_images_in_class_folders_are_the_same_set(written, deeper, annotated):
+    before, known = written.make().load(), written.make().fingerprint()
+    listed = sort_val(written, deeper)
+    if not annotated:
+        listed.unlink()
+    written.make().check()
+    assert written.make().fingerprint() == known
+    after = written.make().load()
+    for split, other in ((after.train, before.train), (after.test, before.test)):
+        np.testing.assert_array_equal(split.images, other.images)
+        np.testing.assert_array_equal(split.labels, other.labels)
+
+
+def test_class_folders_that_are_not_complete_are_told(written):
+    sort_val(written).unlink()
+    next((written.root / "val/n01").iterdir()).unlink()
+    for function in (written.make().check, written.make().load):
+        assert complaint(function).startswith(f"{written.root}/val lists 14 images, 15 were expected; get {ARCHIVE}")
+
+
+def test_the_folder_may_be_stated_itself_or_be_one_level_off(written):
+    known, root = written.make().fingerprint(), written.root
+    renamed = root.rename(root.with_name("tiny200"))
+    assert TinyImageNet(data_root=str(renamed)).fingerprint() == known
+    for stated, words in ((renamed / "train", "above"), (renamed.parent, "below")):
+        plugin = TinyImageNet(data_root=str(stated))
+        sentence = f"tiny-imagenet-200 is in {renamed}, one level {words} data_root {stated}: it is taken from there"
+        with pytest.warns(UserWarning, match=sentence):
+            assert plugin.fingerprint() == known
+        plugin.check()
+
+
+def test_an_archive_one_level_off_is_found_and_named(written, monkeypatch, tmp_path):
+    written.pack(monkeypatch)
+    shutil.rmtree(written.root)
+    for stated, words in ((written.root, "above"), (tmp_path, "below")):
+        plugin = TinyImageNet(data_root=str(stated))
+        with pytest.warns(UserWarning, match=f"is in {written.root.parent}, one level {words} data_root {stated}:"):
+            assert "published" in plugin.fingerprint()
+        assert len(plugin.load().test) == TEST
 
 
 def test_with_nothing_there_it_is_said_what_is_missing(written):
@@ -159,9 +208,14 @@ def cut(root, name, to=-30):
     (root / name).write_bytes((root / name).read_bytes()[:to])
 
 
-def put_val_into_folders(root):
-    (root / "val/n01").mkdir()
-    (root / "val/images").rename(root / "val/n01/images")
+def sort_val(written, deeper=""):
+    """As the authors' script does; deeper: as others do."""
+    for name, label in written.test:
+        folder = written.root / "val" / sorted(WNIDS)[label] / deeper
+        folder.mkdir(parents=True, exist_ok=True)
+        (written.root / name).rename(folder / Path(name).name)
+    (written.root / "val/images").rmdir()
+    return written.root / "val/val_annotations.txt"
 
 
 INCOMPLETE = {
@@ -169,7 +223,6 @@ INCOMPLETE = {
     "a class": (lambda r: shutil.rmtree(r / "train/n03"), "train/n03/images holds 0 images, 12 were expected"),
     "no training images": (lambda r: shutil.rmtree(r / "train"), "train/n01/images holds 0 images"),
     "a validation image": (lambda r: drop(r, "val/images/val_7.JPEG"), "val/images/val_7.JPEG is missing"),
-    "validation reformatted": (put_val_into_folders, "val/images/val_0.JPEG is missing"),
     "no annotations": (lambda r: drop(r, "val/val_annotations.txt"), "val/val_annotations.txt is missing"),
     "half the annotations": (
         lambda r: cut(r, "val/val_annotations.txt", 100), r"val_annotations.txt lists 4 images, 15 were expected",

@@ -306,6 +306,41 @@ def test_recipes_name_what_the_plugins_rules_make_of_the_task(tmp_path):
     assert recipes == {"alexnet": [cycles], "resnet18": [cycles], "colorcnn": ["epochs is 2, the paper has 60", norm]}
 
 
+@pytest.mark.parametrize(
+    ("dataset", "classifier", "stated", "norm"),
+    [
+        (
+            "digits-on-photos",
+            "alexnet",
+            1.0,
+            "palette_norm is 1 for alexnet on digits-on-photos as in the authors' code",
+        ),
+        ("digits-on-photos", "vgg16", 1.0, "palette_norm is 1"),
+        ("digits-on-photos", "alexnet", 2.0, "palette_norm is 2"),
+        ("digits-on-photos", "alexnet", 4.0, None),
+        ("cifar10", "alexnet", 1.0, "palette_norm is 1"),
+        ("cifar10", "alexnet", None, None),
+    ],
+)
+def test_the_authors_code_is_named_only_where_it_has_the_value(tmp_path, dataset, classifier, stated, norm):
+    method = {"name": "colorcnn", "params": {"palette_norm": stated}}
+    content = {"name": "x", "datasets": [dataset], "classifiers": [classifier], "methods": [method], "colors": [2]}
+    spec = resolve(content, discover())
+    write_plan(tmp_path, spec, make_plan(spec), Store(tmp_path))
+    differs = next(r["differs"] for r in read_plan(tmp_path)["recipes"] if r["what"] == "quantizer")
+    assert differs == ([] if norm is None else [f"{norm}, the paper has 4"])
+
+
+def test_a_dataset_says_where_it_is_not_the_published_one(tmp_path, monkeypatch):
+    spec = resolve(
+        {"name": "x", "datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "methods": ["otsu"]}, discover()
+    )
+    said = ["images are not those"]
+    monkeypatch.setattr(spec.datasets[0].instance, "departures", lambda *task: said if task else [], raising=False)
+    write_plan(tmp_path, spec, make_plan(spec), Store(tmp_path))
+    assert read_plan(tmp_path)["recipes"][0]["differs"] == said
+
+
 @pytest.mark.parametrize("content", ["{", "[{}]", "3"])
 def test_damaged_searches_are_named(run, content):
     (run / "searches.json").write_text(content)

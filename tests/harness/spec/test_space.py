@@ -127,7 +127,7 @@ def test_a_grid_has_every_combination_once_and_the_start_first():
     assert len(starting_with({"a": 7, "b": "x"}, grid(space))) == 5
 
 
-def test_one_search_a_task_a_method_and_a_color_count(registry):
+def test_one_search_a_task_a_method_and_a_color_count(registry, monkeypatch):
     spec = spec_of(
         registry,
         "[flat, {name: learned, params: {steps: 4}, search: {gamma: {uniform: [0, 1]}}}]",
@@ -147,4 +147,7 @@ def test_one_search_a_task_a_method_and_a_color_count(registry):
     assert (other.params["gamma"], other.params["steps"], other.inputs) == (0.7, 4, first.inputs)
     assert other.key != first.key
     assert trial_job(first, searches[0].method.plugin, {"gamma": 0.5}).key == first.key
+    monkeypatch.setattr(searches[0].method.plugin.cls, "resolved", lambda *task: {"gamma": len(task)})
+    one, two = (trial_job(first, searches[0].method.plugin, {"gamma": gamma}) for gamma in (0.5, 0.7))
+    assert one.key == two.key != first.key
     assert resolve(spec.written_out(), registry).written_out() == spec.written_out()
