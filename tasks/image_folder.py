@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -27,6 +28,7 @@ from harness.encoding import in_threads
 from harness.registry import dataset
 from tasks.image_files import open_rgb, to_square
 from tasks.image_trees import Files, Tree, find_images
+from tasks.progress import with_progress
 from tasks.remembered import remembered_each, state_of
 
 
@@ -107,7 +109,8 @@ class ImageFolder:
         """Each file's sha256, computed if it has changed; BadInput names one that cannot be decoded."""
         about = f"sha256 of images that can be read in {self._folder.resolve()}, 1, Pillow {PIL.__version__}"
         files = [state_of(path) for path in tree.files()]
-        return remembered_each(about, files, _sha256_of_image, f"reading the images in {self._folder}")
+        doing = f"reading the images in {self._folder}"
+        return remembered_each(about, files, _sha256_of_image, partial(with_progress, doing=doing))
 
     def _split(self, classes: Files, first_group: int) -> Split:
         files = [path for paths in classes.values() for path in paths]

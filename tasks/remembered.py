@@ -10,8 +10,6 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tasks.progress import with_progress
-
 State = tuple[object, ...]
 """A file's path and all that changes with its content: size and times."""
 
@@ -46,14 +44,19 @@ def remembered(about: str, files: Iterable[State], compute: Callable[[], str]) -
     return digest
 
 
-def remembered_each(about: str, files: Sequence[State], compute: Callable[[Path], str], doing: str) -> list[str]:
+def remembered_each(
+    about: str,
+    files: Sequence[State],
+    compute: Callable[[Path], str],
+    for_each: Callable[[Callable[[str], None], Sequence[str]], None],
+) -> list[str]:
     """A digest of each file, computed only for those that are new or have changed.
 
     Args:
         about: What is computed of which folder, and by which versions of what.
         files: Each file's path and all that changes with its content.
-        compute: Reads a file; called in several threads.
-        doing: What is done meanwhile, for the user: "reading photos".
+        compute: Reads a file.
+        for_each: Calls a function with each of several strings, in whatever order.
 
     Returns:
         The digests, in the order of the files. Where ``compute`` raises, what was computed before is kept.
@@ -68,7 +71,7 @@ def remembered_each(about: str, files: Sequence[State], compute: Callable[[Path]
 
     if missing:
         try:
-            with_progress(look, list(missing), doing)
+            for_each(look, list(missing))
         finally:
             _keep(key, json.dumps({name: known[name] for name in names if name in known}))
     return [known[name] for name in names]
