@@ -13,8 +13,9 @@ from pydantic import Field
 
 from harness.contracts import Augmentation, BadInput, DatasetArrays, Split
 from harness.encoding import in_threads
+from harness.image_files import EXTENSIONS
 from harness.registry import dataset
-from tasks.image_files import EXTENSIONS, open_rgb, to_square
+from tasks.image_files import open_rgb, to_square
 
 Files = dict[str, list[Path]]
 """Class name -> its image files, both in ascending order."""
@@ -24,8 +25,8 @@ Files = dict[str, list[Path]]
 class ImageFolder:
     """Images in one folder per class, under ``root/train`` and ``root/test``, or in one tree that is split here.
 
-    Files count by their extensions (``.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp``), at any depth below a
-    class folder; hidden files do not. Each image is its own group. Normalized with ImageNet's constants.
+    Files count by their extensions (``harness.image_files.EXTENSIONS``), at any depth below a class folder; hidden
+    files do not. Each image is its own group. Normalized with ImageNet's constants.
 
     Args:
         root: The folder of the images, relative to the folder in which the program is started.
