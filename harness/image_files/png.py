@@ -20,6 +20,7 @@ from harness.image_files.essence import Decoded, Essence, Refused
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DECISIVE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_KEYWORDS = {b"XML:com.adobe.xmp": b"xmp", b"Raw profile type exif": b"raw"}
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 
 
@@ -34,9 +35,9 @@ def essence(content: bytes) -> Essence:
     clear, frames = b"", 0
     for kind, body, sound in _chunks(content):
         if kind in _DECISIVE:
-            if not sound:
+            if not sound and kind != b"IEND":
                 raise Refused(f"its {kind.decode()} chunk is damaged or truncated")
-            if kind == b"IDAT" and kept[-1][0] != b"IDAT" and b"fcTL" not in others:
+            if kind == b"IDAT" and kept and kept[-1][0] != b"IDAT" and b"fcTL" not in others:
                 frames += 1
             if kind == b"tRNS" and _header(kept)[1] != _PALETTE:
                 clear = body if _header(kept)[1] in (_GRAY, _RGB) else b""
@@ -45,15 +46,15 @@ def essence(content: bytes) -> Essence:
         elif kind.isalpha() and kind[:1].isupper():
             raise Refused(f"its {kind.decode()} chunk is necessary for its pixels and unknown to the PNG specification")
         elif sound:
-            name = b"xmp" if body.startswith(b"XML:com.adobe.xmp\0") else kind
-            others.setdefault(name, body)
+            others.setdefault(_KEYWORDS.get(body.partition(b"\0")[0], kind), body)
     if b"IDAT" not in dict(kept):
         raise Refused("it has no pixels (no IDAT chunk)")
     if len(others.get(b"acTL", b"")) == 8:
         frames += struct.unpack_from(">I", others[b"acTL"])[0]
     bits, color = _header(kept)
     decode = partial(_decode, bits, color, clear, _joined(kept))
-    return Essence(_joined(kept), decode, exif=others.get(b"eXIf", b""), xmp=others.get(b"xmp", b""), frames=frames)
+    exif = others.get(b"eXIf") or _raw_profile(others.get(b"raw", b""))
+    return Essence(_joined(kept), decode, exif=exif, xmp=others.get(b"xmp", b""), frames=frames)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
@@ -65,6 +66,17 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         body = content[position + 8 : end]
         yield kind, body, content[end : end + 4] == struct.pack(">I", zlib.crc32(kind + body))
         position = end + 4
+
+
+def _raw_profile(body: bytes) -> bytes:
+    """EXIF as ImageMagick wrote it before there was eXIf: a text chunk, deflated or not, with hexadecimal digits."""
+    text = body.partition(b"\0")[2]
+    try:
+        if text.startswith(b"\0"):
+            text = zlib.decompressobj().decompress(text[1:], 1 << 20)
+        return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _joined(chunks: list[tuple[bytes, bytes]]) -> bytes:
