@@ -96,24 +96,21 @@ def _decode(bits: int, color: int, clear: bytes, content: bytes, opened: ImageFi
     """clear: the body of tRNS, where it is a color."""
     if bits == 16:
         values = _in_16_bits(color, content, opened)
-        opaque = _opaque(values, bits, clear)
-        return of_16_bits(values if opaque is None else np.dstack((values, opaque * np.uint16(65535))))
+        return of_16_bits(np.dstack((values, _opaque(values, bits, clear) * np.uint16(65535))) if clear else values)
     image = opened.copy()
-    opaque = _opaque(np.atleast_3d(np.asarray(image.convert("L" if color == _GRAY else "RGB"))), bits, clear)
-    if opaque is not None:
-        image = image.convert("RGB")
+    if clear:
+        image = image.convert("L" if color == _GRAY else "RGB")
+        opaque = _opaque(np.atleast_3d(np.asarray(image)), bits, clear)
         image.putalpha(Image.fromarray(opaque * np.uint8(255)))
     return image, ()
 
 
-def _opaque(values: NDArray[Any], bits: int, clear: bytes) -> NDArray[np.bool_] | None:
-    """Which pixels have another color than the one that is transparent; None: tRNS names no color.
+def _opaque(values: NDArray[Any], bits: int, clear: bytes) -> NDArray[np.bool_]:
+    """Which pixels have another color than the one that is transparent, ``[H, W]``.
 
     values: ``[H, W, channels]``, scaled to 8 bits where they have less.
     """
     channels = values.shape[2]
-    if not clear:
-        return None
     if len(clear) != 2 * channels:
         raise Refused(f"its tRNS chunk has {len(clear)} bytes, {2 * channels} are right")
     key = np.array(struct.unpack(f">{channels}H", clear)) & (1 << bits) - 1
