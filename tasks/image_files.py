@@ -7,41 +7,17 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from harness.contracts import BadInput
+from harness.image_files import read_image
 
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 Shape = Literal["crop", "squash", "pad"]
 BILINEAR = Image.Resampling.BILINEAR
 
 
 def open_rgb(file: Path | BinaryIO, name: str | None = None) -> Image.Image:
-    """The decoded first frame in RGB, upright; BadInput names a file that cannot be decoded (name: if not its path).
-
-    EXIF orientation is applied. Transparency, of palettes too, is laid on white. Gray is repeated in all channels;
-    16-bit values are scaled to 8 bits. Color profiles are ignored, as torchvision ignores them.
-    """
-    try:
-        with Image.open(file) as opened:
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-            if image.mode == "F" or image.mode.startswith("I"):
-                return _from_deep_gray(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return image.convert("RGB")
-    except Exception as error:  # noqa: BLE001 - damaged files make Pillow's decoders raise nearly anything
-        reason = "no image format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
-        raise BadInput(f"{name or file} cannot be read as an image ({reason}).") from None
-
-
-def _from_deep_gray(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"mode {image.mode} with values outside 16 bits")
-    return Image.fromarray(((values.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    """What ``read_image`` reads, in RGB; BadInput names a file that cannot be read (name: if not its path)."""
+    return Image.fromarray(read_image(file, name).pixels)
 
 
 def to_square(image: Image.Image, side: int, shape: Shape, resize: int | None = None) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.contracts import BadInput
-from tasks.image_files import EXTENSIONS
+from harness.image_files import EXTENSIONS
 
 Files = dict[str, list[Path]]
 """Class name -> its image files, both in ascending order."""

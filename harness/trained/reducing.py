@@ -108,6 +108,8 @@ def _listed(inputs: Sequence[Path], out: Path, suffix: str) -> list[FilePair]:
     for path in inputs:
         if not path.exists():
             raise BadInput(f"{path}: there is no such file or folder.")
+        if not (path.is_file() or path.is_dir()):
+            raise BadInput(f"{path}: neither a file nor a folder.")
     if len(inputs) == 1 and inputs[0].is_file() and not out.is_dir():
         if out.suffix.lower() != suffix:
             raise BadInput(f"--out {out}: what is written is {suffix}; call it {out.with_suffix(suffix).name}.")

@@ -95,9 +95,3 @@ def test_a_file_that_is_no_whole_image_is_named(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(BadInput, match=rf"broken\.png cannot be read as an image \(.*{reason}"):
         open_rgb(path)
-
-
-def test_floating_point_pixels_are_refused(tmp_path):
-    Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "x.tif")
-    with pytest.raises(BadInput, match="mode F"):
-        open_rgb(tmp_path / "x.tif")
