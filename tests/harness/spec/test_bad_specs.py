@@ -181,7 +181,7 @@ CHANGES = [
     # files that plugins read
     (FOLDER.format("root: gone"), "datasets[0]: root: gone is a folder that does not exist."),
     (FOLDER.format("root: file.txt"), "datasets[0]: root: file.txt is not a folder."),
-    (FOLDER.format("root: empty"), "datasets[0]: root: empty holds no images in class folders (looked for .bmp ..."),
+    (FOLDER.format("root: empty"), "datasets[0]: root: empty holds no images in class folders (looked for .apng ..."),
     (FOLDER.format("root: one"), "datasets[0]: root: one has one class only, 'cats'; at least two are needed."),
     (FOLDER.format("root: damaged"), "datasets[0]: damaged/dogs/b.png cannot be read as an image (no image format ..."),
     ("datasets: [digits-on-photos, {name: image-folder, params: {root: gone}}]", "datasets[1]: root: gone is a ..."),
