@@ -239,7 +239,7 @@ class PlanBuilder:
     def cell(
         self, method: Choice, level: Level, seed: int, dataset: Choice, data: Job, classifier: Choice, network: Job
     ) -> None:
-        kind = method.plugin.mark.level_kind
+        kind, precision = method.plugin.mark.level_kind, self.spec.precision
         at = "" if level is None else f" at {level} colors" if kind == "colors" else f" at quality {level}"
         where = f"{method.short}{at} on {dataset.short}"
         inputs = {"dataset": data}
@@ -277,7 +277,7 @@ class PlanBuilder:
                 level=level,
                 seed=seed,
                 fitted_on=classifier.short if method.plugin.learns else "",
-                precision=self.spec.precision.quantizers,
+                precision=precision.quantizers if method.plugin.learns else precision.classifiers,
                 key=judged.key,
             )
         )

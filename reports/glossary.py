@@ -6,7 +6,11 @@ CELLS = (
     ("level_kind, level", "what the level counts (colors, a codec's quality, or none) and its value"),
     ("seed", "seed of the trainings: seed s trains classifier s and quantizer s"),
     ("fitted_on", "the classifier a learned quantizer was trained against; empty if nothing is learned"),
-    ("split, precision", "which images were judged, and the arithmetic: fp32 or bf16"),
+    (
+        "split, precision",
+        "which images were judged; fp32 or bf16, the arithmetic of the method's training, or of the classifier's where "
+        "the method learns nothing",
+    ),
     ("status, error", "ok, failed, or blocked (it waited for something that failed), and why"),
     ("n", "judged images"),
     ("accuracy, accuracy_lo, accuracy_hi", "share of images recognized (a fraction) and its 95 % interval"),

@@ -77,6 +77,7 @@ def render(results: Results) -> str:
         several_seeds=any(point.seeds > 1 for point in points),
         grouped=any(task.sources < task.images for task in tasks),
         departing=[recipe for recipe in results.recipes if recipe.get("differs")],
+        guessing=[task for task in tasks if task.guessing],
         devices=sorted({device for point in points for device in point.devices}),
         failures=_failures(results),
         environment_rows=list(_flat(results.environment)),
@@ -143,7 +144,11 @@ def _facts(results: Results, tasks: list[Task]) -> list[str]:
     seeds = sorted({cell.seed for cell in results.cells})
     if seeds:
         said.append(f"{len(seeds)} seeds" if len(seeds) > 1 else f"one seed ({seeds[0]})")
-    said += sorted({cell.precision for cell in results.cells})
+    precision = results.spec.get("precision")
+    if isinstance(precision, Mapping):
+        said += [f"{trained} in {arithmetic}" for trained, arithmetic in precision.items()]
+    elif precision:
+        said.append(precision)
     return said
 
 

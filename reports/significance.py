@@ -115,7 +115,7 @@ def _verdict(difference: float, p: float, p_same: float) -> str:
 def pairs(results: Results) -> list[Pair]:
     """The finished cells that can be compared, each with its baseline cell, sorted.
 
-    They share dataset, classifier, split, precision and seed, and have the same level; a baseline without a level
+    They share dataset, classifier, split and seed, and have the same level; a baseline without a level
     (the original) is compared at every level.
     """
     ok = [cell for cell in results.cells if cell.status == "ok"]
@@ -130,7 +130,7 @@ def pairs(results: Results) -> list[Pair]:
 
 
 def _place(cell: Cell) -> tuple[Any, ...]:
-    return cell.dataset, cell.classifier, cell.split, cell.precision, cell.seed
+    return cell.dataset, cell.classifier, cell.split, cell.seed
 
 
 def _level(cell: Cell) -> tuple[str, int]:

@@ -153,7 +153,7 @@ def _uncompared(shown: list[Point]) -> str:
 
 def _why_not(task: Task, spec: Mapping[str, Any]) -> str:
     baseline = spec.get("baseline")
-    names = {point.variant for point in task.points if point.ok and point.level_kind != "none"}
+    names = {point.variant for point in task.points if point.ok and point.cell.method != "original"}
     if len(names) == 1:
         return f"Only {names.pop()} was measured, so there is nothing to compare it with."
     if baseline is None:
@@ -186,7 +186,9 @@ def _original(task: Task, recipes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def recognized(task: Task, spec: Mapping[str, Any]) -> str:
-    """The fewest colors at which each variant is still recognized, with 95 % confidence."""
+    """The fewest colors at which each variant is still recognized, with 95 % confidence; nothing by a guess."""
+    if task.guessing:
+        return ""
     by_variant: dict[str, float] = {}
     for point in task.points:
         if point.ok and point.level_kind == "colors" and point.level is not None:

@@ -13,7 +13,7 @@ import pandas as pd
 from harness.contracts import Cell, Results
 from reports.points import MEASURED, Comparison, Point, Task
 from reports.records import Records, label
-from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate
+from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate, singletons, wilson
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
@@ -24,16 +24,17 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
     in_order = sorted(results.cells, key=lambda c: (c.dataset, c.classifier))
     for (dataset, classifier), found in itertools.groupby(in_order, key=lambda c: (c.dataset, c.classifier)):
         own = tuple(found)
-        points = tuple(_point(group, numbers, share, records) for group in _levels(own))
         mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier)]
         compared = tuple(_comparison(row, own, numbers) for row in mine.to_dict("records"))
         finished = [cell for cell in own if cell.status == "ok"]
+        chance = _commonest(records.of(finished[0])) if finished else math.nan
+        guessing = _guessing(finished, records, chance)
+        points = tuple(_point(group, numbers, share, records, bool(guessing)) for group in _levels(own))
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
         telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
         images = len(records.of(finished[0])) if finished else 0
         sources = len(np.unique(records.groups(finished[0]))) if finished else 0
         original, lo, hi = _original(finished, records)
-        chance = _commonest(records.of(finished[0])) if finished else math.nan
         tasks.append(
             Task(
                 dataset=dataset,
@@ -46,7 +47,7 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
                 original_lo=lo,
                 original_hi=hi,
                 chance=chance,
-                guessing=_guessing(finished, records, chance),
+                guessing=guessing,
                 images=images,
                 sources=sources,
             )
@@ -69,7 +70,8 @@ def _levels(cells: tuple[Cell, ...]) -> list[list[Cell]]:
     return [list(group) for _, group in itertools.groupby(sorted(cells, key=where), key=where)]
 
 
-def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Records) -> Point:
+def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Records, guessing: bool) -> Point:
+    """One variant at one level; guessing: its classifier does not tell whether anything is still recognized."""
     cells = sorted(cells, key=lambda c: c.seed)
     finished = [cell for cell in cells if cell.status == "ok"]
     lost = next((cell for cell in cells if cell.status != "ok"), None)
@@ -94,7 +96,7 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
         lo=lo,
         hi=hi,
         original=original,
-        recognized=_recognized(finished, share, records),
+        recognized=not guessing and _recognized(finished, share, records),
         devices=_devices(finished),
         measured=tuple((column, _mean(rows[column])) for column in MEASURED),
     )
@@ -122,10 +124,14 @@ def _original(finished: list[Cell], records: Records) -> tuple[float, float, flo
 def _guessing(finished: list[Cell], records: Records, chance: float) -> tuple[int, ...]:
     """The seeds whose classifier's interval on the untouched images touches chance, or lies below it."""
     cells = _one_of_each_seed(finished)
-    intervals = {
-        cell.seed: estimate(records.original_correct([cell]), records.groups(cell)).interval() for cell in cells
-    }
-    return tuple(sorted(seed for seed, (lo, _) in intervals.items() if not lo > chance))
+    return tuple(sorted(cell.seed for cell in cells if not _least(cell, records) > chance))
+
+
+def _least(cell: Cell, records: Records) -> float:
+    """The lower end of the interval of a classifier's accuracy on the untouched images, however few sources these
+    come from; NaN where they come from one."""
+    correct, groups = records.original_correct([cell]), records.groups(cell)
+    return (wilson(int(correct.sum()), correct.size) if singletons(groups) else estimate(correct, groups).interval())[0]
 
 
 def _one_of_each_seed(cells: list[Cell]) -> list[Cell]:

@@ -112,6 +112,8 @@ def trade_offs(task: Task, bits: Bits, baseline: str | None) -> tuple[TradeOff, 
             curve, other = _curve(own, bits), _curve(base, bits)
             rate, accuracy = bd_rate(curve, other), bd_accuracy(curve, other)
             remarks = [*_remarks(curve, other, rate, accuracy), *_too_flat(rate, own + base)]
+        elif baseline is not None and variant != baseline:
+            remarks = [f"{baseline} has no such bits"]
         found.append(
             TradeOff(
                 variant, own, len(base), _of(variant, on_front), _of(variant, near), rate, accuracy, tuple(remarks)
@@ -135,14 +137,17 @@ def _remarks(curve: Curve, baseline: Curve, rate: Delta, accuracy: Delta) -> Ite
         if len(line) < FEWEST_POINTS:
             yield f"{whose} one point is no curve"
             return
-    fewest = min(len(curve), len(baseline))
-    if fewest < USUAL_POINTS:
+    fewest = min(len(rising(curve)), len(rising(baseline)))
+    if FEWEST_POINTS <= fewest < USUAL_POINTS:
         yield f"few points: a curve has {fewest}, {USUAL_POINTS} are usual"
     for whose, line in lines:
         left_out = len(line) - len(rising(line))
         if left_out:
             yield f"BD-rate leaves out {left_out} of {whose} {len(line)} points: fewer bits recognize as many"
-    if math.isnan(rate.value):
+    if fewest < FEWEST_POINTS:
+        whose = next(whose for whose, line in lines if len(rising(line)) < FEWEST_POINTS)
+        yield f"no BD-rate: one of {whose} points is left"
+    elif math.isnan(rate.value):
         ranges = (f"{percent(line[0][1])} to {percent(line[-1][1])}" for line in (rising(curve), rising(baseline)))
         yield "no BD-rate: no range of accuracies in common ({}; baseline {})".format(*ranges)
     elif rate.short:

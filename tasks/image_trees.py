@@ -39,43 +39,58 @@ class Tree:
 
 @dataclass
 class _Walk:
-    """Finds images below a folder, and counts what it leaves out. seen: folders, by device and inode."""
+    """Finds images below folders, and counts what it leaves out. linked: whether a link was followed."""
 
     root: Path
     left_out: Counter[str] = field(default_factory=Counter)
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    linked: bool = False
 
     def images(self, folder: Path) -> list[Path]:
-        return sorted(self._below(folder))
+        """The images of one class. Links to folders are followed, each folder once."""
+        return sorted(self._below(folder, set()))
 
-    def _below(self, folder: Path) -> Iterator[Path]:
-        """Links to folders are followed once: one that leads to where it has been is left out."""
+    def _below(self, folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+        """seen: folders by device and inode."""
         found = folder.stat()
         place = found.st_dev, found.st_ino
-        if place in self.seen:
+        self.linked = self.linked or folder.is_symlink()
+        if place in seen:
             self.left_out["links to folders that were read already"] += 1
             return
-        self.seen.add(place)
+        seen.add(place)
         with os.scandir(folder) as inside:
-            for entry in sorted(inside, key=lambda entry: entry.name):
+            for entry in sorted(inside, key=lambda entry: (entry.is_symlink(), entry.name)):
                 path = folder / entry.name
                 if entry.name.startswith("."):
                     self.left_out["hidden"] += 1
                 elif entry.is_dir():
-                    yield from self._below(path)
+                    yield from self._below(path, seen)
                 elif (suffix := path.suffix.lower()) not in EXTENSIONS:
                     self.left_out[f"with the suffix {suffix!r}" if suffix else "without a suffix"] += 1
                 elif not entry.is_file():
                     self.left_out["links to nowhere, or no files"] += 1
                 else:
+                    self.linked = self.linked or entry.is_symlink()
                     yield path
+
+    def check_places(self, *splits: Files) -> None:
+        """Raises BadInput where links put one file into two classes, or into train and test."""
+        places: dict[Path, tuple[tuple[int, str], Path]] = {}
+        for number, classes in enumerate(splits if self.linked else ()):
+            for name, paths in classes.items():
+                for path in paths:
+                    here, first = places.setdefault(path.resolve(), ((number, name), path))
+                    if here != (number, name):
+                        raise BadInput(
+                            f"root: {first} and {path} are one file; an image can be in one class of one split only."
+                        )
 
     def note(self) -> tuple[str, ...]:
         """One sentence, or none where nothing was left out."""
         if not self.left_out:
             return ()
         total = self.left_out.total()
-        why = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.most_common())
+        why = ", ".join(f"{reason} ({count:,})" for reason, count in self.left_out.most_common())
         return (f"{self.root}: {total:,} {'entry is' if total == 1 else 'entries are'} left out: {why}.",)
 
 
@@ -94,19 +109,22 @@ def find_images(root: Path, test_fraction: float, split_seed: int) -> Tree:
     named = [name for name in TEST_NAMES if (root / name).is_dir()]
     test = root / (named or TEST_NAMES)[0]
     if not (train.is_dir() and named) and not any(_folders(half) for half in (train, test)):
-        split = _split_tree(root, _classes(root, walk), test_fraction, split_seed)
+        classes = _classes(root, walk)
+        walk.check_places(classes)
+        split = _split_tree(root, classes, test_fraction, split_seed)
         return Tree(split.train, split.test, walk.note())
     for half in (train, test):
         if not _folders(half):
             raise BadInput(f"root: {half} has no class folders; the layout is train/<class>/* and test/<class>/*.")
-    classes = {half: _classes(half, walk) for half in (train, test)}
+    halves = {half: _classes(half, walk) for half in (train, test)}
     for here, there in ((train, test), (test, train)):
-        if missing := classes[here].keys() - classes[there]:
+        if missing := halves[here].keys() - halves[there]:
             raise BadInput(f"root: class {min(missing)!r} is in {here}, but not in {there}.")
     notes = walk.note()
     if test.name != "test":
         notes += (f"{root} has no test: {test.name} is the test split.",)
-    return Tree(classes[train], classes[test], notes)
+    walk.check_places(halves[train], halves[test])
+    return Tree(halves[train], halves[test], notes)
 
 
 def _split_tree(root: Path, classes: Files, test_fraction: float, split_seed: int) -> Tree:

@@ -78,7 +78,7 @@ class PlannedCell:
         level: The level, None where there is none.
         seed: Of everything that was trained.
         fitted_on: The classifier that a quantizer was trained against, or empty.
-        precision: Of the learned quantizers' trainings.
+        precision: Of the method's training; of one that learns nothing, of the classifier's.
         key: Of the cell's artifact in the store.
     """
 

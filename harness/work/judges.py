@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import stats
 
 from harness.plan import Job
 from harness.work.store import Store
@@ -40,14 +40,17 @@ class Judge:
     def __str__(self) -> str:
         """What it recognizes, what guessing does and what follows, after the classifier's name."""
         return (
-            f"recognizes {100 * self.accuracy:.1f} % [{100 * self.lo:.1f}, {100 * self.hi:.1f}] of the untouched "
-            f"images, which is not told apart from guessing ({100 * self.chance:.1f} %, the share of the commonest "
-            "class): it cannot judge any method. Train it longer, or on more images."
+            f"recognizes {100 * self.accuracy:.1f} % [{100 * self.lo:.1f}, {100 * self.hi:.1f}] of untouched images it "
+            f"was not trained on, which is not told apart from guessing ({100 * self.chance:.1f} %, the share of the "
+            "commonest class): it cannot judge any method. "
+            + ("Judge on more images." if self.accuracy > 2 * self.chance else "Train it longer, or on more images.")
         )
 
 
 def judge_of(predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> Judge:
-    """Compares a classifier's answers with the labels; the interval is Student's over groups (cluster-robust).
+    """Compares a classifier's answers with the labels.
+
+    The interval is Wilson's (1927) where images are independent, else Student's t over groups (cluster-robust).
 
     Args:
         predicted: Its class for each untouched test image, ``int64 [N]``.
@@ -60,9 +63,12 @@ def judge_of(predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: ND
     sources = len(sums)
     if sources < 2:
         return Judge(accuracy, 0.0, 1.0, chance)
+    if sources == images:
+        interval = stats.binomtest(int(correct.sum()), images).proportion_ci(0.95, "wilson")
+        return Judge(accuracy, float(interval.low), float(interval.high), chance)
     # At least what one image more to either side would make of it, so that images which all agree leave a doubt.
     variance = max(sources / (sources - 1) * float(np.square(sums).sum()) / images**2, 2 / (images + 2) ** 2)
-    half = float(special.stdtrit(sources - 1, 0.975)) * math.sqrt(variance)
+    half = float(stats.t.ppf(0.975, sources - 1)) * math.sqrt(variance)
     return Judge(accuracy, max(0.0, accuracy - half), min(1.0, accuracy + half), chance)
 
 

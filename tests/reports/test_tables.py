@@ -215,12 +215,18 @@ def test_a_baseline_without_a_level_meets_every_level(bench: Bench) -> None:
     assert rows["level_b"].isna().all()
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"precision": "bf16"}, {"level": 4}, {"dataset": "others"}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"level": 4}, {"dataset": "others"}])
 def test_only_like_is_compared_with_like(bench: Bench, change: dict[str, object]) -> None:
     base = bench.cell(bench.frame([1, 0]), "median-cut", 2)
     other = bench.cell(bench.frame([1, 1]), "colorcnn", 2)
     assert len(significance.pairs(bench.results([base, other]))) == 1
     assert significance.pairs(bench.results([base, replace(other, **change)])) == []
+
+
+def test_a_quantizer_trained_in_bf16_is_compared_with_what_learns_nothing(bench: Bench) -> None:
+    base = bench.cell(bench.frame([1, 0]), "median-cut", 2)
+    learned = bench.cell(bench.frame([1, 1]), "colorcnn", 2, precision="bf16", fitted_on="tinynet")
+    assert len(significance.pairs(bench.results([base, learned]))) == 1
 
 
 def test_a_quantizer_trained_for_another_classifier_is_named_so(bench: Bench) -> None:
