@@ -117,8 +117,8 @@ def test_why_there_is_no_number_is_said(bench: Bench, tmp_path: Path, monkeypatc
     assert row["bd_accuracy"] > 0
     assert row["remarks"].replace("\u202f", " ") == (
         "few points: a curve has 3, 4 are usual; BD-rate leaves out 1 of the baseline's 4 points: fewer bits recognize "
-        "as many; no BD-rate: no range of accuracies in common (50.0 % to 80.0 %; baseline 20.0 % to 40.0 %); BD-accuracy over a short range: 21 % of "
-        "the shorter curve's bits"
+        "as many; no BD-rate: no range of accuracies in common (50.0 % to 80.0 %; baseline 20.0 % to 40.0 %); "
+        "BD-accuracy over a short range: 21 % of the shorter curve's bits"
     )
     monkeypatch.setitem(BITS, "wu", 30.0)
     results = run_of(type(bench)(tmp_path / "again"), "median-cut", "wu")
