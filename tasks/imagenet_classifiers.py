@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.contracts import VALIDATION_ACCURACY, BadInput, Lesson
+from harness.contracts import VALIDATION_ACCURACY, BadInput, Lesson, Needs
 from harness.registry import classifier
 from tasks.training import PaperRecipe
 
@@ -44,6 +44,7 @@ class ImageNetClassifier(PaperRecipe):
     outputs: Annotated[list[Annotated[int, Field(ge=0)] | str], Field(min_length=2)] | None = None
     fine_tune: Literal["head", "all"] | None = None
 
+    needs: ClassVar[Needs] = Needs(memory=2_000_000_000)  # to judge, and where nothing is trained
     paper: ClassVar[Mapping[str, object]] = {}
     departures_of: ClassVar[tuple[str, ...]] = ()
     scales: ClassVar[Mapping[str, Mapping[str, object]]] = {"small": {"epochs": 6, "batch_size": 32, "rate": 0.03}}

@@ -39,6 +39,7 @@ class TimmClassifier(ImageNetClassifier):
             near = difflib.get_close_matches(self.network.partition(".")[0], list_models(), n=1)
             guess = f", did you mean {near[0]!r}?" if near else "; timm.list_models() lists them."
             raise BadInput(f"network: timm has no network {self.network!r}{guess}")
+        self.form()
         super().check()
 
     def build(self, classes: int) -> OwnNormalization:

@@ -11,6 +11,7 @@ from harness.contracts import CIFAR10_NORMALIZATION, IMAGENET_NORMALIZATION, Aug
 from harness.learning import freeze, normalize, predict, tensor_of
 from harness.registry import Registry
 from harness.work.explaining import class_activation_maps
+from methods.colorcnn.folding import fold
 from tasks.imagenet_classifiers import indices_of
 from tasks.imagenet_networks import categories, torchvision_network
 
@@ -129,6 +130,21 @@ def test_class_activation_maps_average_to_the_logits(name):
     cams = class_activation_maps(network, images(2), np.array([0, 4]), CIFAR10_NORMALIZATION)
     assert cams is not None
     assert cams.shape == (2, SIDE, SIDE)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_tiny"])
+def test_a_quantizer_can_be_trained_through_it(name):
+    """ColorCNN's batch normalizations are folded away; what has none is left, and the colors get a gradient."""
+    torch.manual_seed(0)
+    network = freeze(torchvision_network(name, 3))
+    network.renormalize(IMAGENET_NORMALIZATION, CIFAR10_NORMALIZATION)
+    colors = normalize(tensor_of(images(2)), CIFAR10_NORMALIZATION).requires_grad_()
+    folded = fold(network, colors.detach())
+    assert (folded is not network, any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())) == (True, False)
+    torch.testing.assert_close(folded(colors), network(colors), rtol=1e-3, atol=1e-4)
+    (gradient,) = torch.autograd.grad(folded(colors).logsumexp(1).sum(), colors)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
 
 
 def test_a_transformer_has_logits_but_no_class_activation_maps():
