@@ -6,9 +6,7 @@ import difflib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.contracts import VALIDATION_ACCURACY, BadInput, Lesson, Needs
 from harness.registry import classifier
@@ -41,7 +39,7 @@ class ImageNetClassifier(PaperRecipe):
         batch_size: Images in a step of training; null: the dataset's.
     """
 
-    outputs: Annotated[list[Annotated[int, Field(ge=0)] | str], Field(min_length=2)] | None = None
+    outputs: list[int | str] | None = None
     fine_tune: Literal["head", "all"] | None = None
 
     needs: ClassVar[Needs] = Needs(memory=2_000_000_000)  # to judge, and where nothing is trained
@@ -200,12 +198,14 @@ def indices_of(outputs: Sequence[int | str]) -> list[int]:
         Their numbers, in the same order.
 
     Raises:
-        BadInput: There is no class of that name, or two, or one output is named twice.
+        BadInput: A number is negative, there is no class of that name or two, or one output is named twice.
     """
     from tasks.imagenet_networks import categories
 
     names, found = categories(), list[int]()
     for output in outputs:
+        if isinstance(output, int) and output < 0:
+            raise BadInput(f"outputs: there is no {output}, outputs are numbered from 0.")
         meant = [output] if isinstance(output, int) else [n for n, name in enumerate(names) if name == output]
         if not meant:
             near = difflib.get_close_matches(str(output), names, n=1)
@@ -222,11 +222,7 @@ def indices_of(outputs: Sequence[int | str]) -> list[int]:
 
 @dataclass(kw_only=True, eq=False)
 class TorchvisionClassifier(ImageNetClassifier):
-    """A network of torchvision in its form for ImageNet.
-
-    Torchvision shows its first ImageNet weights images as an image folder with ``side: 224`` and ``resize: 256`` does
-    (for ConvNeXt-Tiny, 236).
-    """
+    """A network of torchvision in its form for ImageNet."""
 
     network: ClassVar[str]
 
@@ -243,19 +239,40 @@ class TorchvisionClassifier(ImageNetClassifier):
 
 @classifier("imagenet-resnet18", summary="ResNet18 in its form for ImageNet, 11.7 M parameters at 1,000 classes")
 class ImageNetResNet18(TorchvisionClassifier):
+    """Torchvision's ``resnet18`` (He et al. 2016), whose published weights are ``resnet18-f37072fd.pth``.
+
+    An image folder with ``side: 224`` and ``resize: 256`` shows images as torchvision does.
+    """
+
     network = "resnet18"
 
 
 @classifier("imagenet-resnet50", summary="ResNet50 in its form for ImageNet, 25.6 M parameters at 1,000 classes")
 class ImageNetResNet50(TorchvisionClassifier):
+    """Torchvision's ``resnet50`` (He et al. 2016); weights are ``resnet50-0676ba61.pth``, or ``resnet50-11ad3fa6.pth``.
+
+    An image folder with ``side: 224`` and ``resize: 256``, for the latter 232, shows images as torchvision does.
+    """
+
     network = "resnet50"
 
 
 @classifier("imagenet-convnext-tiny", summary="ConvNeXt-Tiny, 28.6 M parameters at 1,000 classes; sides from 32")
 class ImageNetConvNeXtTiny(TorchvisionClassifier):
+    """Torchvision's ``convnext_tiny`` (Liu et al. 2022), whose published weights are ``convnext_tiny-983f1562.pth``.
+
+    An image folder with ``side: 224`` and ``resize: 236`` shows images as torchvision does.
+    """
+
     network = "convnext_tiny"
 
 
 @classifier("imagenet-vit-b-16", summary="ViT-B/16, 86.6 M parameters at 1,000 classes; images of 224 x 224")
 class ImageNetViT(TorchvisionClassifier):
+    """Torchvision's ``vit_b_16`` (Dosovitskiy et al. 2021), whose published weights are ``vit_b_16-c867db91.pth``.
+
+    An image folder with ``side: 224`` and ``resize: 256`` shows images as torchvision does. There are no class
+    activation maps: the last layer is given a class token, not the mean of a feature map.
+    """
+
     network = "vit_b_16"

@@ -208,6 +208,7 @@ def test_files_of_older_versions_without_counts_of_batches_are_read(folder, thre
         ({"outputs": [0, 1]}, "^outputs: it says what is done with weights, and there are none; state weights"),
         ({"fine_tune": "head"}, "^fine_tune: it says what is done with weights"),
         ({"weights": "THREE", "outputs": [0, 3]}, r"^outputs: there is no 3, .* has 3 outputs, 0 to 2"),
+        ({"weights": "THREE", "outputs": [0, -1]}, "^outputs: there is no -1, outputs are numbered from 0"),
         ({"weights": "THREE", "outputs": [0, 0]}, "^outputs: 0 is the output of two classes; each needs one"),
         ({"weights": "THREE", "outputs": [0, "tenhc"]}, "^outputs: ImageNet has no class 'tenhc', did you mean 'te"),
     ],
@@ -224,7 +225,7 @@ def test_a_name_of_several_classes_is_refused(monkeypatch):
         indices_of(["crane", 0])
 
 
-@pytest.mark.parametrize("params", [{"outputs": [0]}, {"outputs": [0, -1]}, {"outputs": 5}, {"fine_tune": "trunk"}])
+@pytest.mark.parametrize("params", [{"outputs": [0.5, 1]}, {"outputs": 5}, {"fine_tune": "trunk"}])
 def test_parameters_are_validated(params):
     with pytest.raises(BadInput, match=rf"classifiers\[0\]\.params\.{next(iter(params))}"):
         make(**params)
