@@ -112,7 +112,7 @@ class ImageNetClassifier(PaperRecipe):
         """
         from harness import learning
 
-        _check_side(self.form(), *lesson.train.images.shape[1:3], lesson.dataset)
+        _check_side(self.form(), lesson)
         with learning.seeded(lesson.seed, "weights"):
             network = self._start(lesson)
         if self.weights is None or self.fine_tune is not None:
@@ -179,9 +179,10 @@ class ImageNetClassifier(PaperRecipe):
         )
 
 
-def _check_side(form: Form, height: int, width: int, dataset: str) -> None:
+def _check_side(form: Form, lesson: Lesson) -> None:
     """BadInput where a network does not take images of this size."""
-    are = f"those of {dataset} are {width} x {height}; an image-folder has the parameter side."
+    height, width = lesson.train.images.shape[1:3]
+    are = f"those of {lesson.dataset} are {width} x {height}; an image-folder has the parameter side."
     if form.only_side is not None and (height, width) != (form.only_side, form.only_side):
         raise BadInput(f"this network takes images of {form.only_side} x {form.only_side} pixels, {are}")
     if min(height, width) < form.least_side:
