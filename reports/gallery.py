@@ -64,6 +64,11 @@ class Strip:
     untouched: Tile | None
     rows: tuple[tuple[str, tuple[Tile, ...]], ...]
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether the classifier's class activation map of the original is there."""
+        return any(view.caption == _CAPTIONS[_CAM] for view in self.views)
+
 
 def gallery(cells: Iterable[Cell], classes: tuple[str, ...], records: Records, most: int | None = None) -> list[Strip]:
     """The images, at most so many, that one task's cells of the lowest seed have pictures of."""

@@ -6,4 +6,6 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "tasks.torchvision_sets",
     "tasks.tiny_imagenet",
     "tasks.classifiers",
+    "tasks.imagenet_classifiers",
+    "tasks.timm_classifier",
 )

@@ -22,7 +22,7 @@ from harness.trained.find import (
     ready_method,
 )
 from harness.work.artifacts import open_decoded, read_about, read_names
-from harness.work.explaining import explain_classifier, explain_method, read_pictures, write_pictures
+from harness.work.explaining import CAM_ORIGINAL, explain_classifier, explain_method, read_pictures, write_pictures
 
 PICTURES = "pictures"
 _LISTED = 4
@@ -95,13 +95,21 @@ def explain_cells(
 ) -> Results:
     """The results of just these cells, with pictures of just these test images, which are written below ``folder``.
 
-    images: by dataset, as ``chosen_images`` gives them.
+    images: by dataset, as ``chosen_images`` gives them. say: hears of each cell, and once of a classifier without class
+    activation maps.
     """
     names = folder_names(f"{c.dataset} {c.classifier} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
-    shown = []
+    shown, unmapped = [], set[str]()
     for cell, name in zip(cells, names, strict=True):
         say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
         shown.append(_explain_cell(run, cell, images[cell.dataset], folder / PICTURES / name, device))
+        if not any(CAM_ORIGINAL in pictures.maps for pictures in shown[-1].gallery.values()):
+            unmapped.add(cell.classifier)
+    for classifier in sorted(unmapped):
+        say(
+            f"{classifier}: there are no class activation maps; they need a network whose last layer, a linear one, is "
+            "given the mean of its last feature maps."
+        )
     return replace(results, cells=tuple(shown), failures=())
 
 

@@ -124,15 +124,13 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
-    from harness.learning import predict
-
     data = load_dataset(context.store, job.inputs["dataset"][1])
     history = _History(context.store.checkpoints(job.key), context.on_epoch)
     classifier = _instance("classifier", job, context)
     _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
     history.write(folder)
     network = stored_network(folder, classifier, len(data.classes), context.device)
-    predicted = predict(network, data.test.images, data.normalization, context.device).argmax(axis=1)
+    predicted = _logits(network, chunks(data.test.images), data, context.device).argmax(axis=1)
     np.save(folder / PREDICTED, predicted)
     return {
         "original_accuracy": float((predicted == data.test.labels).mean()),

@@ -50,7 +50,8 @@ CHANGES = [
     ("metrics: [mse, mse]", "metrics[1]: 'mse' with the same parameters is already listed at metrics[0]."),
     ("datasets: [digits]", "datasets[0]: there is no dataset 'digits', did you mean 'digits-on-photos'? (known: ..."),
     ("classifiers: [alexnet, resnet]",
-     "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, resnet18, vgg16)."),
+     "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, "
+     "imagenet-convnext-tiny, imagenet-resnet18, imagenet-resnet50, imagenet-vit-b-16, resnet18, timm, vgg16)."),
     (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean 'median-cut'? (known: ..."),
     ("methods: [alexnet]", "methods[0]: there is no method 'alexnet' (known: ..."),
     ("reports: [tables, htlm]", "reports[1]: there is no report 'htlm', did you mean 'html'? (known: ..."),
