@@ -1,8 +1,9 @@
-"""Work on a batch by all the threads this process may use, a slice of images at a time."""
+"""Work by all the threads this process may use: a slice of images at a time, or a part of a large image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from harness.encoding import in_threads, thread_count
 
@@ -28,3 +29,10 @@ def in_slices(work: Callable[[slice], None], images: int, at_most: int = IMAGES_
     """
     step = min(at_most, max(1, images // (4 * thread_count())))
     in_threads(work, [slice(start, min(start + step, images)) for start in range(0, images, step)])
+
+
+def spans(length: int, parts: int) -> list[slice]:
+    """``range(length)`` in at least one and at most ``parts`` slices, nearly equal, none of them empty."""
+    parts = max(1, min(parts, length))
+    edges = [length * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
