@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from benchmarks.quantizers import is_usable
+from harness.contracts import BadInput
 from harness.discovery import discover
 
 VARIANTS: dict[str, list[dict[str, str]]] = {
@@ -76,6 +76,13 @@ def enlarged_photograph(width: int, height: int, noise: float, seed: int = 0) ->
     return image
 
 
+def save_photograph(file: Path, width: int, height: int, noise: float) -> int:
+    """Writes it as npy; how many colors it has. In a process of its own, so that its memory is in no other's peak."""
+    image = enlarged_photograph(width, height, noise)
+    np.save(file, image)
+    return len(np.unique(image.reshape(-1, 3).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)))
+
+
 def seconds_of(work: Callable[[], object], clock: Callable[[], float], repeats: int) -> float:
     """The shortest of ``repeats`` calls."""
     times = []
@@ -92,6 +99,15 @@ def pillow_work(image: NDArray[np.uint8], colors: int, compared: str) -> Callabl
         palette = whole.resize((600, 400)).quantize(colors)
         return lambda: whole.quantize(palette=palette, dither=Image.Dither.NONE)
     return lambda: whole.quantize(colors, Image.Quantize[compared])
+
+
+def is_usable(method: Any) -> bool:
+    """Whether what the method needs is installed."""
+    try:
+        getattr(method, "check", lambda: None)()
+    except BadInput:
+        return False
+    return True
 
 
 def measure(job: Job) -> str:
@@ -125,12 +141,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", help="only these")
     arguments = parser.parse_args()
 
-    image = enlarged_photograph(*arguments.size, arguments.noise)
-    distinct = len(np.unique(image.reshape(-1, 3).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)))
-    print(f"{arguments.size[0]} x {arguments.size[1]}, {distinct:,} colors, {platform.machine()}\n")
     shares = [f"x Pillow / {threads}" if threads > 1 else "x Pillow" for threads in arguments.threads]
     heads = ["method", "colors", *(f"{t} thread{'s' * (t > 1)}, s" for t in arguments.threads), "Pillow, s", *shares]
-    print("| " + " | ".join([*heads, "bytes a pixel"]) + " |\n" + "|---" * (len(heads) + 1) + "|", flush=True)
     methods = [
         (plugin.name, params)
         for plugin in discover()
@@ -141,13 +153,15 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "photograph.npy"
-        np.save(file, image)
         jobs = [
             Job(file, name, params, colors, tuple(arguments.threads), arguments.repeats)
             for colors in arguments.colors
             for name, params in methods
         ]
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            distinct = pool.apply(save_photograph, (file, *arguments.size, arguments.noise))
+            print(f"{arguments.size[0]} x {arguments.size[1]}, {distinct:,} colors, {platform.machine()}\n")
+            print("| " + " | ".join([*heads, "bytes a pixel"]) + " |\n" + "|---" * (len(heads) + 1) + "|", flush=True)
             for row in pool.imap(measure, jobs, chunksize=1):
                 print(row, flush=True)
 

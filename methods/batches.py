@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+from harness.contracts import Images
 from harness.encoding import in_threads, thread_count
 
 IMAGES_PER_SLICE = 64
@@ -13,6 +14,15 @@ IMAGES_PER_SLICE = 64
 
 PIXELS_PER_SLICE = 1 << 16
 """At most, where much is computed of each pixel."""
+
+
+LARGE = 1 << 20
+"""Pixels from which on an image is split among threads where that can be."""
+
+
+def is_large(images: Images) -> bool:
+    """Whether each of ``[N, H, W, 3]`` is worth splitting."""
+    return images.shape[1] * images.shape[2] >= LARGE
 
 
 def limited_by_pixels(height: int, width: int) -> int:

@@ -61,7 +61,7 @@ def list_present(
             for channel in range(3):
                 value = 0
                 for bit in range(8):
-                    value |= (code >> (3 * bit + 2 - channel) & 1) << bit
+                    value |= int(code >> (3 * bit + 2 - channel) & 1) << bit
                 colors[found, channel] = value
             found += 1
 

@@ -17,8 +17,11 @@ from harness.encoding import in_threads, thread_count
 from methods.batches import spans
 from methods.spaces import Space, to_space
 
-LARGE = 1 << 20
-"""Pixels from which on an image is reduced by its distinct colors: what that costs at any size is then small."""
+TO_COUNT = 1 << 27
+"""Nanoseconds, roughly, that it takes to count the colors of a photograph, whatever its size."""
+
+PER_PIXEL = 16
+"""Nanoseconds, roughly, that a pixel costs if it is counted and looked up."""
 
 PIXELS_PER_COUNT = 1 << 22
 """At least, in each thread that counts colors, because its counts take 64 MB."""
@@ -87,9 +90,12 @@ class Groups:
         return labels
 
 
-def is_large(images: Images) -> bool:
-    """Whether each of ``[N, H, W, 3]`` is reduced by its distinct colors, rather than several at once by pixels."""
-    return images.shape[1] * images.shape[2] >= LARGE
+def pays(images: Images, nanoseconds: int) -> bool:
+    """Whether each of ``[N, H, W, 3]`` is so large that it is reduced faster by its distinct colors.
+
+    nanoseconds: what a pixel costs otherwise, roughly, on one thread.
+    """
+    return images.shape[1] * images.shape[2] * (nanoseconds - PER_PIXEL) >= TO_COUNT
 
 
 def distinct_colors(image: NDArray[np.uint8]) -> Distinct:

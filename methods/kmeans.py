@@ -13,7 +13,7 @@ from pydantic import Field
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.distinct import Distinct, Groups, by_colors, is_large
+from methods.distinct import Distinct, Groups, by_colors, pays
 from methods.kmeans_large import kmeans_center
 from methods.palettes import nearest_entries
 from methods.pillow import quantized
@@ -69,7 +69,7 @@ class KMeans:
             palette = from_space(centers, self.space)
             return groups.nearest(to_space(palette, self.space)), palette
 
-        if is_large(images):
+        if pays(images, colors + 150):
             return by_colors(images, colors, reduce)
         pixels = np.ascontiguousarray(images)
         palettes = np.empty((len(images), colors, 3), np.uint8)

@@ -11,7 +11,7 @@ from PIL import Image
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.distinct import Distinct, by_colors, is_large
+from methods.distinct import Distinct, by_colors, pays
 from methods.palettes import mean_palette, mean_palettes, nearest_entries
 from methods.pillow import quantized
 
@@ -75,7 +75,7 @@ class OctreeGervautz:
             octree_leaves(distinct.colors[None], distinct.counts[None], colors, fewest, labels[None])
             return labels, mean_palette(distinct, labels, colors)
 
-        if is_large(images):
+        if pays(images, 150):
             return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)

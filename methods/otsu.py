@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.distinct import Distinct, by_colors, is_large
+from methods.distinct import Distinct, by_colors, pays
 from methods.palettes import mean_palette, mean_palettes
 
 LUMA = np.array([19595, 38470, 7471])
@@ -33,7 +33,7 @@ class Otsu:
             otsu_classes(luma(distinct.colors)[None], distinct.counts[None], colors, labels[None])
             return labels, mean_palette(distinct, labels, colors)
 
-        if is_large(images):
+        if pays(images, 30):
             return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         classes = np.empty((n, height * width), np.uint8)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Images
 from harness.encoding import in_threads, thread_count
-from methods.batches import in_slices, spans
-from methods.distinct import Distinct, distinct_colors, is_large, nearest_labels, paint
+from methods.batches import in_slices, is_large, spans
+from methods.distinct import Distinct, distinct_colors, nearest_labels, paint, pays
 from methods.spaces import Space, to_space
 
 
@@ -18,25 +20,32 @@ def nearest_entries(images: Images, palettes: NDArray[np.uint8], space: Space = 
     images: ``uint8 [N, H, W, 3]``; palettes: ``uint8 [N, C, 3]``, C at most 256; returns ``uint8 [N, H, W]``.
     RGB distances are integers, so there this is exact; of equally distant entries the lowest index is taken.
     """
-    from methods import pixel_loops
-
     pixels = np.ascontiguousarray(images)
     indices = np.empty(images.shape[:3], np.uint8)
-    if is_large(images):
+    if pays(images, palettes.shape[1] if space == "rgb" else palettes.shape[1] + 200):
         for image, palette, index_map in zip(pixels, palettes, indices, strict=True):
             distinct = distinct_colors(image)
             paint(image, distinct, nearest_labels(distinct, palette, space), index_map)
         return indices
+    if not is_large(images):
+        in_slices(lambda part: _search(pixels[part], palettes[part], space, indices[part]), len(images))
+        return indices
 
-    def work(part: slice) -> None:
-        if space == "rgb":
-            pixel_loops.nearest_entries(pixels[part], palettes[part].astype(np.int64, order="C"), indices[part])
-        else:
-            points = to_space(pixels[part], space)
-            pixel_loops.nearest_points(points, to_space(palettes[part], space), indices[part])
+    def work(job: tuple[slice, slice]) -> None:
+        image, rows = job
+        _search(pixels[image, rows], palettes[image], space, indices[image, rows])
 
-    in_slices(work, len(images))
+    in_threads(work, product(spans(len(images), len(images)), spans(images.shape[1], 4 * thread_count())))
     return indices
+
+
+def _search(images: Images, palettes: NDArray[np.uint8], space: Space, indices: NDArray[np.uint8]) -> None:
+    from methods import pixel_loops
+
+    if space == "rgb":
+        pixel_loops.nearest_entries(images, palettes.astype(np.int64, order="C"), indices)
+    else:
+        pixel_loops.nearest_points(to_space(images, space), to_space(palettes, space), indices)
 
 
 def mean_palettes(images: Images, indices: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:

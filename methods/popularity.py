@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.distinct import Distinct, by_colors, is_large, nearest_labels
+from methods.distinct import Distinct, by_colors, nearest_labels, pays
 from methods.palettes import nearest_entries
 
 
@@ -26,7 +26,7 @@ class Popularity:
             palette = popular_colors(distinct.colors, distinct.counts, colors)
             return nearest_labels(distinct, palette), palette
 
-        if is_large(images):
+        if pays(images, colors + 60):
             return by_colors(images, colors, reduce)
         palettes = np.empty((len(images), colors, 3), np.uint8)
         once = np.ones(images.shape[1] * images.shape[2], np.int64)

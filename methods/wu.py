@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.distinct import Distinct, by_colors, is_large, nearest_labels
+from methods.distinct import Distinct, by_colors, nearest_labels, pays
 from methods.palettes import nearest_entries
 
 
@@ -34,7 +34,7 @@ class Wu:
             wu_palettes(distinct.colors[None], distinct.counts[None], palette[None])
             return nearest_labels(distinct, palette), palette
 
-        if is_large(images):
+        if pays(images, colors + 5):
             return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods import distinct
+from methods import batches, distinct
 from methods.batches import spans
 from methods.distinct import distinct_colors
 from methods.floors import RandomMap
@@ -21,15 +21,16 @@ METHODS += [KMeans(space="lab"), KMeans(space="lab", init="random", n_init=3, it
 
 
 @pytest.fixture(params=["1", "3"])
-def large(monkeypatch, request):
-    """Every image counts as large from when this is called, and is counted by several threads."""
+def by_colors(monkeypatch, request):
+    """Every image is reduced by its colors, by several threads, from when this is called."""
 
-    def treat_as_large():
+    def treat():
         monkeypatch.setenv("OMP_NUM_THREADS", request.param)
-        monkeypatch.setattr(distinct, "LARGE", 1)
+        monkeypatch.setattr(distinct, "TO_COUNT", -np.inf)
+        monkeypatch.setattr(batches, "LARGE", 1)
         monkeypatch.setattr(distinct, "PIXELS_PER_COUNT", 300)
 
-    return treat_as_large
+    return treat
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_spans_cover_everything_once(length, parts):
     assert length == 0 or all(part.start < part.stop for part in found)
 
 
-def test_counts_are_those_of_a_sort(photos, ties, large):
-    large()
+def test_counts_are_those_of_a_sort(photos, ties, by_colors):
+    by_colors()
     for image in [photos[0], ties[0], ties[0, :1, :1]]:
         colors, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
         found = distinct_colors(image)
@@ -59,32 +60,40 @@ def test_counts_are_those_of_a_sort(photos, ties, large):
 
 @pytest.mark.parametrize("space", ["rgb", "lab"])
 @pytest.mark.parametrize("entries", [1, 17, 256])
-def test_nearest_entries_are_the_same(photos, ties, large, entries, space):
-    batches = [photos[:1], ties]
+def test_nearest_entries_are_the_same(photos, ties, by_colors, entries, space):
+    inputs = [photos[:1], ties]
     generator = np.random.default_rng(entries)
-    palettes = [generator.integers(0, 256, (len(images), entries, 3), np.uint8) for images in batches]
+    palettes = [generator.integers(0, 256, (len(images), entries, 3), np.uint8) for images in inputs]
     palettes[0][:, entries // 2 :] = palettes[0][:, : entries - entries // 2]
     palettes[1] = palettes[1] // 25 * 25
-    expected = [nearest_entries(*pair, space) for pair in zip(batches, palettes, strict=True)]
-    large()
-    for images, palette, indices in zip(batches, palettes, expected, strict=True):
+    expected = [nearest_entries(*pair, space) for pair in zip(inputs, palettes, strict=True)]
+    by_colors()
+    for images, palette, indices in zip(inputs, palettes, expected, strict=True):
         assert (nearest_entries(images, palette, space) == indices).all()
 
 
-def test_mean_palettes_are_the_same(photos, large):
+@pytest.mark.parametrize("space", ["rgb", "lab"])
+def test_nearest_entries_are_the_same_by_rows(monkeypatch, special, space):
+    palettes = np.random.default_rng(0).integers(0, 256, (len(special), 9, 3), np.uint8)
+    expected = nearest_entries(special, palettes, space)
+    monkeypatch.setattr(batches, "LARGE", 1)
+    assert (nearest_entries(special, palettes, space) == expected).all()
+
+
+def test_mean_palettes_are_the_same(photos, by_colors):
     indices = np.random.default_rng(0).integers(0, 7, photos.shape[:3], np.uint8)
     expected = mean_palettes(photos, indices, 9)
-    large()
+    by_colors()
     assert (mean_palettes(photos, indices, 9) == expected).all()
 
 
 @pytest.mark.parametrize("colors", [2, 40])
 @pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_methods_give_the_same(photos, ties, large, method, colors):
-    batches = [photos[4:5], ties[:1]]
-    expected = [method.palettize(images, colors) for images in batches]
-    large()
-    for images, result in zip(batches, expected, strict=True):
+def test_methods_give_the_same(photos, ties, by_colors, method, colors):
+    inputs = [photos[4:5], ties[:1]]
+    expected = [method.palettize(images, colors) for images in inputs]
+    by_colors()
+    for images, result in zip(inputs, expected, strict=True):
         found = method.palettize(images, colors)
         assert (found.indices == result.indices).all()
         assert (found.palettes == result.palettes).all()
