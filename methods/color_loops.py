@@ -37,7 +37,7 @@ def count_present(tables: NDArray[np.uint32], first: int, last: int) -> int:
         total = np.int64(0)
         for table in range(len(tables)):
             total += tables[table, code]
-        present += total > 0
+        present += bool(total > 0)
     return present
 
 
