@@ -55,12 +55,15 @@ def mean_palettes(images: Images, indices: NDArray[np.uint8], colors: int) -> ND
     """
     from methods.pixel_loops import add_by_index
 
-    pixels = np.ascontiguousarray(images).reshape(len(images), -1, 3)
-    flat = np.ascontiguousarray(indices).reshape(len(images), -1)
+    n, height, width = images.shape[:3]
+    pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)
+    flat = np.ascontiguousarray(indices).reshape(n, height * width)
+    sums = np.zeros((n, colors, 4), np.int64)
     if is_large(images):
-        return _means(np.stack([_sums(*pair, colors) for pair in zip(pixels, flat, strict=True)]))
-    sums = np.zeros((len(images), colors, 4), np.int64)
-    in_slices(lambda part: add_by_index(pixels[part], flat[part], sums[part]), len(images))
+        for i in range(n):
+            sums[i] = _sums(pixels[i], flat[i], colors)
+    else:
+        in_slices(lambda part: add_by_index(pixels[part], flat[part], sums[part]), n)
     return _means(sums)
 
 
