@@ -13,6 +13,8 @@ from pydantic import Field
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
+from methods.distinct import Distinct, Groups, by_colors, pays
+from methods.kmeans_large import kmeans_center
 from methods.palettes import nearest_entries
 from methods.pillow import quantized
 from methods.spaces import Space, from_space, to_space
@@ -56,6 +58,19 @@ class KMeans:
             "maximin": kmeans_loops.MAXIMIN,
             "median-cut": kmeans_loops.GIVEN,
         }[self.init]
+
+        def reduce(image: NDArray[np.uint8], distinct: Distinct) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+            groups = Groups.of(distinct, self.space)
+            ascending = np.lexsort(distinct.colors.T[::-1])
+            starts, uniforms = self._starts(image[None], colors)[0], self._uniforms(image[None], colors)[0]
+            centers = kmeans_center(
+                groups.listed(ascending), distinct.counts[ascending], seeding, starts, uniforms, self.iterations
+            )
+            palette = from_space(centers, self.space)
+            return groups.nearest(to_space(palette, self.space)), palette
+
+        if pays(images, colors + 150):
+            return by_colors(images, colors, reduce)
         pixels = np.ascontiguousarray(images)
         palettes = np.empty((len(images), colors, 3), np.uint8)
 
@@ -95,5 +110,6 @@ class KMeans:
 
 def own_generator(seed: int, image: NDArray[np.uint8]) -> np.random.Generator:
     """Random numbers that depend on the seed and on the image's shape and pixels, on nothing else."""
-    digest = hashlib.blake2b(f"{seed} {image.shape} ".encode() + image.tobytes(), digest_size=16).digest()
-    return np.random.default_rng(int.from_bytes(digest, "little"))
+    digest = hashlib.blake2b(f"{seed} {image.shape} ".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return np.random.default_rng(int.from_bytes(digest.digest(), "little"))

@@ -1,4 +1,4 @@
-"""The loops of k-means, compiled.
+"""The loops of k-means, compiled; ``methods.kmeans_large`` takes its steps one by one.
 
 Callees stand in the module of their callers, because numba's cache notices changes of one source file only. Colors lie
 channel by channel, ``float64 [3, U]``, so that the distance loop runs on vector registers. In RGB sums of weighted
@@ -132,7 +132,7 @@ def _assign(
 
 
 @compiled()
-def _fill_empty(
+def fill_empty(
     colors: NDArray[np.float64],
     weights: NDArray[np.float64],
     labels: NDArray[np.int64],
@@ -160,6 +160,31 @@ def _fill_empty(
 
 
 @compiled()
+def move_centers(
+    colors: NDArray[np.float64], weights: NDArray[np.float64], labels: NDArray[np.int64], centers: NDArray[np.float64]
+) -> None:
+    """Each center becomes the weighted mean of its colors."""
+    centers.fill(0)
+    mass = np.zeros(len(centers))
+    for u in range(len(weights)):
+        mass[labels[u]] += weights[u]
+        for channel in range(3):
+            centers[labels[u], channel] += weights[u] * colors[channel, u]
+    for c in range(len(centers)):
+        for channel in range(3):
+            centers[c, channel] /= mass[c]
+
+
+@compiled()
+def weighted_error(weights: NDArray[np.float64], least: NDArray[np.float64]) -> float:
+    """The squared error, added up in the order of colors."""
+    error = 0.0
+    for u in range(len(weights)):
+        error += weights[u] * least[u]
+    return error
+
+
+@compiled()
 def _lloyd(
     colors: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64], iterations: int
 ) -> float:
@@ -168,20 +193,26 @@ def _lloyd(
     for done in range(iterations + 1):
         if not _assign(colors, centers, labels, least) or done == iterations:
             break
-        _fill_empty(colors, weights, labels, least, len(centers))
-        centers.fill(0)
-        mass = np.zeros(len(centers))
-        for u in range(len(weights)):
-            mass[labels[u]] += weights[u]
-            for channel in range(3):
-                centers[labels[u], channel] += weights[u] * colors[channel, u]
-        for c in range(len(centers)):
-            for channel in range(3):
-                centers[c, channel] /= mass[c]
-    error = 0.0
-    for u in range(len(weights)):
-        error += weights[u] * least[u]
-    return error
+        fill_empty(colors, weights, labels, least, len(centers))
+        move_centers(colors, weights, labels, centers)
+    return weighted_error(weights, least)
+
+
+@compiled()
+def start_centers(
+    colors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    seeding: int,
+    uniforms: NDArray[np.float64],
+    centers: NDArray[np.float64],
+) -> None:
+    """Writes the centers ``[C, 3]`` to start from; those that are GIVEN stay. uniforms: ``[C, candidates]``."""
+    if seeding == K_MEANS_PP:
+        _seed_centers(colors, weights, uniforms, centers)
+    elif seeding == RANDOM:
+        _draw_centers(colors, weights, uniforms, centers)
+    elif seeding == MAXIMIN:
+        _farthest_centers(colors, weights, centers)
 
 
 @compiled(void(given(uint8, 3), given(float64, 3), int64, made(float64, 4), given(float64, 4), int64, made(float64, 3)))
@@ -211,12 +242,7 @@ def kmeans_centers(
         best_error = np.inf
         for s in range(starts.shape[1]):
             moved = starts[n, s]
-            if seeding == K_MEANS_PP:
-                _seed_centers(colors, weights, uniforms[n, s], moved)
-            elif seeding == RANDOM:
-                _draw_centers(colors, weights, uniforms[n, s], moved)
-            elif seeding == MAXIMIN:
-                _farthest_centers(colors, weights, moved)
+            start_centers(colors, weights, seeding, uniforms[n, s], moved)
             error = _lloyd(colors, weights, moved, iterations)
             if error < best_error:
                 best_error = error

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.palettes import mean_palettes, nearest_entries
+from methods.distinct import Distinct, by_colors, pays
+from methods.palettes import mean_palette, mean_palettes, nearest_entries
 from methods.pillow import quantized
 
 
@@ -66,10 +68,19 @@ class OctreeGervautz:
     def palettize(self, images: Images, colors: int) -> Palettized:
         from methods.octree_loops import octree_leaves
 
+        fewest = self.reduce == "fewest"
+
+        def reduce(_image: NDArray[np.uint8], distinct: Distinct) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+            labels = np.empty(len(distinct.codes), np.uint8)
+            octree_leaves(distinct.colors[None], distinct.counts[None], colors, fewest, labels[None])
+            return labels, mean_palette(distinct, labels, colors)
+
+        if pays(images, 150):
+            return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)
+        once = np.ones(pixels.shape[:2], np.int64)
         leaves = np.empty(pixels.shape[:2], np.uint8)
-        fewest = self.reduce == "fewest"
-        in_slices(lambda part: octree_leaves(pixels[part], colors, fewest, leaves[part]), n)
+        in_slices(lambda part: octree_leaves(pixels[part], once[part], colors, fewest, leaves[part]), n)
         indices = leaves.reshape(n, height, width)
         return Palettized(indices, mean_palettes(images, indices, colors))

@@ -40,37 +40,41 @@ def _runs(sorted_values: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
 
 
 @compiled()
-def _merge(starts: NDArray[np.int64], nodes: NDArray[np.int64], colors: int, fewest: bool) -> NDArray[np.int64]:
+def _merge(before: NDArray[np.int64], nodes: NDArray[np.int64], colors: int, fewest: bool) -> NDArray[np.int64]:
     """The last level's reductions. Gives each leaf the first of the leaves that it is one with.
 
-    starts: where each leaf's pixels begin, and the number of pixels; nodes: where each node's leaves begin, and the
-    number of leaves; more than ``colors`` leaves, at most ``colors`` nodes.
+    before: how many pixels come before each leaf, and the number of pixels; nodes: where each node's leaves begin, and
+    the number of leaves; more than ``colors`` leaves, at most ``colors`` nodes.
     """
-    left = len(starts) - 1
+    left = len(before) - 1
     merged_into = np.arange(left)
-    pixels = starts[nodes[1:]] - starts[nodes[:-1]]
+    pixels = before[nodes[1:]] - before[nodes[:-1]]
     for node in np.argsort(pixels if fewest else -pixels, kind="mergesort"):
         first, last = nodes[node], nodes[node + 1]
         excess = left - colors
         if excess == 0:
             break
-        children = first + np.argsort(starts[first + 1 : last + 1] - starts[first:last], kind="mergesort")
+        children = first + np.argsort(before[first + 1 : last + 1] - before[first:last], kind="mergesort")
         merged = children[: excess + 1]
         merged_into[merged] = merged.min()
         left -= len(merged) - 1
     return merged_into
 
 
-@compiled(void(given(uint8, 3), int64, boolean, made(uint8, 2)))
-def octree_leaves(pixels: NDArray[np.uint8], colors: int, fewest: bool, leaves: NDArray[np.uint8]) -> None:
+@compiled(void(given(uint8, 3), given(int64, 2), int64, boolean, made(uint8, 2)))
+def octree_leaves(
+    pixels: NDArray[np.uint8], counts: NDArray[np.int64], colors: int, fewest: bool, leaves: NDArray[np.uint8]
+) -> None:
     """The leaf, below ``colors``, of each pixel of N images, see ``methods.octree``.
 
-    pixels: ``[N, P, 3]``; leaves: ``[N, P]``, written.
+    pixels: ``[N, P, 3]``; counts: how many there are of each, ``[N, P]``; leaves: ``[N, P]``, written.
     """
     for n in range(len(pixels)):
         paths = _paths(pixels[n])
         order = np.argsort(paths)
         ascending = paths[order]
+        before = np.zeros(len(order) + 1, np.int64)
+        before[1:] = np.cumsum(counts[n][order])
         shift = 0
         starts = _runs(ascending, shift)
         merged_into = np.arange(len(starts) - 1)
@@ -82,7 +86,7 @@ def octree_leaves(pixels: NDArray[np.uint8], colors: int, fewest: bool, leaves: 
                 merged_into = np.arange(len(starts) - 1)
             else:
                 nodes = _runs(ascending[starts[:-1]], shift)
-                merged_into = _merge(starts, nodes, colors, fewest)
+                merged_into = _merge(before[starts], nodes, colors, fewest)
                 break
         numbers = np.full(len(merged_into), -1)
         count = 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
-from methods.palettes import mean_palettes
+from methods.distinct import Distinct, by_colors, pays
+from methods.palettes import mean_palette, mean_palettes
 
 LUMA = np.array([19595, 38470, 7471])
 """ITU-R BT.601 in 65536ths, as in Pillow's conversion to "L"."""
@@ -26,11 +28,19 @@ class Otsu:
     def palettize(self, images: Images, colors: int) -> Palettized:
         from methods.otsu_loops import otsu_classes
 
+        def reduce(_image: NDArray[np.uint8], distinct: Distinct) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+            labels = np.empty(len(distinct.codes), np.uint8)
+            otsu_classes(luma(distinct.colors)[None], distinct.counts[None], colors, labels[None])
+            return labels, mean_palette(distinct, labels, colors)
+
+        if pays(images, 30):
+            return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         classes = np.empty((n, height * width), np.uint8)
 
         def work(part: slice) -> None:
-            otsu_classes(luma(images[part]).reshape(part.stop - part.start, -1), colors, classes[part])
+            shades = luma(images[part]).reshape(part.stop - part.start, -1)
+            otsu_classes(shades, np.ones(shades.shape, np.int64), colors, classes[part])
 
         in_slices(work, n)
         indices = classes.reshape(n, height, width)

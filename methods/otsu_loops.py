@@ -40,17 +40,17 @@ def _class_starts(shades: NDArray[np.int64], count: NDArray[np.int64], classes: 
     return starts
 
 
-@compiled(void(given(uint8, 2), int64, made(uint8, 2)))
-def otsu_classes(luma: NDArray[np.uint8], classes: int, found: NDArray[np.uint8]) -> None:
+@compiled(void(given(uint8, 2), given(int64, 2), int64, made(uint8, 2)))
+def otsu_classes(luma: NDArray[np.uint8], counts: NDArray[np.int64], classes: int, found: NDArray[np.uint8]) -> None:
     """The class of each pixel of N images, the darkest 0, see ``methods.otsu``.
 
-    luma: ``[N, P]``; found: ``[N, P]``, written.
+    luma: ``[N, P]``; counts: how many pixels there are of each, ``[N, P]``; found: ``[N, P]``, written.
     """
     class_of = np.empty(SHADES, np.uint8)
     for n in range(len(luma)):
         histogram = np.zeros(SHADES, np.int64)
         for p in range(luma.shape[1]):
-            histogram[luma[n, p]] += 1
+            histogram[luma[n, p]] += counts[n, p]
         shades = np.flatnonzero(histogram)
         starts = _class_starts(shades, histogram[shades], min(classes, len(shades)))
         number = -1

@@ -46,6 +46,20 @@ def nearest_points(points: NDArray[np.float64], palettes: NDArray[np.float64], i
                 indices[n, y, x] = _closest(point[0], point[1], point[2], palettes[n])
 
 
+@compiled(void(given(uint8, 3), given(uint8, 2), made(int64, 3)))
+def add_by_index(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], sums: NDArray[np.int64]) -> None:
+    """Counts and adds up the pixels ``[N, P, 3]`` of each of the ``indices [N, P]``.
+
+    sums: ``[N, C, 4]``, added to: the number of pixels, then their red, green and blue.
+    """
+    for n in range(len(pixels)):
+        for p in range(pixels.shape[1]):
+            index = indices[n, p]
+            sums[n, index, 0] += 1
+            for channel in range(3):
+                sums[n, index, channel + 1] += pixels[n, p, channel]
+
+
 @compiled()
 def _widest_gap(palette: NDArray[Any]) -> float:
     """The largest distance from an entry to its nearest other one, squared; 0 for a single color."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts import Images, Palettized
 from harness.registry import quantizer
 from methods.batches import in_slices
+from methods.distinct import Distinct, by_colors, nearest_labels, pays
 from methods.palettes import nearest_entries
 
 
@@ -27,8 +29,16 @@ class Wu:
     def palettize(self, images: Images, colors: int) -> Palettized:
         from methods.wu_loops import wu_palettes
 
+        def reduce(_image: NDArray[np.uint8], distinct: Distinct) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+            palette = np.empty((colors, 3), np.uint8)
+            wu_palettes(distinct.colors[None], distinct.counts[None], palette[None])
+            return nearest_labels(distinct, palette), palette
+
+        if pays(images, colors + 5):
+            return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)
+        once = np.ones((n, height * width), np.int64)
         palettes = np.empty((n, colors, 3), np.uint8)
-        in_slices(lambda part: wu_palettes(pixels[part], palettes[part]), n)
+        in_slices(lambda part: wu_palettes(pixels[part], once[part], palettes[part]), n)
         return Palettized(nearest_entries(images, palettes), palettes)

@@ -8,7 +8,7 @@ without.
 from __future__ import annotations
 
 import numpy as np
-from numba import uint8, void
+from numba import int64, uint8, void
 from numpy.typing import NDArray
 
 from methods.compiled import compiled, given, made
@@ -17,17 +17,17 @@ CELLS = 32
 
 
 @compiled()
-def _cumulate(pixels: NDArray[np.uint8], moments: NDArray[np.int64]) -> None:
-    """Fills the moments of ``uint8 [P, 3]``."""
+def _cumulate(pixels: NDArray[np.uint8], counts: NDArray[np.int64], moments: NDArray[np.int64]) -> None:
+    """Fills the moments of ``uint8 [P, 3]``, each counted so many times."""
     moments.fill(0)
     for p in range(len(pixels)):
         r, g, b = np.int64(pixels[p, 0]), np.int64(pixels[p, 1]), np.int64(pixels[p, 2])
         cell = moments[:, (r >> 3) + 1, (g >> 3) + 1, (b >> 3) + 1]
-        cell[0] += 1
-        cell[1] += r
-        cell[2] += g
-        cell[3] += b
-        cell[4] += r * r + g * g + b * b
+        cell[0] += counts[p]
+        cell[1] += counts[p] * r
+        cell[2] += counts[p] * g
+        cell[3] += counts[p] * b
+        cell[4] += counts[p] * (r * r + g * g + b * b)
     for m in range(5):
         for i in range(1, CELLS + 1):
             for j in range(1, CELLS + 1):
@@ -80,17 +80,17 @@ def _split(moments: NDArray[np.int64], box: NDArray[np.int64], upper: NDArray[np
     return axis >= 0
 
 
-@compiled(void(given(uint8, 3), made(uint8, 3)))
-def wu_palettes(pixels: NDArray[np.uint8], palettes: NDArray[np.uint8]) -> None:
+@compiled(void(given(uint8, 3), given(int64, 2), made(uint8, 3)))
+def wu_palettes(pixels: NDArray[np.uint8], counts: NDArray[np.int64], palettes: NDArray[np.uint8]) -> None:
     """Palettes of N images with P pixels each, see ``methods.wu``; the last entry is repeated where boxes run out.
 
-    pixels: ``[N, P, 3]``; palettes: ``[N, C, 3]``, written.
+    pixels: ``[N, P, 3]``; counts: how many there are of each, ``[N, P]``; palettes: ``[N, C, 3]``, written.
     """
     entries = palettes.shape[1]
     moments = np.empty((5, CELLS + 1, CELLS + 1, CELLS + 1), np.int64)
     boxes, errors = np.empty((entries, 3, 2), np.int64), np.empty(entries)
     for n in range(len(pixels)):
-        _cumulate(pixels[n], moments)
+        _cumulate(pixels[n], counts[n], moments)
         boxes[0, :, 0], boxes[0, :, 1] = 0, CELLS
         errors[0] = _inside(moments, boxes[0], 4) - _explained(moments, boxes[0])
         count = 1
