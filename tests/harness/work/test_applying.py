@@ -147,6 +147,7 @@ def peak(method, batch, level, folder):
 @pytest.mark.parametrize(("method", "level"), [(Brightness(), 9), (Halved(), None)])
 def test_memory_does_not_grow_with_the_number_of_images(method, level, tmp_path, monkeypatch):
     monkeypatch.setattr(applying, "CHUNK", 16)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     few, many = images(64, side=32), images(512, side=32)
     apply_method(method, few, level, tmp_path)  # what is imported on the way is not counted
     once, more = (peak(method, batch, level, tmp_path / str(len(batch))) for batch in (few, many))
