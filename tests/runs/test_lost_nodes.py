@@ -49,8 +49,8 @@ class Threshold:
         self.level = int(state["level"][0])
 """
 SPEC = """
-datasets: [{name: stripes, params: {images: 60}}]
-classifiers: [{name: tiny-net, params: {epochs: 1, batch_size: 20}}]
+datasets: [{name: stripes, params: {images: 200}}]
+classifiers: [{name: tiny-net, params: {epochs: 15, channels: 8, batch_size: 20, rate: 0.1}}]
 colors: [2]
 resources: {quantizers: {gpus: 0}, classifiers: {gpus: 0}}
 """
