@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.contracts import VALIDATION_ACCURACY, BadInput, Lesson, Needs
+from harness.contracts import BadInput, Lesson, Needs
 from harness.registry import classifier
 from tasks.training import PaperRecipe
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tasks.imagenet_networks import Form, OwnNormalization
+
+
+_VALIDATED_AT_ONCE = 32
+"""Images: activations at 224 pixels are large."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,7 +120,7 @@ class ImageNetClassifier(PaperRecipe):
         with learning.seeded(lesson.seed, "weights"):
             network = self._start(lesson)
         if self.weights is None or self.fine_tune is not None:
-            self._train(network, lesson)
+            self.train_network(network, lesson, at_once=_VALIDATED_AT_ONCE)
         return network.to(lesson.device).eval()
 
     def _start(self, lesson: Lesson) -> OwnNormalization:
@@ -154,29 +158,6 @@ class ImageNetClassifier(PaperRecipe):
         fits = classes_in(state, head, self.weights) == classes
         load_state(network.network, state, self.weights, new=None if fits else head)
         return network
-
-    def _train(self, network: OwnNormalization, lesson: Lesson) -> None:
-        from torch.nn.functional import cross_entropy
-
-        from harness import learning
-
-        def measure() -> Mapping[str, float]:
-            if not len(lesson.validation):
-                return {}
-            logits = learning.predict(network, lesson.validation.images, lesson.normalization, lesson.device, 32)
-            return {VALIDATION_ACCURACY: float((logits.argmax(1) == lesson.validation.labels).mean())}
-
-        momenta = (0.85, 0.95) if self.cycle_momentum else (self.momentum, self.momentum)
-        learning.train(
-            network,
-            lambda images, labels: cross_entropy(network(images), labels),
-            lesson,
-            epochs=self.epochs,
-            batch_size=self.batch_size or lesson.batch_size,
-            schedule=lambda batches: learning.one_cycle(self.epochs * batches, self.rate, momenta),
-            weight_decay=self.weight_decay,
-            measure=measure,
-        )
 
 
 def _check_side(form: Form, lesson: Lesson) -> None:

@@ -122,8 +122,6 @@ class PaperRecipe(ABC):
             BadInput: ``weights`` are not of this network.
             FloatingPointError: An epoch's mean loss is not finite.
         """
-        from torch.nn.functional import cross_entropy
-
         from harness import learning
 
         with learning.seeded(lesson.seed, "weights"):
@@ -131,11 +129,29 @@ class PaperRecipe(ABC):
         if self.weights is not None:
             load_weights(network, self.weights)
             return network.to(lesson.device).eval()
+        self.train_network(network, lesson)
+        return network
+
+    def train_network(self, network: nn.Module, lesson: Lesson, at_once: int = 256) -> None:
+        """Trains a network by this recipe, from the weights that it has.
+
+        Args:
+            network: From normalized ``float32 [B, 3, H, W]`` to logits ``[B, classes]``.
+            lesson: Images, labels, augmentation and seed.
+            at_once: Validation images that it is shown at a time.
+
+        Raises:
+            FloatingPointError: An epoch's mean loss is not finite.
+        """
+        from torch.nn.functional import cross_entropy
+
+        from harness import learning
 
         def measure() -> Mapping[str, float]:
             if not len(lesson.validation):
                 return {}
-            logits = learning.predict(network, lesson.validation.images, lesson.normalization, lesson.device)
+            images = lesson.validation.images
+            logits = learning.predict(network, images, lesson.normalization, lesson.device, at_once)
             return {VALIDATION_ACCURACY: float((logits.argmax(1) == lesson.validation.labels).mean())}
 
         momenta = (0.85, 0.95) if self.cycle_momentum else (self.momentum, self.momentum)
@@ -149,4 +165,3 @@ class PaperRecipe(ABC):
             weight_decay=self.weight_decay,
             measure=measure,
         )
-        return network
