@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -14,6 +14,7 @@ from harness.complaints import one_line, shown
 from harness.contracts import BadInput, Level, Needs, PlannedCell, Precision
 from harness.digests import refresh, source_digest
 from harness.registry import Plugin
+from harness.spec.choices import called, label_of
 from harness.spec.resolve import Choice, Spec
 from harness.spec.schema import Resources, Stage
 
@@ -33,6 +34,8 @@ CALLED: Mapping[Stage, tuple[str, ...]] = {
 
 MEASURING = ("measure",)
 """The same of a metric."""
+REDUCING = ("load", "palettize", "encode", "decode")
+"""The same of a method whose images a classifier is retrained on."""
 
 _WARNED: WeakSet[Plugin] = WeakSet()
 """Plugins of which a warning was given: a search plans twice."""
@@ -67,13 +70,27 @@ class JobMetric:
 
 
 @dataclass(frozen=True)
+class Retraining:
+    """A classifier that is trained further on the training images as a method leaves them.
+
+    plugin, params: the method, its level is the job's. recipe: ``epochs``, ``rate`` (the peak of one cycle),
+    ``batch_size`` (null: the dataset's) and ``weight_decay``.
+    """
+
+    plugin: str
+    params: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Job:
     """One thing to do, as plain data that a worker can be sent.
 
     inputs: role -> (stage, key). plugin, params: what is run. needs: every field filled in. train_images,
     test_images: how many of a dataset's are kept at most. held_out: the share of the training images, and the seed,
-    that takes the place of the test images. metrics: what the reduced images are measured with. task: the plugins of
-    the dataset and the classifier that a quantizer learns from.
+    that takes the place of the test images. metrics: what the reduced images are measured with.
+    task: the plugins of the dataset and the classifiers that a quantizer learns from.
+    retraining: how a classifier is trained further, instead of from new weights.
     source: the hash of the plugin's code, as the driver has it.
     """
 
@@ -92,7 +109,8 @@ class Job:
     test_images: int | None = None
     held_out: tuple[float, int] | None = None
     metrics: tuple[JobMetric, ...] = ()
-    task: tuple[str, str] | None = None
+    task: tuple[str, ...] | None = None
+    retraining: Retraining | None = None
 
 
 def make_job(
@@ -110,7 +128,8 @@ def make_job(
     test_images: int | None = None,
     held_out: tuple[float, int] | None = None,
     metrics: tuple[JobMetric, ...] = (),
-    task: tuple[str, str] | None = None,
+    task: tuple[str, ...] | None = None,
+    retraining: Retraining | None = None,
     fingerprint: str | None = None,
     source: str | None = None,
     resolved: Mapping[str, Any] | None = None,
@@ -138,6 +157,7 @@ def make_job(
         "train_images": train_images,
         "held_out": held_out,
         **({} if test_images is None else {"test_images": test_images}),
+        **({} if retraining is None else {"retraining": retraining.recipe}),
         **more,
     }
     return Job(
@@ -157,6 +177,7 @@ def make_job(
         held_out=held_out,
         metrics=metrics,
         task=task,
+        retraining=retraining,
     )
 
 
@@ -181,10 +202,10 @@ def make_plan(spec: Spec) -> Plan:
         data = builder.dataset(dataset)
         for classifier in spec.classifiers:
             for seed in spec.seeds:
-                network = builder.classifier(classifier, dataset, data, seed)
                 for method in spec.methods:
-                    for level in method.levels:
-                        builder.cell(method, level, seed, dataset, data, classifier, network)
+                    for teachers in method.teachers(classifier, spec.classifiers):
+                        for level in method.levels:
+                            builder.cells_of(method, level, seed, dataset, data, classifier, teachers)
     return Plan(builder.jobs, tuple(builder.cells))
 
 
@@ -223,31 +244,48 @@ class PlanBuilder:
         )
 
     def quantizer(
-        self, method: Choice, levels: tuple[Level, ...], seed: int, data: Job, network: Job, name: str
+        self, method: Choice, levels: tuple[Level, ...], seed: int, data: Job, networks: Sequence[Job], name: str
     ) -> Job:
+        """networks: the classifiers that it is trained through, at least one, in any order."""
+        in_order = sorted(networks, key=lambda network: network.key)
+        roles = {("classifier" if n == 0 else f"classifier {n + 1}"): network for n, network in enumerate(in_order)}
         return self._job(
             "quantizers",
             method,
             name,
-            {"dataset": data, "classifier": network},
+            {"dataset": data, **roles},
             seed=seed,
             levels=levels,
             precision=self.spec.precision.quantizers,
-            task=(data.plugin, network.plugin),
+            task=(data.plugin, *(network.plugin for network in in_order)),
         )
 
-    def cell(
-        self, method: Choice, level: Level, seed: int, dataset: Choice, data: Job, classifier: Choice, network: Job
+    def cells_of(
+        self,
+        method: Choice,
+        level: Level,
+        seed: int,
+        dataset: Choice,
+        data: Job,
+        classifier: Choice,
+        teachers: Sequence[Choice],
     ) -> None:
+        """The cells of a method at one level, one for each kind of judge.
+
+        classifier: the judge. teachers: what a learned method is trained through, empty for one that learns nothing.
+        """
         kind, precision = method.plugin.mark.level_kind, self.spec.precision
         at = "" if level is None else f" at {level} colors" if kind == "colors" else f" at quality {level}"
         where = f"{method.short}{at} on {dataset.short}"
-        inputs = {"dataset": data}
-        if method.plugin.learns:
-            where += f", {classifier.short}, seed {seed}"
+        inputs, task = {"dataset": data}, None
+        network = self.classifier(classifier, dataset, data, seed)
+        if teachers:
+            where += f", {called(teachers)}, seed {seed}"
             levels = method.levels if method.plugin.joint_colors else (level,)
             together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
-            inputs["quantizer"] = self.quantizer(method, levels, seed, data, network, together)
+            networks = [self.classifier(teacher, dataset, data, seed) for teacher in teachers]
+            inputs["quantizer"] = self.quantizer(method, levels, seed, data, networks, together)
+            task = inputs["quantizer"].task
         metrics = sorted(self.spec.metrics, key=lambda metric: metric.short)
         applied = self._job(
             "applied",
@@ -255,19 +293,17 @@ class PlanBuilder:
             where,
             inputs,
             levels=(level,),
-            task=(data.plugin, network.plugin) if method.plugin.learns else None,
+            task=task,
             metrics=tuple(JobMetric(metric.short, metric.name, metric.params) for metric in metrics),
             measured=[self._identity(metric) for metric in metrics],
             encoding=source_digest("harness.encoding"),
         )
-        judged = self._job(
-            "cells",
-            classifier,
-            f"{method.short}{at} on {dataset.short}, {classifier.short}, seed {seed}",
-            {"dataset": data, "classifier": network, "applied": applied},
-        )
-        self.cells.append(
-            PlannedCell(
+        for judge in self.spec.judges:
+            roles = {"dataset": data, "classifier": network, "applied": applied}
+            if judge == "retrained":
+                retrained = self._retrained(method, level, seed, where, inputs, task, classifier, network)
+                roles |= {"classifier": retrained, "original": network}
+            cell = PlannedCell(
                 dataset=dataset.short,
                 classifier=classifier.short,
                 method=method.name,
@@ -276,11 +312,58 @@ class PlanBuilder:
                 level_kind=kind,
                 level=level,
                 seed=seed,
-                fitted_on=classifier.short if method.plugin.learns else "",
-                precision=precision.quantizers if method.plugin.learns else precision.classifiers,
-                key=judged.key,
+                fitted_on=called(teachers),
+                precision=precision.quantizers if teachers else precision.classifiers,
+                key="",
+                judge=judge,
             )
+            name = f"{label_of(method, teachers, classifier)}{at} on {dataset.short}, {cell.judged_by}, seed {seed}"
+            cell = replace(cell, key=self._job("cells", classifier, name, roles).key)
+            if cell not in self.cells:
+                self.cells.append(cell)
+
+    def _retrained(
+        self,
+        method: Choice,
+        level: Level,
+        seed: int,
+        where: str,
+        inputs: Mapping[str, Job],
+        task: tuple[str, ...] | None,
+        classifier: Choice,
+        network: Job,
+    ) -> Job:
+        """The classifier, trained further on the training images after the method. where, inputs: of applying it."""
+        fingerprint = self._fingerprint(method)
+        params = {**method.params, **(resolved_on(task, method.instance, method.params, method.where) or {})}
+        without = () if fingerprint is None else method.plugin.fingerprinted
+        return self._job(
+            "classifiers",
+            classifier,
+            f"{classifier.short} retrained on {where}" + ("" if task else f", seed {seed}"),
+            {**inputs, "classifier": network},
+            seed=seed,
+            levels=(level,),
+            precision=self.spec.precision.classifiers,
+            retraining=Retraining(method.name, method.params, self._recipe(classifier)),
+            reduced={
+                "plugin": method.name,
+                "source": method.plugin.source_digest(REDUCING),
+                "params": {name: value for name, value in params.items() if name not in without},
+                "fingerprint": fingerprint,
+            },
+            retrained=source_digest("harness.work.retraining"),
         )
+
+    def _recipe(self, classifier: Choice) -> dict[str, Any]:
+        """A tenth of the classifier's own epochs and rate, unless the spec says otherwise."""
+        stated, own = self.spec.retraining, classifier.params
+        return {
+            "epochs": stated.epochs or max(1, round(own["epochs"] / 10)),
+            "rate": stated.rate or own["rate"] / 10,
+            "batch_size": own.get("batch_size"),
+            "weight_decay": own.get("weight_decay", 0.0),
+        }
 
     def _job(
         self,
@@ -293,7 +376,8 @@ class PlanBuilder:
         levels: tuple[Level, ...] = (),
         precision: Precision = "fp32",
         metrics: tuple[JobMetric, ...] = (),
-        task: tuple[str, str] | None = None,
+        task: tuple[str, ...] | None = None,
+        retraining: Retraining | None = None,
         **more: Any,
     ) -> Job:
         job = make_job(
@@ -308,6 +392,7 @@ class PlanBuilder:
             precision=precision,
             metrics=metrics,
             task=task,
+            retraining=retraining,
             fingerprint=self._fingerprint(choice),
             resolved=resolved_on(task, choice.instance, choice.params, choice.where),
             **more,
@@ -375,14 +460,14 @@ def fingerprint_of(instance: Any, where: str) -> str | None:
 
 
 def resolved_on(
-    task: tuple[str, str] | None, instance: Any, params: Mapping[str, Any], where: str
+    task: tuple[str, ...] | None, instance: Any, params: Mapping[str, Any], where: str
 ) -> dict[str, Any] | None:
     """What a learned method's parameters become on a task, as its ``resolved`` says; None without a task."""
     if task is None:
         return None
-    dataset, classifier = task
+    dataset, *classifiers = task
     try:
-        said = instance.resolved(dataset, (classifier,))
+        said = instance.resolved(dataset, tuple(classifiers))
         plain = json.loads(json.dumps(said, allow_nan=False))
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None

@@ -13,7 +13,7 @@ from PIL import Image
 
 from harness.contracts import Cell, Images
 from reports.heat import heated, overlaid
-from reports.records import Records, label, level_words
+from reports.records import Records, level_words
 
 MOST_IMAGES = 6
 MOST_PICTURES = 1500
@@ -90,7 +90,7 @@ def _shown(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _order(cell: Cell) -> tuple[bool, str, int]:
-    return cell.level_kind != "none", label(cell), cell.level or 0
+    return cell.level_kind != "none", cell.label, cell.level or 0
 
 
 def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Records) -> Strip:
@@ -118,7 +118,7 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
         if cell.level is None and np.array_equal(_pixels(decoded), _pixels(original)):
             untouched = tile
         else:
-            rows.setdefault(label(cell), []).append(tile)
+            rows.setdefault(cell.label, []).append(tile)
     seen = next(({_CAM: p.maps[_CAM_ORIGINAL]} for p in kept if _CAM_ORIGINAL in p.maps), {})
     p_true = next((p.original_p_true for p in kept if p.original_p_true is not None), None)
     return Strip(

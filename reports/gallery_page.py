@@ -24,9 +24,9 @@ def render(results: Results) -> str:
     """The page as text, every image that any cell has pictures of; the same results give the same bytes."""
     records = Records()
     sections = []
-    in_order = sorted(results.cells, key=lambda cell: (cell.dataset, cell.classifier))
-    for (dataset, classifier), cells in itertools.groupby(in_order, key=lambda cell: (cell.dataset, cell.classifier)):
+    in_order = sorted(results.cells, key=lambda cell: (cell.dataset, cell.judged_by))
+    for (dataset, judge), cells in itertools.groupby(in_order, key=lambda cell: (cell.dataset, cell.judged_by)):
         strips = tuple(gallery(cells, results.classes.get(dataset, ()), records))
         if strips:
-            sections.append(Section(task_name(dataset, classifier), strips))
+            sections.append(Section(task_name(dataset, judge), strips))
     return fill_in("gallery.html", results=results, sections=sections, styles=styles_of(results.cells))

@@ -47,6 +47,7 @@ CELLS = (
     ),
     ("ssim", "structural similarity (Wang et al. 2004), 7 x 7 windows, mean over channels and images; 1 where equal"),
     ("ciede2000", "CIEDE2000 color difference, mean over pixels and images; about 1 can just be seen, 0 where equal"),
+    ("judge", "frozen, or retrained: the classifier was trained further on the variant's own reduced training images"),
     ("further columns", "the other metrics of the spec, mean over images; a metric not measured stays empty"),
 )
 
@@ -70,6 +71,7 @@ TESTS = (
     ),
     ("margin, p_same, p_same_holm", "two-sided margin, and p of a difference beyond it: small where they are the same"),
     ("verdict", "better, worse, same (within the margin), not separated, or too few sources"),
+    ("judge", "frozen or retrained, as in cells.csv"),
 )
 
 BITS = (
@@ -95,4 +97,15 @@ BITS = (
         "these ranges, bits per pixel, and what share of the shorter curve's own range they are",
     ),
     ("remarks", "few points, a short range, or why there is no number"),
+    ("judge", "frozen or retrained, as in cells.csv"),
+)
+
+JUDGES = (
+    ("dataset, classifier, variant, level_kind, level", "whose images; one row where both judges finished"),
+    ("seeds", "how many trainings both judges have"),
+    ("accuracy_frozen", "of the classifier that never saw a reduced image"),
+    ("accuracy_retrained", "of the same classifier, trained further on the variant's own reduced training images"),
+    ("difference, lo, hi", "retrained less frozen (a fraction) and its 95 % interval"),
+    ("original_accuracy", "of the frozen classifier on untouched images"),
+    ("recovered", "difference over (original - frozen); empty where no loss is shown with 95 % confidence"),
 )

@@ -23,6 +23,7 @@ def originals(tasks: Sequence[Task], recipes: Sequence[Mapping[str, Any]]) -> Ta
 
     recipes: as in Results.
     """
+    tasks = [task for task in tasks if task.judge == "frozen"]
     if len(tasks) < 2:
         return None
     datasets = tuple(dict.fromkeys(task.dataset for task in tasks))

@@ -15,7 +15,8 @@ from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
 from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
-from reports.glossary import BITS, CELLS, TESTS
+from reports.glossary import BITS, CELLS, JUDGES, TESTS
+from reports.judges import Recovery, recoveries
 from reports.originals import originals
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
@@ -30,6 +31,7 @@ from reports.sweep_figures import over_parameter
 from reports.sweeps import sweeps
 from reports.tables import cells_table
 from reports.templating import fill_in
+from reports.transfer import matrices
 
 _UNFOLDED = 2
 """So many galleries and searches are open at first."""
@@ -46,6 +48,7 @@ class Section:
     bits: tuple[BitsView, ...]
     variants: tuple[tuple[str, tuple[Point, ...]], ...]
     beside: tuple[Beside, ...]
+    recoveries: tuple[Recovery, ...]
     strips: tuple[Strip, ...]
     unfolded: bool
 
@@ -58,7 +61,7 @@ def render(results: Results) -> str:
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
-    sections = [_section(number, task, results, styles, records, most) for number, task in enumerate(tasks)]
+    sections = [_section(number, tasks, results, styles, records, most) for number in range(len(tasks))]
     return fill_in(
         "report.html",
         results=results,
@@ -69,6 +72,7 @@ def render(results: Results) -> str:
         unfolded=_UNFOLDED,
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks, results.recipes),
+        matrices=matrices(tasks),
         article=stated()[0],
         facts=_facts(results, tasks),
         sources=_sources(results),
@@ -85,13 +89,14 @@ def render(results: Results) -> str:
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
         margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
-        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS)),
+        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), ("judges.csv", JUDGES)),
     )
 
 
 def _section(
-    number: int, task: Task, results: Results, styles: Mapping[str, Style], records: Records, most: int
+    number: int, tasks: list[Task], results: Results, styles: Mapping[str, Style], records: Records, most: int
 ) -> Section:
+    task = tasks[number]
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(
         id=f"task{number}",
@@ -101,6 +106,7 @@ def _section(
         bits=bits_views(task, styles, results.spec, f"bits{number}"),
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
         beside=tuple(beside(task, results.recipes)),
+        recoveries=recoveries(task, tasks, records),
         strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
         unfolded=number < _UNFOLDED,
     )

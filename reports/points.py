@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.contracts import Cell, CellStatus, Level, LevelKind
+from harness.contracts import Cell, CellStatus, JudgeKind, Level, LevelKind
 from reports.records import task_name
 from reports.statistics import FEWEST_TRAININGS
 
@@ -111,7 +111,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Task:
-    """A dataset with a classifier.
+    """A dataset with a classifier, frozen or retrained on what each method makes of the training images.
 
     comparisons: the telling ones, across seeds where there are several. original: accuracy on the untouched images,
     mean over seeds, with its 95 % interval (NaN where no cell tells which images were recognized). chance: the share of
@@ -120,6 +120,7 @@ class Task:
 
     dataset: str
     classifier: str
+    judge: JudgeKind
     cells: tuple[Cell, ...]
     points: tuple[Point, ...]
     comparisons: tuple[Comparison, ...]
@@ -134,7 +135,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        return task_name(self.dataset, self.classifier)
+        return task_name(self.dataset, self.cells[0].judged_by)
 
     @property
     def fidelity(self) -> tuple[tuple[str, str, str, int], ...]:

@@ -95,6 +95,8 @@ def beside(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Beside]
 
 
 def _of(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Published]:
+    if task.judge != "frozen":
+        return iter(())
     names = _plugin("dataset", task.dataset, recipes), _plugin("classifier", task.classifier, recipes)
     return (value for value in stated()[1] if (value.dataset, value.classifier) == names)
 

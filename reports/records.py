@@ -53,7 +53,7 @@ class Records:
 def describe(cell: Cell) -> str:
     """A cell in words, for messages."""
     level = "" if cell.level is None else f" at {level_words(cell.level_kind, cell.level)}"
-    return f"{label(cell)}{level} on {cell.dataset} x {cell.classifier}, seed {cell.seed}"
+    return f"{cell.label}{level} on {cell.dataset} x {cell.judged_by}, seed {cell.seed}"
 
 
 def level_words(kind: LevelKind, level: Level) -> str:
@@ -66,9 +66,3 @@ def level_words(kind: LevelKind, level: Level) -> str:
 def task_name(dataset: str, classifier: str) -> str:
     """What a dataset with a classifier is called."""
     return f"{dataset} × {classifier}"
-
-
-def label(cell: Cell) -> str:
-    """The variant's name; a quantizer that was trained against another classifier says so."""
-    elsewhere = cell.fitted_on not in ("", cell.classifier)
-    return f"{cell.variant} fitted on {cell.fitted_on}" if elsewhere else cell.variant

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
-from reports.records import Records, label
+from reports.records import Records
 from reports.statistics import (
     FEWEST_GROUPS,
     FEWEST_TRAININGS,
@@ -55,6 +55,7 @@ COLUMNS = [
     "p_same",
     "p_same_holm",
     "verdict",
+    "judge",
 ]
 ACROSS_SEEDS, ONE_TRAINING, INDEPENDENT = "two-part-t", "cluster-t", "mcnemar-midp"
 TOO_FEW = "too few sources"
@@ -67,7 +68,7 @@ def significance_table(results: Results, records: Records) -> pd.DataFrame:
 
     a is the variant, b the baseline: ``difference`` is accuracy_a - accuracy_b, ``lo`` and ``hi`` its 95 % interval,
     ``discordant_a`` counts the images only a got right, ``n`` the judged pairs (across seeds: images times seeds).
-    Holm adjusts within dataset x classifier, rows of single seeds and rows across seeds each in a family of their own.
+    Holm adjusts within dataset x judge, rows of single seeds and rows across seeds each in a family of their own.
     ``lo_simultaneous`` and ``hi_simultaneous``: intervals that hold at 95 % for all ``alike`` rows of a family at one
     level together (Bonferroni). ``p_same``: of "the difference is beyond the margin". The verdicts ``better`` and
     ``worse``, and stars, go by ``p_holm``; stars need three trainings.
@@ -115,22 +116,22 @@ def _verdict(difference: float, p: float, p_same: float) -> str:
 def pairs(results: Results) -> list[Pair]:
     """The finished cells that can be compared, each with its baseline cell, sorted.
 
-    They share dataset, classifier, split and seed, and have the same level; a baseline without a level
+    They share dataset, judge, split and seed, and have the same level; a baseline without a level
     (the original) is compared at every level.
     """
     ok = [cell for cell in results.cells if cell.status == "ok"]
     name = results.spec.get("baseline")
-    base = {(*_place(cell), *_level(cell)): cell for cell in ok if label(cell) == name}
+    base = {(*_place(cell), *_level(cell)): cell for cell in ok if cell.label == name}
     found = []
     for cell in ok:
         partner = base.get((*_place(cell), *_level(cell)), base.get((*_place(cell), "none", -1)))
-        if partner is not None and label(cell) != name:
+        if partner is not None and cell.label != name:
             found.append((cell, partner))
     return sorted(found, key=lambda pair: (*_comparison(pair), pair[0].seed))
 
 
 def _place(cell: Cell) -> tuple[Any, ...]:
-    return cell.dataset, cell.classifier, cell.split, cell.seed
+    return *cell.task, cell.split, cell.seed
 
 
 def _level(cell: Cell) -> tuple[str, int]:
@@ -140,12 +141,19 @@ def _level(cell: Cell) -> tuple[str, int]:
 def _comparison(pair: Pair) -> tuple[Any, ...]:
     """What two pairs have in common if they differ in the seed only."""
     a, b = pair
-    return a.dataset, a.classifier, *_level(a), label(a), a.split, a.precision, label(b)
+    return *a.task, *_level(a), a.label, a.split, a.precision, b.label
 
 
 def _comparisons(found: Iterable[Pair]) -> Iterator[list[Pair]]:
     for _, together in itertools.groupby(found, key=_comparison):
         yield list(together)
+
+
+def _trained(a: Cell, b: Cell) -> str:
+    """What every training of a comparison has anew."""
+    learned = ["quantizer"] if a.fitted_on or b.fitted_on else []
+    parts = ["classifier", *learned, *(["retrained classifiers"] if a.judge == "retrained" else [])]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate | Discordant | None]:
@@ -169,12 +177,12 @@ def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate 
         "dataset": a.dataset,
         "classifier": a.classifier,
         "seed": a.seed if len(seeds) == 1 else None,
-        "variant_a": label(a),
+        "variant_a": a.label,
         "level_a": a.level,
-        "variant_b": label(b),
+        "variant_b": b.label,
         "level_b": b.level,
         "test": test,
-        "family": f"{a.dataset} x {a.classifier}, {'across seeds' if len(seeds) > 1 else 'per seed'}",
+        "family": f"{a.dataset} x {a.judged_by}, {'across seeds' if len(seeds) > 1 else 'per seed'}",
         "n": difference.size,
         "discordant_a": only_a,
         "discordant_b": only_b,
@@ -183,7 +191,8 @@ def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate 
         "hi": hi,
         "p": math.nan if found is None else found.p(),
         "trainings": trainings,
-        "trained": "classifier and quantizer" if a.fitted_on or b.fitted_on else "classifier",
+        "trained": _trained(a, b),
         "groups": sources,
+        "judge": a.judge,
     }
     return row, found

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.contracts import Cell
-from reports.records import label
 
 PALETTE = (
     ("#0173b2", "#4aa8e8"),
@@ -55,4 +54,4 @@ def assign(variants: Iterable[str]) -> dict[str, Style]:
 
 def styles_of(cells: Iterable[Cell]) -> dict[str, Style]:
     """The styles of a run's variants, those without a level last."""
-    return assign(label(cell) for cell in sorted(cells, key=lambda cell: (cell.level_kind == "none", label(cell))))
+    return assign(cell.label for cell in sorted(cells, key=lambda cell: (cell.level_kind == "none", cell.label)))

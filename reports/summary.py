@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.contracts import Cell, Results
 from reports.points import MEASURED, Comparison, Point, Task
-from reports.records import Records, label
+from reports.records import Records
 from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate, singletons, wilson
 
 
@@ -21,10 +21,10 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
     numbers = cells.set_index("key")
     share = recognized_share(results.spec)
     tasks = []
-    in_order = sorted(results.cells, key=lambda c: (c.dataset, c.classifier))
-    for (dataset, classifier), found in itertools.groupby(in_order, key=lambda c: (c.dataset, c.classifier)):
+    in_order = sorted(results.cells, key=lambda cell: cell.task)
+    for (dataset, classifier, judge), found in itertools.groupby(in_order, key=lambda cell: cell.task):
         own = tuple(found)
-        mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier)]
+        mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier) & (tests["judge"] == judge)]
         compared = tuple(_comparison(row, own, numbers) for row in mine.to_dict("records"))
         finished = [cell for cell in own if cell.status == "ok"]
         chance = _commonest(records.of(finished[0])) if finished else math.nan
@@ -39,6 +39,7 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
             Task(
                 dataset=dataset,
                 classifier=classifier,
+                judge=judge,
                 cells=own,
                 points=points,
                 comparisons=telling,
@@ -65,7 +66,7 @@ def _levels(cells: tuple[Cell, ...]) -> list[list[Cell]]:
 
     def where(cell: Cell) -> tuple[Any, ...]:
         level = -1 if cell.level is None else cell.level
-        return cell.level_kind != "none", label(cell), cell.level_kind, level, cell.split, cell.precision
+        return cell.level_kind != "none", cell.label, cell.level_kind, level, cell.split, cell.precision
 
     return [list(group) for _, group in itertools.groupby(sorted(cells, key=where), key=where)]
 
@@ -76,7 +77,7 @@ def _point(cells: list[Cell], numbers: pd.DataFrame, share: float, records: Reco
     finished = [cell for cell in cells if cell.status == "ok"]
     lost = next((cell for cell in cells if cell.status != "ok"), None)
     first = cells[0]
-    identity = (label(first), first, first.level_kind, first.level)
+    identity = (first.label, first, first.level_kind, first.level)
     error = lost.error if lost else ""
     if not finished:
         return Point(*identity, first.status, error, len(cells), 0)
@@ -150,7 +151,7 @@ def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFr
     for side in ("a", "b"):
         level = None if pd.isna(row[f"level_{side}"]) else int(row[f"level_{side}"])
         name = row[f"variant_{side}"]
-        sides.append([c for c in cells if c.status == "ok" and label(c) == name and c.level == level])
+        sides.append([c for c in cells if c.status == "ok" and c.label == name and c.level == level])
     seeds = {seed} if seed is not None else {c.seed for c in sides[0]} & {c.seed for c in sides[1]}
     a, b = ([c for c in side if c.seed in seeds] for side in sides)
     names = (

@@ -67,11 +67,11 @@ def in_words(value: Any) -> str:
 def _line(cell: Cell, tasks: Sequence[Task]) -> str:
     """A task's name, without what all tasks share; a quantizer that was trained elsewhere says so."""
     if len({task.dataset for task in tasks}) == 1:
-        name = cell.classifier
-    elif len({task.classifier for task in tasks}) == 1:
+        name = cell.judged_by
+    elif len({(task.classifier, task.judge) for task in tasks}) == 1:
         name = cell.dataset
     else:
-        name = task_name(cell.dataset, cell.classifier)
+        name = task_name(cell.dataset, cell.judged_by)
     return name if cell.fitted_on in ("", cell.classifier) else f"{name}, fitted on {cell.fitted_on}"
 
 

@@ -1,4 +1,4 @@
-"""``cells.csv``, ``significance.csv``, ``bits.csv``: columns, rows and their order are a pure function of the cells."""
+"""``cells.csv`` and the other tables: columns, rows and their order are a pure function of the cells."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
+from reports.judges import recovery_table
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
@@ -51,6 +52,7 @@ CELL_COLUMNS = [
     "lossless_share",
     "ssim",
     "ciede2000",
+    "judge",
 ]
 """Behind them: the other metrics that were measured, by name."""
 
@@ -59,12 +61,18 @@ _SIGNIFICANT_DIGITS = "%.8g"
 
 
 def write_tables(results: Results, folder: Path) -> Path:
-    """Writes the three tables into ``folder``; returns the path of ``cells.csv``."""
+    """Writes the four tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     records = Records()
     cells, tests = cells_table(results, records), significance_table(results, records)
-    bits = trade_off_table(summarize(results, cells, tests, records), results.spec.get("baseline"))
-    for name, table in (("cells", cells), ("significance", tests), ("bits", bits)):
+    tasks = summarize(results, cells, tests, records)
+    tables = {
+        "cells": cells,
+        "significance": tests,
+        "bits": trade_off_table(tasks, results.spec.get("baseline")),
+        "judges": recovery_table(tasks, records),
+    }
+    for name, table in tables.items():
         _write_csv(table, folder / f"{name}.csv")
     return folder / "cells.csv"
 
@@ -90,7 +98,7 @@ def measured(cell: Cell) -> tuple[str, ...]:
 
 def _order(cell: Cell) -> tuple[Any, ...]:
     level = -1 if cell.level is None else cell.level
-    where = (cell.dataset, cell.classifier, cell.method, cell.variant, cell.level_kind, level, cell.seed)
+    where = (*cell.task, cell.method, cell.variant, cell.level_kind, level, cell.seed)
     return *where, cell.fitted_on, cell.split, cell.precision, cell.key
 
 

@@ -35,6 +35,7 @@ COLUMNS = [
     "bits_to",
     "bits_share",
     "remarks",
+    "judge",
 ]
 """Of ``bits.csv``."""
 
@@ -172,7 +173,9 @@ def _too_flat(rate: Delta, points: Sequence[Point]) -> Iterator[str]:
 def trade_off_table(tasks: Iterable[Task], baseline: str | None) -> pd.DataFrame:
     """One row for each task, kind of bits and variant: ``bits.csv``. Accuracies and both deltas are fractions."""
     rows = [
-        {"dataset": task.dataset, "classifier": task.classifier, "bits": bits.kind, "baseline": baseline} | _row(found)
+        {"dataset": task.dataset, "classifier": task.classifier, "bits": bits.kind, "baseline": baseline}
+        | _row(found)
+        | {"judge": task.judge}
         for task in tasks
         for bits in KINDS
         for found in trade_offs(task, bits, baseline)

@@ -11,6 +11,8 @@ from harness.contracts.images import Level, LevelKind, Precision
 from harness.contracts.searches import SearchResult
 
 CellStatus = Literal["ok", "failed", "blocked"]
+JudgeKind = Literal["frozen", "retrained"]
+"""A classifier that never saw a reduced image, or one that was trained further on the method's own."""
 BitsKind = Literal["file", "payload", "entropy"]
 """What bits are counted of: whole files, coded pixels alone, or the entropy of an index map with its palette."""
 
@@ -59,6 +61,7 @@ TAKEN_COLUMNS = frozenset(
         "key",
         "psnr_image_mean",
         "lossless_share",
+        "judge",
     }
 )
 """Columns of ``records.parquet`` and ``cells.csv`` that are no metric's: what no metric may be called."""
@@ -77,9 +80,10 @@ class PlannedCell:
         level_kind: What the level is: ``colors``, ``quality``, or ``none``.
         level: The level, None where there is none.
         seed: Of everything that was trained.
-        fitted_on: The classifier that a quantizer was trained against, or empty.
+        fitted_on: The classifier that a quantizer was trained against, or several with ``+`` between them, or empty.
         precision: Of the method's training; of one that learns nothing, of the classifier's.
         key: Of the cell's artifact in the store.
+        judge: ``frozen``, or ``retrained``: the classifier was trained further on training images after the method.
     """
 
     dataset: str
@@ -93,6 +97,23 @@ class PlannedCell:
     fitted_on: str
     precision: Precision
     key: str
+    judge: JudgeKind = "frozen"
+
+    @property
+    def task(self) -> tuple[str, str, JudgeKind]:
+        """Its dataset, and who judges: what cells that can be compared share."""
+        return self.dataset, self.classifier, self.judge
+
+    @property
+    def label(self) -> str:
+        """The variant's name; a quantizer that was trained against other classifiers than its judge says so."""
+        elsewhere = self.fitted_on not in ("", self.classifier)
+        return f"{self.variant} fitted on {self.fitted_on}" if elsewhere else self.variant
+
+    @property
+    def judged_by(self) -> str:
+        """The classifier's short name, and whether it was retrained."""
+        return self.classifier if self.judge == "frozen" else f"{self.classifier} {self.judge}"
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,16 @@ from harness.work.artifacts import open_decoded
 if TYPE_CHECKING:
     import pandas as pd
 
-CHOICE = ("dataset", "classifier", "variant", "level", "seed")
+CHOICE = {
+    "dataset": "dataset",
+    "classifier": "classifier",
+    "judge": "judge",
+    "variant": "label",
+    "level": "level",
+    "seed": "seed",
+}
 """By what a cell is chosen among those of a run."""
-_OF_RECORDS = ("dataset", "classifier", "method", "variant", "level_kind", "level", "seed", "fitted_on")
+_OF_RECORDS = ("dataset", "classifier", "method", "variant", "level_kind", "level", "seed", "fitted_on", "judge")
 _SHOWN = ["dataset", "classifier", "variant", "level", "seed", "status", "accuracy", "accuracy_lo", "accuracy_hi"]
 _SHOWN_TOO = ["colors_per_image", "bpp_file", "psnr"]
 
@@ -107,7 +114,8 @@ class Run:
         """One row an image in a cell, of all finished cells.
 
         Before the columns of ``records.parquet`` (image, group, label, predicted, correct, confidence, ...) stand
-        those that tell cells apart: dataset, classifier, method, variant, level_kind, level, seed, fitted_on.
+        those that tell cells apart: dataset, classifier, method, variant, level_kind, level, seed, fitted_on,
+        judge.
         """
         import pandas as pd
 
@@ -133,6 +141,7 @@ class Run:
         *,
         dataset: str | None = None,
         classifier: str | None = None,
+        judge: str | None = None,
         variant: str | None = None,
         level: int | None = None,
         seed: int | None = None,
@@ -143,7 +152,9 @@ class Run:
             cell: A row of ``cells``; or leave it out and choose by name.
             dataset: Where the run has several: which one, as in ``cells``.
             classifier: Likewise.
-            variant: The method with its parameters, by its name in ``cells``.
+            judge: Likewise: ``frozen`` or ``retrained``.
+            variant: The method with its parameters, by its name in ``cells``; one that was trained through another
+                classifier than the one that judges is called ``colorcnn fitted on resnet18``.
             level: The number of colors, or a codec's quality.
             seed: If left out, the lowest.
 
@@ -153,7 +164,7 @@ class Run:
         Raises:
             BadInput: No cell fits, or several, or the one that fits did not finish.
         """
-        return _records(self._chosen(cell, (dataset, classifier, variant, level, seed)))
+        return _records(self._chosen(cell, (dataset, classifier, judge, variant, level, seed)))
 
     def images(
         self,
@@ -161,6 +172,7 @@ class Run:
         *,
         dataset: str | None = None,
         classifier: str | None = None,
+        judge: str | None = None,
         variant: str | None = None,
         level: int | None = None,
         seed: int | None = None,
@@ -171,7 +183,9 @@ class Run:
             cell: A row of ``cells``; or leave it out and choose by name.
             dataset: Where the run has several: which one, as in ``cells``.
             classifier: Likewise.
-            variant: The method with its parameters, by its name in ``cells``.
+            judge: Likewise: ``frozen`` or ``retrained``.
+            variant: The method with its parameters, by its name in ``cells``; one that was trained through another
+                classifier than the one that judges is called ``colorcnn fitted on resnet18``.
             level: The number of colors, or a codec's quality.
             seed: If left out, the lowest.
 
@@ -181,7 +195,7 @@ class Run:
         Raises:
             BadInput: No cell fits, or several, or the one that fits did not finish.
         """
-        chosen = self._chosen(cell, (dataset, classifier, variant, level, seed))
+        chosen = self._chosen(cell, (dataset, classifier, judge, variant, level, seed))
         data = ready_dataset(self.opened, chosen)
         decoded = open_decoded(self.opened.store, self.opened.artifact("applied", chosen), self.opened.registry)
         return CellImages(
@@ -200,21 +214,21 @@ class Run:
             cells = [c for c in cells if c.key == row["key"] and all(getattr(c, name) == row[name] for name in names)]
             if not cells:
                 raise BadInput(f"{self.folder}: this row is no cell of this run; take one of its cells.")
-        for name, value in zip(CHOICE, wanted, strict=True):
-            there = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+        for (name, attribute), value in zip(CHOICE.items(), wanted, strict=True):
+            there = list(dict.fromkeys(getattr(cell, attribute) for cell in cells))
             if value is not None and value not in there:
                 guess = did_you_mean(value, there) if isinstance(value, str) else ""
                 raise BadInput(f"{name}={shown(value)}: {self.name} has no such cell{guess} (there: {_listed(there)}).")
-            cells = [cell for cell in cells if value is None or getattr(cell, name) == value]
-        for name in CHOICE[:-1]:
-            there = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+            cells = [cell for cell in cells if value is None or getattr(cell, attribute) == value]
+        for name, attribute in list(CHOICE.items())[:-1]:
+            there = list(dict.fromkeys(getattr(cell, attribute) for cell in cells))
             if len(there) > 1:
                 raise BadInput(
                     f"{name}: {len(cells)} cells of {self.name} fit, choose with {name}= ({_listed(there)})."
                 )
         cell = min(cells, key=lambda cell: cell.seed)
         if cell.status != "ok":
-            raise BadInput(f"{cell.variant} on {cell.dataset}, {cell.classifier}: {cell.status} ({cell.error}).")
+            raise BadInput(f"{cell.label} on {cell.dataset}, {cell.judged_by}: {cell.status} ({cell.error}).")
         return cell
 
     def __repr__(self) -> str:

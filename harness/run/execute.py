@@ -104,13 +104,15 @@ def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Sou
     """Plans a spec, looks up what is stored, and lets plugins check what they will read. Raises BadInput."""
     plan = make_plan(spec)
     todo = find_remaining(plan, store)
-    pending = {plan.jobs[key].plugin for key in todo.pending if plan.jobs[key].stage != "cells"}
+    jobs = [plan.jobs[key] for key in todo.pending]
+    pending = {job.plugin for job in jobs if job.stage != "cells"}
+    pending |= {job.retraining.plugin for job in jobs if job.retraining is not None}
     complaints = Complaints(spec.name)
     for choice in (*spec.datasets, *spec.classifiers, *spec.methods):
         if choice.name in pending:
             with complaints.gathering():
                 check_inputs(choice)
-    if any(plan.jobs[key].metrics for key in todo.pending):
+    if any(job.metrics for job in jobs):
         for choice in spec.metrics:
             with complaints.gathering():
                 check_inputs(choice)
@@ -160,7 +162,8 @@ def _judge_watch(request: Request, say: Callable[[str], None]) -> Listener:
 
     def look(event: Event) -> None:
         if event.stage == "classifiers" and event.event in ("cached", "done"):
-            judge = stored_judge(request.plan.jobs[event.key], request.store)
+            job = request.plan.jobs[event.key]
+            judge = stored_judge(job, request.store) if job.retraining is None else None
             if judge is not None and judge.guesses:
                 say(f"{event.job} {judge}")
 

@@ -14,6 +14,7 @@ import pydantic
 from harness.contracts import BadInput, Cell, Failure, Precision, Results, SearchResult
 from harness.plan import Plan
 from harness.run.events import Event, last_run
+from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import ABOUT, GALLERY, read_about
 from harness.work.explaining import read_pictures
@@ -40,14 +41,18 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
                 for c in spec.classifiers
             ]
             + [
-                _recipe(
-                    "quantizer", m, itertools.product(spec.datasets, zip(spec.classifiers)), spec.precision.quantizers
-                )
+                _recipe("quantizer", m, itertools.product(spec.datasets, _teachers(m, spec)), spec.precision.quantizers)
                 for m in spec.methods
                 if m.plugin.learns
             ],
         },
     )
+
+
+def _teachers(method: Choice, spec: Spec) -> list[tuple[Choice, ...]]:
+    """The classifiers of each of its trainings on one dataset with one seed."""
+    found = [teachers for judge in spec.classifiers for teachers in method.teachers(judge, spec.classifiers)]
+    return list({called(teachers): teachers for teachers in found}.values())
 
 
 def _recipe(

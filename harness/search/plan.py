@@ -67,7 +67,7 @@ def plan_searches(spec: Spec) -> tuple[dict[str, Job], tuple[PlannedSearch, ...]
                 for level in method.levels:
                     assert level is not None
                     where = f"{method.short} at {level} colors on {dataset.short}, {classifier.short}"
-                    first = builder.quantizer(method, (level,), seed, data, network, where)
+                    first = builder.quantizer(method, (level,), seed, data, [network], where)
                     searches.append(PlannedSearch(dataset, classifier, method, level, first))
     return before, tuple(searches)
 

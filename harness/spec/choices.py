@@ -13,6 +13,7 @@ from harness.contracts import BadInput, Level
 from harness.registry import Kind, Plugin, Registry
 from harness.spec.schema import DatasetEntry, Entry, MethodEntry
 from harness.spec.space import Domain, read_space, start_of
+from harness.spec.traps import TEACHERS
 
 SCALES: Mapping[str, int] = {"small": 4000}
 """How many training images are used at most at each scale; plugins say what their parameters are there."""
@@ -33,6 +34,7 @@ class Choice:
         train_images: How many of a dataset's training images are used at most.
         test_images: Likewise of its test images.
         space: What a search may try; the parameters are then those it starts with.
+        taught_by: Which classifiers a learned method is trained through: ``own``, ``each``, ``all``, or their names.
     """
 
     plugin: Plugin
@@ -45,10 +47,49 @@ class Choice:
     train_images: int | None = None
     test_images: int | None = None
     space: Mapping[str, Domain] | None = None
+    taught_by: str | tuple[str, ...] = "own"
 
     @property
     def name(self) -> str:
         return self.plugin.name
+
+    def teachers(self, judge: Choice, classifiers: Sequence[Choice]) -> tuple[tuple[Choice, ...], ...]:
+        """Says through which classifiers the quantizers were trained that one of them judges.
+
+        Args:
+            judge: One of the spec's classifiers.
+            classifiers: All of them.
+
+        Returns:
+            For each quantizer its classifiers, by name; a method that learns nothing has a single one, without any.
+        """
+        if not self.plugin.learns:
+            return ((),)
+        if self.taught_by == "own":
+            return ((judge,),)
+        if self.taught_by == "each":
+            return tuple((classifier,) for classifier in classifiers)
+        named = [c for c in classifiers if self.taught_by == "all" or c.short in self.taught_by]
+        return (tuple(sorted(named, key=lambda classifier: classifier.short)),)
+
+
+def called(classifiers: Iterable[Choice]) -> str:
+    """Several classifiers as one name; empty where there is none."""
+    return "+".join(classifier.short for classifier in classifiers)
+
+
+def label_of(method: Choice, teachers: Sequence[Choice], judge: Choice) -> str:
+    """What a method is called in the tables of a judge."""
+    elsewhere = called(teachers) not in ("", judge.short)
+    return f"{method.short} fitted on {called(teachers)}" if elsewhere else method.short
+
+
+def labels(method: Choice, classifiers: Sequence[Choice]) -> list[str]:
+    """What a method is called in the tables of any of the classifiers."""
+    found = [
+        label_of(method, teachers, judge) for judge in classifiers for teachers in method.teachers(judge, classifiers)
+    ]
+    return list(dict.fromkeys(found)) or [method.short]
 
 
 def check_distinct(where: str, values: Iterable[object]) -> None:
@@ -123,12 +164,26 @@ def read_choices(
 def _beside(entry: Entry, plugin: Plugin, scale: str | None, colors: Sequence[int]) -> dict[str, Any]:
     """What a method or a dataset has besides its parameters."""
     if isinstance(entry, MethodEntry):
-        return {"levels": _levels(entry, plugin, colors)}
+        return {"levels": _levels(entry, plugin, colors), "taught_by": _taught_by(entry, plugin)}
     if isinstance(entry, DatasetEntry):
         limits = [entry.train_images, SCALES.get(scale or "")]
         at_most = min((n for n in limits if n is not None), default=None)
         return {"label": entry.label or "", "train_images": at_most, "test_images": entry.test_images}
     return {}
+
+
+def _taught_by(entry: MethodEntry, plugin: Plugin) -> str | tuple[str, ...]:
+    stated, where = entry.taught_by, f"{entry.where}.taught_by"
+    if stated == "own":
+        return stated
+    if not plugin.learns:
+        raise BadInput(f"{where}: {plugin.name!r} learns nothing, leave taught_by out.")
+    if entry.search is not None:
+        raise BadInput(f"{where}: a search trains through the classifier that judges; leave taught_by or search out.")
+    if isinstance(stated, str):
+        return stated if stated in TEACHERS else (stated,)
+    check_distinct(where, stated)
+    return tuple(sorted(stated))
 
 
 def _variants(entry: Entry, plugin: Plugin, scale: str | None, complaints: Complaints) -> list[Choice]:
@@ -168,7 +223,7 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
     distinct: dict[str, Choice] = {}
     for choice in choices:
         limits = choice.train_images, choice.test_images
-        identity = repr((choice.name, sorted(choice.params.items()), limits, choice.space))
+        identity = repr((choice.name, sorted(choice.params.items()), limits, choice.space, choice.taught_by))
         if identity in distinct and not choice.levels:
             first = distinct[identity].where
             complaints.add(f"{choice.where}: {choice.name!r} with the same parameters is already listed at {first}.")
@@ -185,13 +240,13 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
 
 
 def _check_names(choices: Iterable[Choice], complaints: Complaints) -> None:
-    met: dict[str, Choice] = {}
+    met = dict[tuple[str, str | tuple[str, ...]], Choice]()
     for choice in choices:
-        if (other := met.get(choice.short)) is not None:
+        if (other := met.get((choice.short, choice.taught_by))) is not None:
             called = f"{choice.where}: it would be called {choice.short!r} in tables, like the one at {other.where}"
             rather = "give each a label of its own" if choice.label or other.label else "leave one out"
             complaints.add(f"{called}; {rather}.")
-        met[choice.short] = choice
+        met[choice.short, choice.taught_by] = choice
 
 
 def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:

@@ -21,6 +21,7 @@ from harness.spec.schema import (
     Model,
     Precisions,
     Resources,
+    RetrainingSettings,
     SearchSettings,
     SpecFile,
 )
@@ -36,6 +37,7 @@ _INNER: Mapping[str, type[Model]] = {
     **_ENTRIES,
     "precision": Precisions,
     "resources": Resources,
+    "retraining": RetrainingSettings,
     "search": SearchSettings,
 }
 _ELSEWHERE = {
@@ -45,6 +47,7 @@ _ELSEWHERE = {
     "label": "it belongs to a dataset's own entry: {name: image-folder, label: flowers, params: {root: photos}}",
     "colors": "it belongs to a quantizer's own entry, {name: median-cut, colors: [2, 4]}, or to the spec",
     "search": "it belongs to a learned method's own entry: {name: colorcnn, search: {gamma: {choice: [0, 1]}}}",
+    "taught_by": "it belongs to a learned method's own entry: {name: colorcnn, taught_by: each}",
     "params": "parameters belong to a plugin's own entry: {name: colorcnn, params: {gamma: 0.5}}",
 }
 

@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.complaints import Complaints, did_you_mean
-from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind
+from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, JudgeKind, Level
 from harness.registry import Plugin, Registry
-from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, read_choices
+from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, labels, read_choices
 from harness.spec.reading import read_file
-from harness.spec.schema import DEFAULT_COLORS, Headline, Precisions, Resources, SearchSettings, SpecFile, Stage
+from harness.spec.schema import (
+    DEFAULT_COLORS,
+    Headline,
+    Precisions,
+    Resources,
+    RetrainingSettings,
+    SearchSettings,
+    SpecFile,
+    Stage,
+)
 from harness.spec.space import LISTED, grid, starting_with
+from harness.spec.traps import TEACHERS
 
 __all__ = ["DEFAULT_SEEDS", "FRESH_SEEDS", "SCALES", "Choice", "Spec", "resolve"]
 
@@ -34,6 +44,8 @@ class Spec:
     margin: float
     headline: Headline | None
     precision: Precisions
+    judges: tuple[JudgeKind, ...]
+    retraining: RetrainingSettings
     bits: BitsKind
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
@@ -60,7 +72,7 @@ class Spec:
             kind, space = choice.plugin.mark.level_kind, choice.space
             levels = {} if kind == "none" else {kind: list(choice.levels)}
             if space is None:
-                return entry(choice) | levels
+                return entry(choice) | levels | _taught_by(choice)
             fixed = {name: value for name, value in choice.params.items() if name not in space}
             search = {name: domain.written_out() for name, domain in space.items()}
             return {"name": choice.name, "params": fixed, "search": search} | levels
@@ -77,6 +89,7 @@ class Spec:
             "margin": self.margin,
             "headline": None if self.headline is None else self.headline.model_dump(),
             "precision": self.precision.written_out(),
+            **_judge(self),
             "bits": self.bits,
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
@@ -104,15 +117,21 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         check_levels("colors", file.colors, (MIN_COLORS, MAX_COLORS))
     colors = file.colors if len(complaints) == before else DEFAULT_COLORS
     datasets = read_choices("dataset", file.datasets, registry, scale, complaints)
+    before = len(complaints)
     classifiers = read_choices("classifier", file.classifiers, registry, scale, complaints)
+    all_classifiers = len(complaints) == before and "classifiers" not in reading.faulty
     before = len(complaints)
     methods = read_choices("method", file.methods, registry, scale, complaints, colors)
     all_methods = len(complaints) == before and "methods" not in reading.faulty
-    known = [choice.short for choice in methods]
-    if all_methods and file.baseline is not None and file.baseline not in known:
-        guess = did_you_mean(file.baseline, known)
-        complaints.add(f"baseline: no variant is called {file.baseline!r}{guess} (here: {', '.join(known)}).")
-    headline = _headline(file, methods, complaints) if all_methods else None
+    if all_classifiers:
+        _check_teachers(methods, classifiers, complaints)
+        _check_retraining(file, classifiers, complaints)
+    levels = {name: choice.levels for choice in methods for name in labels(choice, classifiers)}
+    all_variants = all_methods and (all_classifiers or all(choice.taught_by == "own" for choice in methods))
+    if all_variants and file.baseline is not None and file.baseline not in levels:
+        guess = did_you_mean(file.baseline, levels)
+        complaints.add(f"baseline: no variant is called {file.baseline!r}{guess} (here: {', '.join(levels)}).")
+    headline = _headline(file, levels, complaints) if all_variants else None
     searched = [choice for choice in methods if choice.space is not None]
     seeds = file.seeds or (FRESH_SEEDS if searched else DEFAULT_SEEDS)
     with complaints.gathering():
@@ -131,6 +150,8 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
         recognized=file.recognized,
         margin=file.margin,
         headline=headline,
+        judges=tuple(file.judge),
+        retraining=file.retraining,
         bits=file.bits,
         precision=file.precision,
         metrics=metrics,
@@ -140,7 +161,43 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     )
 
 
-def _headline(file: SpecFile, methods: Sequence[Choice], complaints: Complaints) -> Headline | None:
+def _taught_by(choice: Choice) -> dict[str, Any]:
+    """As a spec has it, where it is stated."""
+    stated = choice.taught_by
+    return {} if stated == "own" else {"taught_by": stated if isinstance(stated, str) else list(stated)}
+
+
+def _judge(spec: Spec) -> dict[str, Any]:
+    """As a spec has it: one word where there is one judge, and how it is retrained only where it is."""
+    if "retrained" not in spec.judges:
+        return {"judge": "frozen"}
+    judge = list(spec.judges) if len(spec.judges) > 1 else spec.judges[0]
+    return {"judge": judge, "retraining": spec.retraining.model_dump()}
+
+
+def _check_teachers(methods: Sequence[Choice], classifiers: Sequence[Choice], complaints: Complaints) -> None:
+    known = [classifier.short for classifier in classifiers]
+    for choice in methods:
+        for name in choice.taught_by if isinstance(choice.taught_by, tuple) else ():
+            if name not in known:
+                guess, where = did_you_mean(name, [*known, *TEACHERS]), f"{choice.where}.taught_by"
+                complaints.add(f"{where}: no classifier is called {name!r}{guess} (here: {', '.join(known)}).")
+
+
+def _check_retraining(file: SpecFile, classifiers: Sequence[Choice], complaints: Complaints) -> None:
+    """A classifier that has no number of epochs cannot say what a tenth of them is."""
+    with complaints.gathering():
+        check_distinct("judge", file.judge)
+    for choice in classifiers if "retrained" in file.judge else ():
+        for name in ("epochs", "rate"):
+            if getattr(file.retraining, name) is None and not isinstance(choice.params.get(name), int | float):
+                complaints.add(
+                    f"retraining.{name}: {choice.name!r} has no parameter {name} of which a tenth could be taken; "
+                    f"state retraining.{name}."
+                )
+
+
+def _headline(file: SpecFile, variants: Mapping[str, tuple[Level, ...]], complaints: Complaints) -> Headline | None:
     """The comparison to speak of, its level filled in; what is wrong with it is complained of."""
     stated = file.headline
     if stated is None:
@@ -148,7 +205,7 @@ def _headline(file: SpecFile, methods: Sequence[Choice], complaints: Complaints)
     if file.baseline is None:
         complaints.add("headline: it is compared with the baseline, and the spec names none; add baseline.")
         return None
-    known = {choice.short: choice.levels for choice in methods if choice.short != file.baseline}
+    known = {name: levels for name, levels in variants.items() if name != file.baseline}
     if stated.method not in known:
         guess = did_you_mean(stated.method, known)
         complaints.add(

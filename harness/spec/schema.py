@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
-from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, Precision, check_share
+from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, JudgeKind, Precision, check_share
 from harness.spec import traps
 from harness.spec.space import DomainKind
 
@@ -100,6 +100,12 @@ class DatasetEntry(Entry):
     )
 
 
+TaughtBy = Annotated[
+    str | Annotated[list[str], Field(min_length=1)],
+    BeforeValidator(traps.taught_by, json_schema_input_type=str | list[str]),
+]
+
+
 class MethodEntry(Entry):
     """A method, optionally with its own levels and the values a search may try."""
 
@@ -108,6 +114,12 @@ class MethodEntry(Entry):
     search: Space | None = Field(
         default=None,
         description="For fewcolors tune: the values to try of each parameter, such as gamma: {loguniform: [0.01, 10]}.",
+    )
+    taught_by: TaughtBy = Field(
+        default="own",
+        description="The classifier that a learned method is trained through: own, the one that judges it; each, one "
+        "training for each classifier of the spec, all of them judged by all; all, or a list: one training through "
+        "several at once.",
     )
 
 
@@ -146,6 +158,7 @@ AMethod = Annotated[
     BeforeValidator(partial(traps.entry, keys=_keys(MethodEntry)), json_schema_input_type=str | MethodEntry),
 ]
 Bits = Annotated[BitsKind, BeforeValidator(traps.bits, json_schema_input_type=BitsKind)]
+Judges = Annotated[list[JudgeKind], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 
@@ -194,6 +207,17 @@ class Precisions(Model):
         return self.classifiers if self.classifiers == self.quantizers else self.model_dump()
 
 
+class RetrainingSettings(Model):
+    """How far a classifier is trained further on reduced images; null: a tenth of what its own training has."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Passes over the reduced training images."
+    )
+    rate: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="The peak of the learning rate's one cycle."
+    )
+
+
 class SpecFile(Model):
     """A spec of fewcolors; docs/spec.md explains it with examples."""
 
@@ -238,6 +262,14 @@ class SpecFile(Model):
     precision: Annotated[
         Precisions, BeforeValidator(traps.precision, json_schema_input_type=Precision | Precisions)
     ] = Field(default=Precisions(), description="Of trainings; images are always judged in fp32.")
+    judge: Annotated[Judges, BeforeValidator(traps.judge, json_schema_input_type=JudgeKind | Judges)] = Field(
+        default=["frozen"],
+        description="Who judges: the classifier as it was trained (frozen), one that was trained further on each "
+        "method's own reduced training images (retrained), or both.",
+    )
+    retraining: RetrainingSettings = Field(
+        default=RetrainingSettings(), description="How the retrained judges are trained."
+    )
     bits: Bits = Field(
         default="file",
         description="The bits that the report draws accuracies against at first: of the whole file, of its payload "

@@ -13,8 +13,11 @@ import yaml
 from pydantic_core import PydanticCustomError
 
 from harness.complaints import TRAP
-from harness.contracts import BitsKind
+from harness.contracts import BitsKind, JudgeKind
 from harness.spec.file import read_param
+
+TEACHERS = ("own", "each", "all")
+"""What ``taught_by`` may say instead of classifiers' names."""
 
 _RANGE = re.compile(r"\s*(?:range\()?\s*(\d+)\s*(?:-|–|:|\.\.+|to|,)\s*(\d+)\s*\)?\s*")
 _NUMBERS = re.compile(r"\s*\d+(?:\s*[,;\s]\s*\d+)+\s*")
@@ -86,6 +89,23 @@ def bits(value: object) -> object:
         raise trap("it should be one of file, payload and entropy, which the report shows first; it has the others too")
     if isinstance(value, str) and value.startswith("bpp_") and value[4:] in get_args(BitsKind):
         raise trap(f"{value!r} is a column of cells.csv; write {value[4:]}")
+    return value
+
+
+def judge(value: object) -> object:
+    """A list of judges, or one of them."""
+    judges = [value] if isinstance(value, str) else value
+    if isinstance(judges, list) and any(each not in get_args(JudgeKind) for each in judges):
+        raise ValueError("it should be frozen, retrained, or [frozen, retrained]")
+    return judges
+
+
+def taught_by(value: object) -> object:
+    """A word or a name, or a list of names."""
+    if isinstance(value, list) and len(value) == 1 and value[0] in TEACHERS:
+        return value[0]
+    if isinstance(value, list) and (words := [word for word in value if word in TEACHERS]):
+        raise trap(f"{words[0]} stands alone, not in a list of classifiers; write {words[0]}, or classifiers' names")
     return value
 
 

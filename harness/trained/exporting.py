@@ -19,7 +19,12 @@ from harness.writing import write_whole
 
 def export_name(cell: PlannedCell) -> str:
     """A file name, without suffix, that tells a trained method from the others of its run."""
-    return plain_name(f"{cell.variant} {cell.level} colors {cell.dataset} {cell.classifier} seed {cell.seed}")
+    return plain_name(f"{cell.variant} {cell.level} colors {cell.dataset} {_learned_from(cell)} seed {cell.seed}")
+
+
+def _learned_from(cell: PlannedCell) -> str:
+    """The classifier that a method learned from, or judges one that learns nothing."""
+    return cell.fitted_on or cell.classifier
 
 
 def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def card_of(run: TrainedRun, cell: PlannedCell, plugins: Sequence[str] = ()) -> 
             "normalization": asdict(data.normalization),
             "credit": "".join(credits),
         },
-        "classifier": cell.classifier,
+        "classifier": _learned_from(cell),
         "seed": cell.seed,
         "precision": cell.precision,
         "accuracy": {

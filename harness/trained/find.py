@@ -93,11 +93,11 @@ def open_run(folder: Path, moved_to: Path | None, registry: Registry) -> Trained
 
 
 def find_variant(run: TrainedRun, variant: str) -> list[PlannedCell]:
-    """All cells of a variant. Raises BadInput that lists the run's variants where there is none of that name."""
-    found = [cell for cell in run.cells if cell.variant == variant]
+    """All cells of a variant, by its name in tables. Raises BadInput that lists the run's variants if there is none."""
+    found = [cell for cell in run.cells if cell.label == variant]
     if found:
         return found
-    known = _distinct(cell.variant for cell in run.cells)
+    known = _distinct(cell.label for cell in run.cells)
     raise BadInput(
         f"--method {variant}: {run.folder} has no such variant{did_you_mean(variant, known)} (it has: "
         f"{', '.join(known)})."

@@ -37,11 +37,10 @@ def chosen_cells(run: TrainedRun, results: Results, variants: Sequence[str], sel
     wanted = {cell.key for variant in variants for cell in find_variant(run, variant)}
     asked = {cell.key for cell in narrowed(run, run.cells, selection) if not variants or cell.key in wanted}
     finished = [cell for cell in results.cells if cell.status == "ok" and cell.key in asked]
-    lowest: dict[tuple[str, str], int] = {}
+    lowest: dict[tuple[str, ...], int] = {}
     for cell in finished:
-        task = cell.dataset, cell.classifier
-        lowest[task] = min(cell.seed, lowest.get(task, cell.seed))
-    left = [cell for cell in finished if cell.seed == lowest[cell.dataset, cell.classifier]]
+        lowest[cell.task] = min(cell.seed, lowest.get(cell.task, cell.seed))
+    left = [cell for cell in finished if cell.seed == lowest[cell.task]]
     if not left:
         raise BadInput(f"{run.folder}: none of the chosen cells is finished; fewcolors status {run.folder} says why.")
     return left
@@ -98,13 +97,13 @@ def explain_cells(
     images: by dataset, as ``chosen_images`` gives them. say: hears of each cell, and once of a classifier without class
     activation maps.
     """
-    names = folder_names(f"{c.dataset} {c.classifier} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
+    names = folder_names(f"{c.dataset} {c.judged_by} seed {c.seed} {c.variant}{_at(c)}" for c in cells)
     shown, unmapped = [], set[str]()
     for cell, name in zip(cells, names, strict=True):
-        say(f"{cell.dataset}, {cell.classifier}, seed {cell.seed}: {cell.variant}{_at(cell)}")
+        say(f"{cell.dataset}, {cell.judged_by}, seed {cell.seed}: {cell.variant}{_at(cell)}")
         shown.append(_explain_cell(run, cell, images[cell.dataset], folder / PICTURES / name, device))
         if not any(CAM_ORIGINAL in pictures.maps for pictures in shown[-1].gallery.values()):
-            unmapped.add(cell.classifier)
+            unmapped.add(cell.judged_by)
     for classifier in sorted(unmapped):
         say(
             f"{classifier}: there are no class activation maps; they need a network whose last layer, a linear one, is "

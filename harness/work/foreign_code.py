@@ -47,11 +47,13 @@ def foreign_code_of(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Fo
 
 
 def _run_by(job: Job, jobs: Mapping[str, Job], registry: Registry) -> Iterator[Plugin]:
-    """Its own plugin; metrics; the classifier that a method learns from; a codec whose files a cell decodes."""
+    """Its own plugin; metrics; what a method learns from; the method a classifier is retrained with; a cell's codec."""
     yield _plugin(job, registry)
     yield from (registry.get("metric", metric.plugin, job.name) for metric in job.metrics)
     if job.stage == "quantizers":
-        yield _plugin(jobs[job.inputs["classifier"][1]], registry)
+        yield from (_plugin(jobs[key], registry) for stage, key in job.inputs.values() if stage == "classifiers")
+    if job.retraining is not None:
+        yield registry.get("method", job.retraining.plugin, job.name)
     if job.stage == "cells":
         method = _plugin(jobs[job.inputs["applied"][1]], registry)
         if method.mark.level_kind != "colors":

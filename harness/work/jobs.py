@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +19,10 @@ from numpy.typing import NDArray
 from harness import environment
 from harness.complaints import escaped
 from harness.contracts import ContractError, DamagedCheckpoint, DatasetArrays, EpochCallback, Images, Lesson
-from harness.plan import Job
+from harness.plan import Job, Retraining
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
-from harness.work.applying import apply_method, chunks, palettize_all
+from harness.work.applying import apply_method, chunks, palettize_all, reduce_images
 from harness.work.artifacts import (
     ABOUT,
     GALLERY,
@@ -38,6 +39,7 @@ from harness.work.artifacts import (
 from harness.work.explaining import explain_classifier, explain_method, write_pictures
 from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
+from harness.work.retraining import retrain
 from harness.work.store import Store
 from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 from harness.writing import read_sealed, write_json, write_sealed
@@ -124,6 +126,8 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
+    if job.retraining is not None:
+        return _retrain_classifier(job, job.retraining, context, folder)
     data = load_dataset(context.store, job.inputs["dataset"][1])
     history = _History(context.store.checkpoints(job.key), context.on_epoch)
     classifier = _instance("classifier", job, context)
@@ -138,18 +142,47 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     }
 
 
+def _retrain_classifier(job: Job, retraining: Retraining, context: Context, folder: Path) -> dict[str, Any]:
+    """From the weights of a stored classifier, on the training images as a method leaves them."""
+    store, device = context.store, context.device
+    data = load_dataset(store, job.inputs["dataset"][1])
+    method = context.registry.get("method", retraining.plugin, job.name).make(retraining.params, job.name)
+    if "quantizer" in job.inputs:
+        method.load(read_state(store, job.inputs["quantizer"][1]), device)
+    history = _History(store.checkpoints(job.key), context.on_epoch)
+    lesson = _lesson(job, context, data, history)
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        images = np.lib.format.open_memmap(
+            Path(room) / "images.npy", "w+", np.uint8, lesson.train.images.shape
+        )  # as large as the training images: on disk, not in memory
+        start = 0
+        for chunk in chunks(lesson.train.images):
+            images[start : start + len(chunk)] = reduce_images(method, chunk, job.levels[0]).decoded
+            start += len(chunk)
+        network = load_classifier(store, job.inputs["classifier"][1], context.registry, len(data.classes), device)
+        retrain(network, replace(lesson, train=replace(lesson.train, images=images)), **retraining.recipe)
+    _save_tensors(network.state_dict(), folder / NETWORK)
+    history.write(folder)
+    devices = environment.devices(device)
+    if "quantizer" in job.inputs:
+        devices |= read_about(store, *job.inputs["quantizer"])["devices"]
+    return {"devices": devices, "retraining": {"method": retraining.plugin, **retraining.recipe}}
+
+
 def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     data = load_dataset(context.store, job.inputs["dataset"][1])
-    classifier_key = job.inputs["classifier"][1]
-    network = load_classifier(context.store, classifier_key, context.registry, len(data.classes), context.device)
+    keys = [key for role, (_, key) in job.inputs.items() if role.startswith("classifier")]
+    networks = [
+        load_classifier(context.store, key, context.registry, len(data.classes), context.device) for key in keys
+    ]
     history = _History(context.store.checkpoints(job.key), context.on_epoch)
     lesson = _lesson(job, context, data, history)
     held_out = read_about(context.store, *job.inputs["dataset"])["held_out"]
     lesson = replace(
         lesson,
         validation=data.test if held_out else lesson.validation,
-        classifiers=(network,),
-        classifier_names=(read_about(context.store, "classifiers", classifier_key)["plugin"],),
+        classifiers=tuple(networks),
+        classifier_names=tuple(read_about(context.store, "classifiers", key)["plugin"] for key in keys),
         colors=tuple(level for level in job.levels if level is not None),
     )
     method = _instance("method", job, context)
@@ -230,10 +263,12 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "confidence": probabilities[rows, predicted],
         "p_true": probabilities[rows, labels],
     }
-    reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", classifier)
-    devices = environment.devices(device) | reduced["devices"] | trained["devices"]
+    original = job.inputs.get("original", job.inputs["classifier"])[1]
+    reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", original)
+    judging = read_about(store, "classifiers", classifier)
+    devices = environment.devices(device) | reduced["devices"] | trained["devices"] | judging["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
-    untouched = {"original_predicted": np.load(store.path("classifiers", classifier) / PREDICTED)}
+    untouched = {"original_predicted": np.load(store.path("classifiers", original) / PREDICTED)}
     further = measures[reduced["metrics"]]
     names = pd.DataFrame({"name": pd.array(data.test.names or [None] * len(rows), "string")})
     parts = [pd.DataFrame(records), measures.drop(columns=further.columns), pd.DataFrame(untouched), further, names]

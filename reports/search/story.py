@@ -169,7 +169,7 @@ def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
 def _is_of(searched: SearchResult, task: Task) -> bool:
     """Whether the search was for this task, whose names may lack a parameter that tells it from others searched."""
     pairs = (task.dataset, searched.dataset), (task.classifier, searched.classifier)
-    return all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
+    return task.judge == "frozen" and all(set(name.split()) <= set(fuller.split()) for name, fuller in pairs)
 
 
 def _place(point: Point) -> tuple[Any, ...]:

@@ -80,6 +80,73 @@ def test_what_changes_no_number_changes_no_key(plan_of, change):
     assert keys(plan_of(**BASE)) == keys(plan_of(**BASE | change))
 
 
+TWO = {"classifiers": [{"name": "net", "params": {"epochs": [20, 40]}}]}
+
+
+def places(plan):
+    return {(cell.classifier, cell.label) for cell in plan.cells}
+
+
+def test_a_method_is_taught_by_its_judge_by_each_classifier_or_by_several_at_once(plan_of):
+    learned = {"name": "learned", "colors": 2}
+    own, each, both, named = (
+        plan_of(**TWO, methods=["flat", learned | {"taught_by": by}])
+        for by in ("own", "each", "all", ["net epochs=40", "net epochs=20"])
+    )
+    assert places(own) - {("net epochs=20", "flat"), ("net epochs=40", "flat")} == {
+        ("net epochs=20", "learned"),
+        ("net epochs=40", "learned"),
+    }
+    assert places(each) - places(own) == {
+        ("net epochs=20", "learned fitted on net epochs=40"),
+        ("net epochs=40", "learned fitted on net epochs=20"),
+    }
+    assert keys(each, "quantizers") == keys(own, "quantizers"), "nothing is trained for another judge"
+    assert keys(each, "applied") == keys(own, "applied")
+    assert keys(both) == keys(named)
+    (job,) = (job for job in both.jobs.values() if job.stage == "quantizers")
+    assert {key for stage, key in job.inputs.values() if stage == "classifiers"} == keys(own, "classifiers")
+    assert job.task == ("dots", "net", "net")
+
+
+def test_the_order_of_teachers_changes_no_key(plan_of):
+    turned = {"classifiers": [{"name": "net", "params": {"epochs": [40, 20]}}]}
+    methods = [{"name": "learned", "colors": 2, "taught_by": "all"}]
+    assert keys(plan_of(**TWO, methods=methods)) == keys(plan_of(**turned, methods=methods))
+
+
+def test_own_and_each_together_have_every_cell_once(plan_of):
+    methods = [{"name": "learned", "colors": 2}, {"name": "learned", "colors": [2, 4], "taught_by": "each"}]
+    plan = plan_of(**TWO, methods=methods)
+    assert len(plan.cells) == len(set(map(repr, plan.cells))) == 8
+
+
+def test_a_retrained_judge_rests_on_the_classifier_and_on_the_method_alone(plan_of):
+    def retrained(**changes):
+        plan = plan_of(**{**BASE, "classifiers": TWO["classifiers"], "judge": "retrained", **changes})
+        assert {cell.judge for cell in plan.cells} == {"retrained"}
+        return {key for key, job in plan.jobs.items() if job.retraining is not None}
+
+    before = retrained()
+    assert retrained(metrics=["mse"]) == before, "what is measured does not change what is learned"
+    assert retrained(retraining={"epochs": 2}) - before, "20 epochs have 2 as their tenth, 40 have 4"
+    assert len(retrained(retraining={"epochs": 2}) & before) == 1
+    assert retrained(retraining={"rate": 0.5}).isdisjoint(before)
+    assert retrained(methods=[{"name": "learned", "params": {"gamma": 2}, "colors": 2}]).isdisjoint(before)
+    assert retrained(methods=[{"name": "learned", "params": {"gamma": 1}, "colors": 3}]).isdisjoint(before)
+
+
+def test_both_judges_see_the_same_images_and_change_no_key_of_each_other(plan_of):
+    frozen, both = plan_of(**BASE), plan_of(**BASE | {"judge": ["frozen", "retrained"]})
+    assert keys(frozen) < keys(both)
+    assert keys(frozen, "applied") == keys(both, "applied")
+    (job,) = (both.jobs[cell.key] for cell in both.cells if cell.judge == "retrained")
+    assert both.jobs[job.inputs["original"][1]].retraining is None
+    assert both.jobs[job.inputs["classifier"][1]].retraining.recipe == {
+        "epochs": 1, "rate": 0.01, "batch_size": None, "weight_decay": 0.0,
+    }  # fmt: skip
+
+
 def test_keys_are_free_of_order_and_of_what_else_is_asked_for(plan_of):
     methods = ["flat", "squeeze", {"name": "learned", "colors": [4, 2]}]
     wide = plan_of(methods=methods, seeds=[0, 1], datasets=["dots", {"name": "dots", "params": {"n": 9}}])

@@ -82,6 +82,7 @@ class Bench:
         )
         cell = replace(cell, **changes)
         identity = (cell.dataset, cell.classifier, cell.variant, cell.level_kind, cell.level, cell.seed, cell.fitted_on)
+        identity += (cell.judge,)
         key = hashlib.sha256(repr(identity).encode()).hexdigest()
         if frame is None:
             return replace(cell, key=key)

@@ -82,7 +82,7 @@ def close_together(methods: int) -> Task:
         points.append(
             Point(f"m{i}", cell, "colors", level, "ok", "", 1, 1, accuracy, low, high, 0.9, measured=measured)
         )
-    return Task("toys", "tinynet", (), tuple(points), (), (), 0.9, 0.88, 0.92, 0.1, (), 200, 200)
+    return Task("toys", "tinynet", "frozen", (cell,), tuple(points), (), (), 0.9, 0.88, 0.92, 0.1, (), 200, 200)
 
 
 def words_of(svg: str) -> dict[str, tuple[float, float]]:

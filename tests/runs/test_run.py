@@ -27,7 +27,7 @@ COLUMNS = (
     "dataset, classifier, method, variant, params, level_kind, level, seed, fitted_on, split, precision, status, "
     "error, n, accuracy, accuracy_lo, accuracy_hi, original_accuracy, colors_per_image, bpp_file, bpp_payload, "
     "bpp_entropy, bpp_nominal, paper_bytes_per_pixel, psnr, seconds, key, mse, psnr_image_mean, lossless_share, ssim, "
-    "ciede2000"
+    "ciede2000, judge"
 ).split(", ")
 
 

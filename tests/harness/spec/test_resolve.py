@@ -3,6 +3,7 @@ import yaml
 
 from harness.contracts import BadInput
 from harness.plan import make_plan
+from harness.registry import classifier
 from harness.spec.file import override, read_param, read_spec
 from harness.spec.resolve import resolve
 from harness.spec.schema import DEFAULT_COLORS
@@ -26,7 +27,7 @@ FULL = {
     "methods": [
         "flat",
         {"name": "flat", "params": {"gamma": [0, 0.5], "bins": [4, 5], "side": "all"}, "colors": [8, 3]},
-        {"name": "joint", "params": {"steps": 1}},
+        {"name": "joint", "params": {"steps": 1}, "taught_by": ["net epochs=2", "net"]},
         {"name": "squeeze", "quality": [7, 0]},
         "plain",
     ],
@@ -36,6 +37,8 @@ FULL = {
     "bits": "payload",
     "precision": "bf16",
     "metrics": ["ssim", {"name": "ssim", "params": {"window": 5}}],
+    "judge": ["frozen", "retrained"],
+    "retraining": {"epochs": 7},
     "reports": ["html"],
     "resources": {"cells": {"cpus": 2, "gpus": "required", "memory": 10, "seconds": 1.5}, "applied": {"gpus": 0}},
 }
@@ -58,7 +61,7 @@ def test_a_spec_written_out_runs_the_same(make_spec, registry, tmp_path):
     assert written["resources"]["cells"] == {"cpus": 2.0, "gpus": "required", "memory": 10, "seconds": 1.5}
     assert "colors" not in written
     assert [set(method) - {"name", "params"} for method in written["methods"]] == [
-        {"colors"}, {"colors"}, {"colors"}, {"colors"}, {"quality"}, set(),
+        {"colors"}, {"colors"}, {"colors"}, {"colors", "taught_by"}, {"quality"}, set(),
     ]  # fmt: skip
 
 
@@ -265,6 +268,61 @@ def test_two_variants_of_one_name_in_tables_are_refused(make_spec):
         BadInput, match=r"^methods\[0\]: it would be called 'flat gamma=0.1' in tables, like the one at"
     ):
         make_spec(methods=[{"name": "flat", "params": {"gamma": [0.1, 0.10000001]}}])
+
+
+def test_a_variant_that_another_classifier_taught_can_be_the_baseline(make_spec):
+    taught = {"name": "learned", "taught_by": "each", "colors": 2}
+    two = {"classifiers": [{"name": "net", "params": {"epochs": [1, 2]}}], "methods": ["flat", taught]}
+    label = "learned fitted on net epochs=2"
+    assert make_spec(**two, baseline=label).baseline == label
+    with pytest.raises(BadInput, match="baseline: no variant is called 'learned fitted on net epochs=3'"):
+        make_spec(**two, baseline="learned fitted on net epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"methods": [{"name": "flat", "taught_by": "each"}]}, "methods[0].taught_by: 'flat' learns nothing, leave"),
+        (
+            {"methods": [{"name": "learned", "taught_by": ["net", "nett"]}]},
+            "methods[0].taught_by: no classifier is called 'nett', did you mean 'net'? (here: net).",
+        ),
+        (
+            {"methods": [{"name": "learned", "taught_by": "eech"}]},
+            "no classifier is called 'eech', did you mean 'each'",
+        ),
+        ({"methods": [{"name": "learned", "taught_by": ["net", "each"]}]}, "each stands alone, not in a list"),
+        ({"methods": [{"name": "learned", "taught_by": ["net", "net"]}]}, "'net' is listed 2 times"),
+        (
+            {"methods": [{"name": "learned", "taught_by": "all", "search": {"gamma": {"choice": [0, 1]}}}]},
+            "methods[0].taught_by: a search trains through the classifier that judges",
+        ),
+        ({"judge": "thawed"}, "judge: it should be frozen, retrained, or [frozen, retrained], got 'thawed'."),
+        ({"judge": ["frozen", "frozen"]}, "judge: 'frozen' is listed 2 times"),
+        ({"retraining": {"epoch": 1}}, "retraining: unknown key 'epoch', did you mean 'epochs'?"),
+        ({"taught_by": "each"}, "spec: unknown key 'taught_by' (known: "),
+        ({"methods": ["flat"], "taught_by": "each"}, "it belongs to a learned method's own entry"),
+    ],
+)
+def test_judges_and_teachers_that_cannot_be_are_refused(make_spec, changes, sentence):
+    with pytest.raises(BadInput) as raised:
+        make_spec(**changes)
+    assert sentence in str(raised.value)
+
+
+def test_a_classifier_without_epochs_says_that_retraining_must_state_them(registry):
+    @classifier("odd")
+    class Odd:
+        rate: float = 0.1
+
+        def build(self, classes): ...
+        def fit(self, lesson): ...
+
+    registry.add(Odd, "toys")
+    content = {"name": "x", "datasets": ["dots"], "classifiers": ["odd"], "methods": ["flat"], "judge": "retrained"}
+    with pytest.raises(BadInput, match=r"retraining.epochs: 'odd' has no parameter epochs of which a tenth"):
+        resolve(content, registry)
+    assert resolve(content | {"retraining": {"epochs": 3}}, registry).retraining.epochs == 3
 
 
 HEADLINED = {
