@@ -50,10 +50,27 @@ def test_dithering_agrees_with_plain_python_on_every_index(photos, colors, error
     images = photos[::3]
     plain = MedianCut().palettize(images, colors)
     dithered = MedianCut(dither=DITHERS[errors]).palettize(images, colors)
-    assert (dithered.palettes == plain.palettes).all()
+    assert errors == "clipped" or (dithered.palettes == plain.palettes).all()
     assert (dithered.indices != plain.indices).any()
     for image, palette, indices in zip(images, dithered.palettes, dithered.indices, strict=True):
         assert (indices == plain_python(image, palette, errors)).all()
+
+
+def test_clipped_dithering_has_as_many_entries_as_the_plain_map_uses_the_first_ones():
+    """As the authors' code: their palette is cut to as many colors as ``getcolors`` counts in the quantized image."""
+    few = np.random.default_rng(0).integers(0, 256, (40, 3), np.uint8)
+    images = np.stack([photo[:64, :64] for photo in load_sample_images().images])
+    images[0] = few[np.random.default_rng(1).integers(0, 40, (64, 64))]
+    images[0, :32] = images[1, :32] // 4
+    cut = 0
+    for colors in (16, 64, 200):
+        dithered = MedianCut(dither="floyd-steinberg-clipped").palettize(images, colors)
+        for image, indices, palette in zip(images, dithered.indices, dithered.palettes, strict=True):
+            quantized = Image.fromarray(image).quantize(colors, Image.Quantize.MEDIANCUT)
+            kept = np.array(quantized.getpalette()).reshape(-1, 3)[: len(quantized.getcolors())]
+            assert (palette[indices] == kept[plain_python(image, kept, "clipped")]).all()
+            cut += len(kept) < colors
+    assert cut, "a case in which entries are left out"
 
 
 @pytest.mark.parametrize("errors", DITHERS)
