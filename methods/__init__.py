@@ -1,6 +1,7 @@
 """How an image gets few colors, or few bytes. Each module is a plugin like any third party's."""
 
 PLUGIN_MODULES: tuple[str, ...] = (
+    "methods.anchored.method",
     "methods.codecs",
     "methods.colorcnn.method",
     "methods.floors",

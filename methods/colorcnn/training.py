@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from harness.learning import autocast, cosine_restarts, freeze, normalize, predi
 from methods.colorcnn import equations
 from methods.colorcnn.folding import fold
 from methods.colorcnn.network import ColorCNN, palettize
+
+REGULARIZERS = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Recipe:
     momentum: float
     weight_decay: float
     restart_period: int
+
+
+R = TypeVar("R", bound=Recipe)
 
 
 def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: float | Tensor) -> Tensor:
@@ -52,13 +57,19 @@ def train_time_image(x: Tensor, m: Tensor, palette_norm: float, xi: float, n: fl
     return equations.jittered_image(equations.soft_palette(x, m) / palette_norm, m, xi * n)
 
 
-def fit(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
+def fit(
+    network: ColorCNN,
+    lesson: Lesson,
+    recipe: R,
+    loss: Callable[[ColorCNN, Sequence[nn.Module], str, R], Callable[[Tensor, Tensor], Tensor]] | None = None,
+) -> None:
     """Trains a network in place through all of the lesson's classifiers at once, by the mean of their losses.
 
     Args:
         network: A new network.
         lesson: Images, labels, frozen classifiers, device and precision.
         recipe: The training's parameters.
+        loss: Makes the loss, of the same arguments as ``objective``, which is the default.
 
     Raises:
         FloatingPointError: The loss is no longer finite.
@@ -70,7 +81,7 @@ def fit(network: ColorCNN, lesson: Lesson, recipe: Recipe) -> None:
 
     train(
         network,
-        objective(network, classifiers, lesson.device, recipe),
+        (loss or objective)(network, classifiers, lesson.device, recipe),
         lesson,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
@@ -108,7 +119,7 @@ def objective(
     Returns:
         A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
     """
-    regularizer = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
+    regularizer = REGULARIZERS[recipe.regularizer]
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()

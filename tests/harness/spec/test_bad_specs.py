@@ -62,7 +62,7 @@ CHANGES = [
     ("datasets: [{name: digits-on-photos, test_images: '50'}]",
      "datasets[0].test_images: it should be a valid integer, got '50'; write 50 without quotes."),
     ("methods: [{name: median-cut, test_images: 50}]",
-     "methods[0]: unknown key 'test_images' (known: name, params, colors, quality, search, taught_by); it belongs to a datas..."),
+     "methods[0]: unknown key 'test_images' (known: name, params, colors, quality, search, taught_by); it belongs..."),
     ('datasets: [{name: digits-on-photos, label: "two\\nlines"}]',
      "datasets[0].label: it names the dataset in tables: 1 to 60 characters in one line, no space around, got ..."),
     ("datasets: [{name: digits-on-photos, label: 7}]", "datasets[0].label: it should be a valid string, got 7."),

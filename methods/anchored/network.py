@@ -1,0 +1,115 @@
+"""ColorCNN's network with a clustering's posterior added to its logits, and the test-time pass over 8-bit images."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.contracts import Images, Normalization, Palettized
+from harness.learning import freeze, normalize, tensor_of
+from methods.anchored.clustering import Clustering, cluster, log_posterior
+from methods.colorcnn import equations
+from methods.colorcnn.network import ColorCNN
+from methods.colorcnn.tiling import Span, color_sums, enlargement, spans
+from methods.colorcnn.unet import UNet
+
+_CLUSTERED_PIXELS = 2**16
+"""Of a larger image, at least so many evenly spaced ones are clustered."""
+
+
+class AnchoredNetwork(ColorCNN):
+    """``[B, 3, H, W]``, normalized -> m(x) = softmax(g(x) + kappa a(x)) ``[B, C, H, W]``.
+
+    g is ColorCNN's network, its last layer zero at first, so that training begins with the clustering. a is
+    ``clustering.log_posterior``. kappa is ``exp(log_kappa)``, learned or not.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        width: int,
+        colors: int,
+        normalization: Normalization,
+        *,
+        kappa: float,
+        learn_kappa: bool,
+        steps: int,
+    ) -> None:
+        super().__init__(backbone, width, colors, normalization)
+        last = self.head[-1]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.zeros_(last.weight)
+        self.steps = steps
+        self.log_kappa = nn.Parameter(torch.tensor(math.log(kappa)), requires_grad=learn_kappa)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mixed(self.backbone(x), x, self.clustering(x)).softmax(dim=1)
+
+    def clustering(self, x: Tensor) -> Clustering:
+        """k-means of each image."""
+        return cluster(x, self.std, self.colors, self.steps)
+
+    def mixed(self, features: Tensor, x: Tensor, clustering: Clustering) -> Tensor:
+        """g(x) + kappa a(x), ``float32 [B, C, H, W]``."""
+        return self.head(features).float() + self.log_kappa.exp() * log_posterior(x, clustering)
+
+
+def restore(backbone: str, width: int, steps: int, state: Mapping[str, Any]) -> AnchoredNetwork:
+    """The frozen network of a ``state_dict``, in channels-last memory on the CPU.
+
+    Raises:
+        KeyError: The state has no head.
+        RuntimeError: Names or shapes are those of another network.
+    """
+    colors, plain = len(state["head.2.weight"]), Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    network = AnchoredNetwork(backbone, width, colors, plain, kappa=1.0, learn_kappa=False, steps=steps)
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
+    freeze(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def palettize_in_tiles(network: AnchoredNetwork, images: Images) -> Palettized:
+    """Eq. 3 tile by tile and Eq. 4 over the whole image, as ``colorcnn.tiling``; clustered are evenly spaced pixels.
+
+    Args:
+        network: In eval mode.
+        images: ``uint8 [N, H, W, 3]``.
+
+    Returns:
+        Indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``.
+    """
+    count, height, width, _ = images.shape
+    indices = np.empty((count, height, width), np.uint8)
+    palettes = np.empty((count, network.colors, 3), np.uint8)
+    stride = max(1, math.isqrt(height * width // _CLUSTERED_PIXELS))
+    for n in range(count):
+        sums, pixels = np.zeros((network.colors, 3)), np.zeros(network.colors)
+        clustering = network.clustering(_normalized(network, images[n, ::stride, ::stride]))
+        for rows, columns in itertools.product(spans(height), spans(width)):
+            x = _normalized(network, images[n, rows.input, columns.input])
+            indices[n, rows.part, columns.part] = _index_map(network, x, clustering, rows, columns)
+            more = color_sums(images[n, rows.part, columns.part], indices[n, rows.part, columns.part], network.colors)
+            sums, pixels = sums + more[0], pixels + more[1]
+        palettes[n] = np.rint(sums / np.maximum(pixels, 1)[:, None])  # Eq. 4
+    return Palettized(indices, palettes)
+
+
+def _normalized(network: AnchoredNetwork, pixels: Images) -> Tensor:
+    return normalize(tensor_of(np.array(pixels[None])).to(network.mean.device), network.normalization)
+
+
+def _index_map(network: AnchoredNetwork, x: Tensor, clustering: Clustering, rows: Span, columns: Span) -> Images:
+    """Eq. 3 for a tile's part, from the normalized pixels of its input: ``uint8 [h, w]``."""
+    backbone = network.backbone
+    features = backbone(x, enlargement(rows, columns)) if isinstance(backbone, UNet) else backbone(x)
+    part = (..., rows.part_of_input, columns.part_of_input)
+    strips = zip(features[part].split(256, dim=2), x[part].split(256, dim=2), strict=True)
+    found = [equations.index_map(network.mixed(maps, strip, clustering)) for maps, strip in strips]
+    return torch.cat(found, dim=1)[0].byte().cpu().numpy()

@@ -1,0 +1,195 @@
+"""The anchored quantizer: its clustering, its loss against plain loops, and the way through fit, state and load."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import nn
+
+from harness.contracts import Augmentation, BadInput, ContractError, Lesson, Normalization, Split, check_palettized
+from harness.learning import normalize
+from methods.anchored import network as networks
+from methods.anchored.clustering import LUMA, cluster, log_posterior, squared_distances
+from methods.anchored.method import Anchored
+from methods.anchored.network import AnchoredNetwork, palettize_in_tiles
+from methods.anchored.training import TEMPERATURE, divergence, hardened
+from methods.colorcnn.network import palettize
+
+PLAIN = Normalization((0.4, 0.5, 0.45), (0.2, 0.25, 0.3))
+SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.03, "momentum": 0.9, "xi": 0.1, "restart_period": 4}
+
+
+def normalized(images: np.ndarray) -> torch.Tensor:
+    return normalize(torch.from_numpy(images), PLAIN)
+
+
+def slow_clustering(pixels: np.ndarray, std: np.ndarray, colors: int, steps: int) -> tuple[np.ndarray, float]:
+    """Lloyd's algorithm on ``float [P, 3]``, pixel by pixel."""
+    luminance = [sum(w * s * v for w, s, v in zip(LUMA, std, pixel, strict=True)) for pixel in pixels]
+    ranked = sorted(range(len(pixels)), key=lambda p: luminance[p])
+    centers = [pixels[ranked[int((c + 0.5) * len(pixels) / colors)]] for c in range(colors)]
+    for _ in range(steps):
+        members: list[list[np.ndarray]] = [[] for _ in centers]
+        for pixel in pixels:
+            members[int(np.argmin([((pixel - center) ** 2).sum() for center in centers]))].append(pixel)
+        centers = [np.mean(own, axis=0) if own else center for own, center in zip(members, centers, strict=True)]
+    centers.sort(key=lambda center: float(center @ (np.array(LUMA) * std)))
+    spread = float(np.mean([min(((pixel - center) ** 2).sum() for center in centers) for pixel in pixels]))
+    return np.array(centers), max(spread, 1e-3)
+
+
+@pytest.mark.parametrize("colors", [2, 5, 16])
+def test_the_clustering_is_lloyds_from_ranks_of_luminance_and_ordered_by_it(colors):
+    noise = np.random.default_rng(colors).integers(0, 256, (4, 12, 12, 3), np.uint8)
+    x, std = normalized(noise), torch.tensor(PLAIN.std)
+    found = cluster(x, std, colors, steps=4)
+    for image, centers, spread in zip(x, *found, strict=True):
+        pixels = image.flatten(1).T.double().numpy()
+        expected, expected_spread = slow_clustering(pixels, np.array(PLAIN.std), colors, steps=4)
+        np.testing.assert_allclose(centers, expected, atol=1e-4)
+        assert float(spread) == pytest.approx(expected_spread, rel=1e-3)
+
+
+def test_an_image_of_one_color_has_centers_and_a_spread_above_zero():
+    found = cluster(torch.full((1, 3, 4, 4), 0.25), torch.ones(3), 4, 6)
+    assert torch.isfinite(log_posterior(torch.full((1, 3, 4, 4), 0.25), found)).all()
+    assert found.spread.item() == pytest.approx(1e-3)
+
+
+def test_the_log_posterior_is_a_mixture_of_gaussians(photos):
+    x = normalized(photos[:2, :5, :4])
+    found = cluster(x, torch.tensor(PLAIN.std), 3, 2)
+    logits = log_posterior(x, found)
+    assert logits.shape == (2, 3, 5, 4)
+    for b in range(2):
+        for c in range(3):
+            for y in range(5):
+                for z in range(4):
+                    distance = float(((x[b, :, y, z] - found.centers[b, c]) ** 2).sum())
+                    assert float(logits[b, c, y, z]) == pytest.approx(
+                        -distance / (2 * float(found.spread[b])), abs=1e-3
+                    )
+
+
+def test_an_untrained_network_is_the_clustering_whatever_kappa_is(photos):
+    for kappa in (0.1, 5.0):
+        network = AnchoredNetwork("unet", 2, 4, PLAIN, kappa=kappa, learn_kappa=False, steps=5).eval()
+        x = normalized(photos)
+        nearest = log_posterior(x, network.clustering(x)).argmax(1)
+        assert (palettize(network, photos).indices == nearest.numpy()).all()
+        assert float(network(x).detach().sum(1).sub(1).abs().max()) < 1e-5
+
+
+def test_kappa_goes_from_few_to_many_colors():
+    method = Anchored(kappa=0.1, kappa_many=1.6)
+    assert [method.kappa_at(colors) for colors in (2, 4, 8, 64)] == pytest.approx([0.1, 0.4, 1.6, 1.6])
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_kappa_is_trained_only_where_that_is_asked_for(photos, learned):
+    network = AnchoredNetwork("unet", 2, 2, PLAIN, kappa=0.5, learn_kappa=learned, steps=2)
+    network(normalized(photos))[:, 0].mean().backward()
+    assert (network.log_kappa.grad is not None) is learned
+
+
+def test_a_hardened_map_is_one_hot_and_has_the_gradient_of_the_soft_one():
+    m = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).softmax(1).requires_grad_()
+    weights = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    hard = hardened(m)
+    np.testing.assert_allclose(hard.detach(), nn.functional.one_hot(m.argmax(1), 3).permute(0, 3, 1, 2), atol=1e-6)
+    (hard * weights).sum().backward()
+    np.testing.assert_allclose(m.grad, weights)
+
+
+def test_the_divergence_is_kullback_and_leiblers():
+    generator = torch.Generator().manual_seed(2)
+    logits, original = (3 * torch.randn(5, 4, generator=generator) for _ in range(2))
+
+    def softened(row):
+        powers = [math.exp(v / TEMPERATURE) for v in row.tolist()]
+        return [power / sum(powers) for power in powers]
+
+    expected = 0.0
+    for a, b in zip(logits, original, strict=True):
+        expected += sum(q * math.log(q / p) for p, q in zip(softened(a), softened(b), strict=True)) / 5
+    assert float(divergence(logits, original)) == pytest.approx(TEMPERATURE**2 * expected, rel=1e-5)
+    assert float(divergence(original, original)) == pytest.approx(0, abs=1e-6)
+
+
+class Halves(nn.Module):
+    """Logits from the mean of the left and of the right half."""
+
+    def forward(self, x):
+        return 4 * x.mean(1).unflatten(2, (2, -1)).mean((1, 3))
+
+
+def lesson(**changes) -> Lesson:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 64)
+    images = generator.integers(0, 200, (64, 16, 16, 3), np.uint8)
+    images[labels == 0, :, :8] += 50
+    images[labels == 1, :, 8:] += 50
+    train = Split.of(images, labels)
+    taught = {"classifiers": (Halves(),), "classifier_names": ("halves",), "colors": (2,)} | changes
+    own = Augmentation(flip=False, crop_padding=1)
+    return Lesson("spots", train, train.take(slice(0, 0)), ("left", "right"), PLAIN, own, seed=3, **taught)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"distillation": 1.0}, {"straight_through": True}, {"learn_kappa": True}, {"backbone": "dncnn"}]
+)
+def test_what_was_learned_survives_its_state_and_is_the_same_again(photos, options):
+    losses: list[float] = []
+    method, twin, restored = (Anchored(**SMALL | options) for _ in range(3))
+    method.fit(lesson(on_epoch=lambda _done, _of, metrics: losses.append(metrics["loss"])))
+    twin.fit(lesson())
+    assert options == {"straight_through": True} or losses[-1] < losses[0]
+    state = method.state()
+    assert all(torch.equal(state[name], tensor) for name, tensor in twin.state().items())
+    assert state["head.2.weight"].abs().max() > 0
+    restored.load(state, "cpu")
+    result = restored.palettize(photos, 2)
+    check_palettized(result, photos, 2)
+    assert (result.render() == method.palettize(photos, 2).render()).all()
+    pictures = method.explain(photos, 2)
+    assert pictures["activation"].shape == photos.shape[:3]
+    assert pictures["train-time"].shape == photos.shape
+
+
+def test_what_it_cannot_do_is_said():
+    method = Anchored(**SMALL)
+    with pytest.raises(ContractError, match="not trained"):
+        method.palettize(np.zeros((1, 8, 8, 3), np.uint8), 2)
+    with pytest.raises(ContractError, match="one color count at a time"):
+        method.fit(lesson(colors=(2, 4)))
+    with pytest.raises(ContractError, match="the lesson has none"):
+        method.fit(lesson(classifiers=()))
+    with pytest.raises(BadInput, match="not the state of an anchored"):
+        method.load({}, "cpu")
+
+
+def test_tiles_give_what_the_whole_image_gives(monkeypatch):
+    """Where all pixels are clustered; a few that lie between two colors may differ by rounding."""
+    photo = data.astronaut()[None, :300, :420]
+    network = AnchoredNetwork("dncnn", 2, 6, PLAIN, kappa=0.5, learn_kappa=False, steps=3).eval()
+    torch.nn.init.normal_(network.head[-1].weight, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(networks, "_CLUSTERED_PIXELS", 300 * 420)
+    monkeypatch.setattr("methods.colorcnn.tiling.SIDE", 280)
+    whole, tiled = palettize(network, photo), palettize_in_tiles(network, photo)
+    assert (whole.indices != tiled.indices).mean() < 1e-3
+    assert np.abs(whole.palettes.astype(int) - tiled.palettes).max() <= 1
+
+
+def test_evenly_spaced_pixels_of_a_large_image_have_nearly_its_clusters():
+    photo = data.astronaut()[None]
+    x, std = normalized(photo), torch.tensor(PLAIN.std)
+    whole, spaced = cluster(x, std, 8, 6), cluster(x[..., ::2, ::2], std, 8, 6)
+
+    def error(centers: torch.Tensor) -> float:
+        return float(squared_distances(x.flatten(2).mT, centers).amin(2).mean())
+
+    assert error(spaced.centers) < 1.05 * error(whole.centers)
