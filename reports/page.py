@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
+from reports.costs import costs
 from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
 from reports.glossary import BITS, CELLS, JUDGES, TESTS
@@ -73,6 +74,7 @@ def render(results: Results) -> str:
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks, results.recipes),
         matrices=matrices(tasks),
+        costs=costs(tasks),
         article=stated()[0],
         facts=_facts(results, tasks),
         sources=_sources(results),

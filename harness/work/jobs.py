@@ -189,7 +189,9 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     method.fit(lesson)
     _save_tensors(method.state(), folder / STATE)
     history.write(folder)
-    return {"devices": environment.devices(context.device)}
+    epochs = len(history.epochs)
+    cost = {"epochs": epochs, "images": epochs * len(data.train), "seconds": history.seconds, "levels": job.levels}
+    return {"devices": environment.devices(context.device), "training": cost}
 
 
 @put_back()
@@ -221,11 +223,11 @@ def _logits(network: torch.nn.Module, parts: Iterable[Images], data: DatasetArra
 def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     images = load_dataset(context.store, job.inputs["dataset"][1]).test.images
     method = _instance("method", job, context)
-    fitted: dict[str, Any] = {"seconds": 0.0, "devices": {}}
+    fitted: dict[str, Any] = {"seconds": 0.0, "devices": {}, "training": None}
     if "quantizer" in job.inputs:
         stage, key = job.inputs["quantizer"]
         method.load(read_state(context.store, key), context.device)
-        fitted = read_about(context.store, stage, key)
+        fitted |= read_about(context.store, stage, key)
     metrics = {
         metric.column: context.registry.get("metric", metric.plugin, job.name).make(metric.params, job.name)
         for metric in job.metrics
@@ -240,6 +242,7 @@ def _apply(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "metrics": list(metrics),
         "earlier_seconds": fitted["seconds"],
         "devices": devices,
+        "training": fitted["training"],
     }
 
 
@@ -287,6 +290,7 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "devices": devices,
         "earlier_seconds": reduced["seconds"],
         "original_p_true": original_p_true,
+        "training": reduced.get("training"),
     }
 
 
@@ -341,6 +345,11 @@ class _History:
         self.epochs = [*self.epochs[: done - 1], noted]
         write_sealed(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
         return bool(self.further is not None and self.further(done, epochs, noted))
+
+    @property
+    def seconds(self) -> float:
+        """Of all epochs, those before a restart too."""
+        return sum(epoch["seconds"] for epoch in self.epochs)
 
     def write(self, folder: Path) -> None:
         write_json(folder / HISTORY, self.epochs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from harness.contracts import Cell
 from reports import plugins
+from reports.costs import costs
 from reports.judges import recovery_table
 from reports.page import render
 from reports.points import Task
@@ -127,3 +129,18 @@ def test_the_matrix_has_a_row_for_each_teacher_and_a_column_for_each_judge(bench
 def test_own_teachers_alone_make_no_matrix(bench):
     cells = [bench.plain("net", 2, 0.8, classifier=name, fitted_on=name) for name in "ab"]
     assert matrices(tasks_of(bench, cells)[0]) == ()
+
+
+def test_the_page_says_what_each_training_took(bench):
+    def cell(variant, level, seed, levels, seconds):
+        notes = {"training": {"epochs": 4, "images": 8000, "seconds": seconds, "levels": levels}}
+        made = bench.plain(variant, level, 0.5, seed=seed, fitted_on="tinynet")
+        return replace(made, notes={**made.notes, **notes})
+
+    cells = [cell("net", level, seed, [level], 10 + seed) for level in (2, 8) for seed in (0, 1)]
+    cells += [cell("joint", level, 0, [2, 8], 100) for level in (2, 8)]
+    found = {cost.variant: cost for cost in costs(tasks_of(bench, cells)[0])}
+    assert (found["net"].trainings, found["net"].levels, found["net"].seconds) == (4, "each of 2, 8", 10.5)
+    assert (found["joint"].trainings, found["joint"].levels) == (1, "2, 8 together")
+    page = render(bench.results(cells))
+    assert "8,000" in page[page.index("What the trainings took") :]
