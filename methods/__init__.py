@@ -1,6 +1,7 @@
 """How an image gets few colors, or few bytes. Each module is a plugin like any third party's."""
 
 PLUGIN_MODULES: tuple[str, ...] = (
+    "methods.binary_splitting",
     "methods.codecs",
     "methods.colorcnn.method",
     "methods.floors",
@@ -14,7 +15,9 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.metrics.ssim",
     "methods.octree",
     "methods.otsu",
+    "methods.pnn",
     "methods.popularity",
     "methods.uniform_grid",
+    "methods.wan",
     "methods.wu",
 )
