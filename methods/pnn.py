@@ -21,8 +21,8 @@ class PairwiseNearestNeighbor:
 
     Source: Equitz, "A new vector quantization clustering algorithm", IEEE Transactions on Acoustics, Speech, and Signal
     Processing 37, 1989. Two clusters of n and m pixels whose means have the squared distance d are one cluster at the
-    cost of n m / (n + m) d more squared error; the cheapest pair is merged until C clusters are left. The result is that
-    of a search among all pairs before each merge. It is found with a pointer to a nearest neighbor for each cluster
+    cost of n m / (n + m) d more squared error; the cheapest pair is merged until C clusters are left. The result is
+    that of a search among all pairs before each merge. It is found with a pointer to a nearest neighbor per cluster
     (Fränti, Kaukoranta, Shen and Chang, "Fast and memory efficient implementation of the exact PNN", IEEE Transactions
     on Image Processing 9, 2000; here to the nearest older one), renewed only when it could be the next to be merged
     (Kaukoranta, Fränti and Nevalainen, "Vector quantization by lazy pairwise nearest neighbor method", Optical

@@ -4,8 +4,8 @@ A cluster's number tells its age: first the colors in RGB order, then what is me
 numbers below 2^53, ``float64 [4]``: pixels, sums of red, green and blue. Every pair is kept by its younger member:
 ``partner`` is the older cluster that is nearest to it, ``cost`` what merging the two costs. A merged cluster is younger
 than all others, so it changes nobody else's pair, and where a partner is gone, the old cost is a lower bound of the new
-one: such a pair is only looked for again when its bound is the least of all. Who may be near stands next to a cluster in
-a list by tone.
+one: such a pair is only looked for again when its bound is the least of all. Clusters that may be near are next to each
+other in a list by tone.
 """
 
 from __future__ import annotations
