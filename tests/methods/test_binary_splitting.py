@@ -4,6 +4,7 @@ import pytest
 from methods.binary_splitting import BinarySplitting
 from methods.kmeans import KMeans
 from methods.median_cut import MedianCut
+from methods.palettes import nearest_entries
 
 
 def principal(pixels):
@@ -39,7 +40,7 @@ def split_slowly(image, colors):
 def test_is_the_article_with_numpys_eigenvectors(photos, colors):
     noise = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3), np.uint8)
     for images in (photos[::4], noise):
-        result = BinarySplitting().palettize(images, colors)
+        result = BinarySplitting(mapping="tree").palettize(images, colors)
         for image, indices, palette in zip(images, result.indices, result.palettes, strict=True):
             leaves, expected = split_slowly(image, colors)
             assert (indices.ravel() == leaves).all()
@@ -49,23 +50,33 @@ def test_is_the_article_with_numpys_eigenvectors(photos, colors):
 
 def test_what_is_on_the_plane_is_below_it():
     images = np.array([10, 20, 30], np.uint8).reshape(1, 1, 3, 1).repeat(3, axis=3)
-    result = BinarySplitting().palettize(images, 2)
+    result = BinarySplitting(mapping="tree").palettize(images, 2)
     assert result.palettes[0].tolist() == [[15] * 3, [30] * 3]
     assert result.indices[0].tolist() == [[0, 0, 1]]
 
 
+@pytest.mark.parametrize("mapping", ["nearest", "tree"])
 @pytest.mark.parametrize("colors", [2, 17, 256])
-def test_an_image_of_few_colors_stays_as_it_is(special, colors):
-    for image, reduced in zip(special, BinarySplitting().palettize(special, colors).render(), strict=True):
+def test_an_image_of_few_colors_stays_as_it_is(special, colors, mapping):
+    shown = BinarySplitting(mapping=mapping).palettize(special, colors).render()
+    for image, reduced in zip(special, shown, strict=True):
         if len(np.unique(image.reshape(-1, 3), axis=0)) <= colors:
             assert (reduced == image).all()
 
 
 @pytest.mark.parametrize("colors", [2, 16, 256])
 def test_there_are_as_many_leaves_as_asked_for(photos, colors):
-    indices = BinarySplitting().palettize(photos, colors).indices
+    indices = BinarySplitting(mapping="tree").palettize(photos, colors).indices
     distinct = [len(np.unique(image.reshape(-1, 3), axis=0)) for image in photos]
     assert [len(np.unique(image)) for image in indices] == [min(colors, available) for available in distinct]
+
+
+@pytest.mark.parametrize("colors", [2, 64])
+def test_every_pixel_gets_its_nearest_color_or_that_of_its_leaf(photos, mse, colors):
+    tree, nearest = (BinarySplitting(mapping=mapping).palettize(photos, colors) for mapping in ("tree", "nearest"))
+    assert (tree.palettes == nearest.palettes).all()
+    assert (nearest.indices == nearest_entries(photos, nearest.palettes)).all()
+    assert mse(nearest, photos).mean() < mse(tree, photos).mean()
 
 
 @pytest.mark.parametrize(("colors", "most"), [(2, 1.3), (4, 1.3), (16, 1.3)])

@@ -18,6 +18,7 @@ VARIANTS = [
     ("kmeans", {"init": "maximin", "space": "lab"}),
     ("kmeans", {"init": "random"}),
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
+    ("binary-splitting", {"mapping": "tree"}),
     ("pnn", {"points": 256}),
     ("random", {"seed": 5}),
     ("imagequant", {"dithering": 1.0}),

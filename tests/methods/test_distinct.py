@@ -20,7 +20,8 @@ from methods.wu import Wu
 
 METHODS = [Wu(), Popularity(), OctreeGervautz(), OctreeGervautz(reduce="most"), Otsu(), MaxCoverage(), RandomMap()]
 METHODS += [KMeans(init=init) for init in ("k-means++", "random", "maximin", "median-cut")]
-METHODS += [Wan(), BinarySplitting(), PairwiseNearestNeighbor(), PairwiseNearestNeighbor(points=300)]
+METHODS += [Wan(), BinarySplitting(), BinarySplitting(mapping="tree")]
+METHODS += [PairwiseNearestNeighbor(), PairwiseNearestNeighbor(points=300)]
 METHODS += [KMeans(space="lab"), KMeans(space="lab", init="random", n_init=3, iterations=2)]
 
 
