@@ -2,6 +2,7 @@
 
 PLUGIN_MODULES: tuple[str, ...] = (
     "methods.anchored.method",
+    "methods.binary_splitting",
     "methods.codecs",
     "methods.colorcnn.method",
     "methods.floors",
@@ -15,7 +16,9 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.metrics.ssim",
     "methods.octree",
     "methods.otsu",
+    "methods.pnn",
     "methods.popularity",
     "methods.uniform_grid",
+    "methods.wan",
     "methods.wu",
 )

@@ -18,6 +18,8 @@ VARIANTS = [
     ("kmeans", {"init": "maximin", "space": "lab"}),
     ("kmeans", {"init": "random"}),
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
+    ("binary-splitting", {"mapping": "tree"}),
+    ("pnn", {"points": 256}),
     ("random", {"seed": 5}),
     ("imagequant", {"dithering": 1.0}),
 ]
@@ -29,7 +31,8 @@ NEEDS = {
 
 NAMES = (
     *("octree", "octree-reference", "octree-gervautz", "kmeans", "max-coverage", "median-cut", "otsu", "popularity"),
-    *("random", "uniform-grid", "wu", "imagequant", "original", "png", "jpeg", "webp", "webp-lossless", "avif"),
+    *("random", "uniform-grid", "wu", "wan", "pnn", "binary-splitting", "imagequant"),
+    *("original", "png", "jpeg", "webp", "webp-lossless", "avif"),
 )
 
 

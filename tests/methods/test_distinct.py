@@ -5,6 +5,7 @@ import pytest
 
 from methods import batches, distinct
 from methods.batches import spans
+from methods.binary_splitting import BinarySplitting
 from methods.distinct import distinct_colors
 from methods.floors import RandomMap
 from methods.kmeans import KMeans
@@ -12,11 +13,15 @@ from methods.max_coverage import MaxCoverage
 from methods.octree import OctreeGervautz
 from methods.otsu import Otsu
 from methods.palettes import mean_palettes, nearest_entries
+from methods.pnn import PairwiseNearestNeighbor
 from methods.popularity import Popularity
+from methods.wan import Wan
 from methods.wu import Wu
 
 METHODS = [Wu(), Popularity(), OctreeGervautz(), OctreeGervautz(reduce="most"), Otsu(), MaxCoverage(), RandomMap()]
 METHODS += [KMeans(init=init) for init in ("k-means++", "random", "maximin", "median-cut")]
+METHODS += [Wan(), BinarySplitting(), BinarySplitting(mapping="tree")]
+METHODS += [PairwiseNearestNeighbor(), PairwiseNearestNeighbor(points=300)]
 METHODS += [KMeans(space="lab"), KMeans(space="lab", init="random", n_init=3, iterations=2)]
 
 
