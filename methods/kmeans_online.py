@@ -34,8 +34,8 @@ class KMeansOnline:
     number of samples is bounded for images that are small or large.
 
     Args:
-        exponent: How fast the learning rate falls, 0.5 to 1. The article recommends 0.5.
-        sampling: The share of an image's pixels that is shown after each split.
+        exponent: How fast the learning rate falls, 0.5 to 1; the authors set 0.5.
+        sampling: The share of an image's pixels that is shown after each split; the authors set 0.5.
         least_samples: Pixels shown after each split at least, in images that have fewer.
         most_samples: Pixels shown after each split at most, in large images.
     """

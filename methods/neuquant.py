@@ -29,7 +29,7 @@ class NeuQuant:
     Palette entries are the neurons, as in the article, rounded to 8 bits. An image of at most ``colors`` colors stays
     as it is.
 
-    The article knows 256 neurons. With few of them, C / 8 would leave no neighborhood, and neurons far from the image's
+    The article has 256 neurons. With few of them, C / 8 would leave no neighborhood, and neurons far from the image's
     colors would never learn: so the radius is 4 at least at the start, and gamma is in proportion to C. Other
     departures: distances, alpha and biases are not rounded to fixed-point numbers; a pixel gets the entry of the least
     squared distance, as with other methods here, where the article takes absolute differences; and the number of

@@ -43,11 +43,11 @@ class SColorQ:
     0, labels and palette are improved in turn, and labels once more for the palette rounded to 8 bits. With a filter
     of one pixel this is k-means with annealing. An image of at most ``colors`` colors stays as it is.
 
-    As the map is dithered, most pixels have not their nearest color. Departures: the filter is a Gaussian, so that its
-    couplings are products of those of rows and columns, also on the coarser levels, and exact there; beyond the border
-    the error is 0; entries are held within 0..255 while the linear system is solved; the palette starts from colors
-    drawn as for k-means++, and temperatures are in units of the squared error with these; pixels are visited in steps
-    of about 0.618 of their number instead of by chance.
+    As the map is dithered, many pixels do not have their nearest color. Chosen here: the filter is a Gaussian, so that
+    couplings of pixels and of blocks are products of those of rows and columns, without approximation; beyond the
+    border the error is 0; pixels are visited in steps of about 0.618 of their number; entries are held within 0..255
+    while the linear system is solved; the palette starts from colors drawn as for k-means++, and temperatures are in
+    units of the squared error with these.
 
     A large image (more than 2^18 pixels, or than 2^23 / ``colors``) gets the palette of a mosaic of 32 x 32 squares
     evenly spread over it, as many as make an image that is not large. Its index map is then annealed in tiles of
