@@ -56,6 +56,8 @@ class Mark:
     default_levels: tuple[int, ...] | None = None
 
 
+_MOST_NAMED = 20
+"""Plugins that a message lists."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CLASS_DATA: Mapping[str, tuple[type, str]] = {
     "needs": (Needs, "fc.Needs(...)"),
@@ -552,4 +554,7 @@ class Registry:
             known = self.names(kind)
             guess = did_you_mean(name, known)
             own = "" if guess else "; one that is not installed is named with --plugin"
-            raise BadInput(f"{where}: there is no {kind} {name!r}{guess} (known: {', '.join(known)}){own}.") from None
+            there = (
+                f"known: {', '.join(known)}" if len(known) <= _MOST_NAMED else f"fewcolors list shows all {len(known)}"
+            )
+            raise BadInput(f"{where}: there is no {kind} {name!r}{guess} ({there}){own}.") from None

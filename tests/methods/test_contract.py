@@ -20,7 +20,11 @@ VARIANTS = [
     ("kmeans", {"n_init": 3, "seed": 7, "iterations": 2}),
     ("binary-splitting", {"mapping": "tree"}),
     ("pnn", {"points": 256}),
+    ("kmeans-online", {"exponent": 1.0, "least_samples": 100}),
+    ("neuquant", {"entries": "means", "sampling": 3}),
     ("random", {"seed": 5}),
+    ("scolorq", {"filter": 1, "seed": 7}),
+    ("scolorq", {"filter": 5, "width": 1.5}),
     ("imagequant", {"dithering": 1.0}),
 ]
 NEEDS = {
@@ -31,6 +35,7 @@ NEEDS = {
 
 NAMES = (
     *("octree", "octree-reference", "octree-gervautz", "kmeans", "max-coverage", "median-cut", "otsu", "popularity"),
+    *("kmeans-online", "neuquant", "scolorq"),
     *("random", "uniform-grid", "wu", "wan", "pnn", "binary-splitting", "imagequant"),
     *("original", "png", "jpeg", "webp", "webp-lossless", "avif"),
 )
