@@ -52,8 +52,8 @@ CHANGES = [
     ("classifiers: [alexnet, resnet]",
      "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, "
      "imagenet-convnext-tiny, imagenet-resnet18, imagenet-resnet50, imagenet-vit-b-16, resnet18, timm, vgg16)."),
-    (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean 'median-cut'? (known: ..."),
-    ("methods: [alexnet]", "methods[0]: there is no method 'alexnet' (known: ..."),
+    (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean 'median-cut'? (fewcolors list shows all ..."),
+    ("methods: [alexnet]", "methods[0]: there is no method 'alexnet' (fewcolors list shows all ..."),
     ("reports: [tables, htlm]", "reports[1]: there is no report 'htlm', did you mean 'html'? (known: ..."),
     ("datasets: [{name: digits-on-photos, train_images: 0}]",
      "datasets[0].train_images: it should be greater than or equal to 1, got 0."),
