@@ -3,6 +3,7 @@
 PLUGIN_MODULES: tuple[str, ...] = (
     "methods.codecs",
     "methods.colorcnn.method",
+    "methods.colorcnn_plus.method",
     "methods.floors",
     "methods.kmeans",
     "methods.libimagequant",
