@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.contracts import Augmentation, BadInput, ContractError, Lesson, Normalization, Split, check_palettized
 from harness.discovery import discover
-from harness.learning import freeze, seeded
+from harness.learning import freeze, normalize, seeded
 from harness.work.validate import check_method
 from methods.colorcnn_plus import equations, training
 from methods.colorcnn_plus.method import ColorCNNPlus, reference_palette_norm
@@ -99,19 +99,19 @@ def losses(given, **params):
     return found
 
 
-def test_training_lowers_the_loss_and_is_judged_at_all_color_counts():
+def test_training_is_judged_at_all_color_counts_and_gets_better():
     metrics = []
     given = lesson(64, validation=sides(16, 2), on_epoch=lambda *now: metrics.append(now[2]))
-    alone = {"augmentation": "none", "color_jitter": 0.0, "tone_jitter": 0.0, "similarity_weight": 0.0}
-    trained = fitted(given, epochs=6, width=2, **alone)
-    assert metrics[-1]["loss"] < 0.8 * metrics[0]["loss"]
+    calm = {"augmentation": "none", "color_jitter": 0.0, "tone_jitter": 0.0, "feature_weight": 0.0}
+    trained = fitted(given, epochs=4, width=2, momentum=0.5, **calm)
+    assert metrics[0]["validation_accuracy"] < 0.8
     hits = []
     for colors in (2, 16):
-        x = (trained.palettize(given.validation.images, colors).render() / 255 - 0.3) / 0.2
-        logits = given.classifiers[0](torch.from_numpy(x.transpose(0, 3, 1, 2)).float())
+        decoded = torch.from_numpy(trained.palettize(given.validation.images, colors).render())
+        logits = given.classifiers[0](normalize(decoded, given.normalization))
         hits.append((logits.argmax(1).numpy() == given.validation.labels).mean())
     assert metrics[-1]["validation_accuracy"] == pytest.approx(np.mean(hits))
-    assert np.mean(hits) > 0.8
+    assert np.mean(hits) > 0.9
 
 
 def test_training_moves_all_weights_and_never_the_classifiers():
