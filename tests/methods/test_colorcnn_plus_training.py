@@ -132,7 +132,7 @@ def test_same_lesson_same_bits_other_seed_other_network():
     assert not same(one, fitted(dataclasses.replace(lesson(), seed=4)))
 
 
-@pytest.mark.parametrize("redraw", [1, 3, 100])
+@pytest.mark.parametrize("redraw", [3, 100])
 def test_training_that_was_cut_off_goes_on_to_the_same_color_counts_and_bits(tmp_path, monkeypatch, redraw):
     class CutOff(Exception):
         pass
