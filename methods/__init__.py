@@ -5,6 +5,7 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.binary_splitting",
     "methods.codecs",
     "methods.colorcnn.method",
+    "methods.colorcnn_plus.method",
     "methods.floors",
     "methods.kmeans",
     "methods.kmeans_online",

@@ -14,6 +14,7 @@ from harness.contracts import BadInput
 
 _HARNESS = Path(__file__).parent.parent
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+_SPECS = ("*.yaml", "paper/*.yaml", "rivals/*.yaml")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def examples_folder() -> Path:
 
 
 def all_examples() -> list[Example]:
-    """Every example: specs, those of the paper, plugins in a file, and the plugin that can be installed."""
+    """Every example: specs, those of the paper and its rivals, plugins in a file, and one that can be installed."""
     folder = examples_folder()
-    specs = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("paper/*.yaml"))]
+    specs = [path for pattern in _SPECS for path in sorted(folder.glob(pattern))]
     plugins = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
     whole = [path for path in [folder / "plugin"] if path.is_dir()]
     named = [Example(path.relative_to(folder).with_suffix("").as_posix(), path) for path in specs]

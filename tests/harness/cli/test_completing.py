@@ -22,7 +22,7 @@ def test_specs_are_examples_and_files(tmp_path: Path) -> None:
     ("names", "incomplete", "offered"),
     [
         (completing.example_names, "my_t", ["my_task.py"]),
-        (completing.method_names, "color", ["colorcnn"]),
+        (completing.method_names, "color", ["colorcnn", "colorcnn-plus"]),
         (completing.dataset_names, "digits", ["digits-on-photos"]),
         (completing.classifier_names, "imagenet-r", ["imagenet-resnet18", "imagenet-resnet50"]),
         (completing.plugin_names, "o", ["octree", "octree-gervautz", "octree-reference", "original", "otsu"]),

@@ -1,0 +1,65 @@
+"""The specs of ``examples/rivals``: what they ask for, at full size and as on a laptop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from workplace import EXAMPLES
+
+from harness.discovery import discover
+from harness.plan import make_plan
+from harness.registry import Registry
+from harness.spec.examples import spec_path
+from harness.spec.file import read_spec
+from harness.spec.resolve import Spec, resolve
+
+ABLATED = {
+    "colorcnn-plus": {},
+    "colorcnn-plus top=None": {"top": None},
+    "colorcnn-plus bottleneck=None": {"bottleneck": None},
+    "colorcnn-plus feature_weight=0": {"feature_weight": 0.0},
+    "colorcnn-plus present_weight=0": {"present_weight": 0.0},
+    "colorcnn-plus entropy_weight=0": {"entropy_weight": 0.0},
+    "colorcnn-plus similarity_weight=0": {"similarity_weight": 0.0},
+    "colorcnn-plus augmentation=none": {"augmentation": "none"},
+    "colorcnn-plus augmentation=image": {"augmentation": "image"},
+    "colorcnn-plus color_jitter=0 tone_jitter=0": {"color_jitter": 0.0, "tone_jitter": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return discover([])
+
+
+def spec_of(name: str, registry: Registry, scale: str | None = None) -> Spec:
+    return resolve(read_spec(spec_path(Path(f"rivals/{name}"))), registry, scale)
+
+
+def test_no_spec_goes_untested() -> None:
+    assert {path.name for path in (EXAMPLES / "rivals").iterdir()} == {"colorcnn-plus-ablation.yaml"}
+
+
+def test_the_ablation_of_colorcnn_plus_takes_one_part_away_at_a_time(registry: Registry) -> None:
+    spec = spec_of("colorcnn-plus-ablation", registry)
+    assert [choice.short for choice in spec.methods] == list(ABLATED)
+    assert spec.baseline == "colorcnn-plus"
+    for choice in spec.methods:
+        paper = choice.plugin.paper
+        differing = {name: value for name, value in choice.params.items() if value != paper[name]}
+        left_to_rules = dict.fromkeys(("palette_norm", "batch_size", "restart_period"))
+        assert differing == left_to_rules | ABLATED[choice.short]
+
+
+@pytest.mark.parametrize("scale", [None, "small"])
+def test_one_training_of_each_variant_serves_all_color_counts(registry: Registry, scale: str | None) -> None:
+    spec = spec_of("colorcnn-plus-ablation", registry, scale)
+    plan = make_plan(spec)
+    stages = Counter(job.stage for job in plan.jobs.values())
+    assert stages["quantizers"] == len(ABLATED) * len(spec.seeds)
+    assert len(plan.cells) == stages["cells"] == 3 * stages["quantizers"]
+    if scale == "small":
+        assert {choice.params["width"] for choice in spec.methods} == {16}
+        assert resolve(spec.written_out(), registry).written_out() == spec.written_out()
