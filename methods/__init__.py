@@ -3,6 +3,7 @@
 PLUGIN_MODULES: tuple[str, ...] = (
     "methods.codecs",
     "methods.colorcnn.method",
+    "methods.cqformer.method",
     "methods.floors",
     "methods.kmeans",
     "methods.libimagequant",
