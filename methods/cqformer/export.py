@@ -12,8 +12,8 @@ from methods.cqformer.network import CQFormer, unit_images
 class PixelsToPalettes(nn.Module):
     """``uint8 [N, H, W, 3]`` -> indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``, rounded.
 
-    The same as ``network.palettize`` in one piece and all in fp32, so that a palette's value may be rounded otherwise.
-    As ONNX for images of one size only, because what is added to the sides is written down as numbers.
+    The same as ``network.palettize`` for images of any size, in one piece and all in fp32, so that a palette's value
+    may be rounded otherwise.
     """
 
     def __init__(self, network: CQFormer, *, means: bool) -> None:
@@ -22,8 +22,7 @@ class PixelsToPalettes(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         net, x = self.network, unit_images(pixels)
-        height, width = (int(side) for side in x.shape[2:])
-        indices = index_map(net.probabilities(x[:, :, :height, :width]))
+        indices = index_map(net.probabilities(x))
         palettes = _means(pixels, indices, net.colors) if self.means else 255 * net.palette(x)
         return indices.byte(), palettes.round().byte()
 

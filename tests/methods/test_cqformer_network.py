@@ -9,8 +9,8 @@ import torch
 from harness.contracts import check_palettized
 from harness.learning import freeze
 from methods.colorcnn.equations import palette as means_of
-from methods.cqformer.export import PixelsToPalettes
 from methods.cqformer.explaining import explain
+from methods.cqformer.export import PixelsToPalettes
 from methods.cqformer.network import CQFormer, PaletteBranch, palettize, unit_images
 from methods.cqformer.unext import TokenizedMlp, UNeXt, shifted
 

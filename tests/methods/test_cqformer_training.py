@@ -82,8 +82,8 @@ def assert_same_state(one, other):
 
 
 def test_training_lowers_the_loss():
-    losses = [now["loss"] for now in epochs_of(lesson(count=64), epochs=6, restart_period=6)]
-    assert losses[-1] < 0.9 * losses[0]
+    losses = [now["loss"] for now in epochs_of(lesson(count=64), epochs=3, gamma=10.0)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 @pytest.mark.parametrize("palette", ["predicted", "means"])
@@ -229,7 +229,8 @@ def test_departures_name_the_frozen_classifier_and_what_was_changed():
     (always,) = CQFormer().departures("stl10", ("alexnet",))
     assert "frozen" in always
     said = CQFormer(epochs=5, batch_size=128).departures("stl10", ("alexnet",))[1:]
-    assert ["epochs is 5" in said[0], "batch_size is 128 for stl10, the authors' code has 32" in said[1]] == [True, True]
+    assert said[0].startswith("epochs is 5, the authors' code has 60")
+    assert said[1] == "batch_size is 128 for stl10, the authors' code has 32"
     assert len(CQFormer(batch_size=128).departures("cifar10", ("alexnet",))) == 1
 
 
