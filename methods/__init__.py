@@ -6,6 +6,7 @@ PLUGIN_MODULES: tuple[str, ...] = (
     "methods.codecs",
     "methods.colorcnn.method",
     "methods.colorcnn_plus.method",
+    "methods.cqformer.method",
     "methods.floors",
     "methods.kmeans",
     "methods.kmeans_online",
