@@ -39,7 +39,8 @@ def spec_of(name: str, registry: Registry, scale: str | None = None) -> Spec:
 
 
 def test_no_spec_goes_untested() -> None:
-    assert {path.name for path in (EXAMPLES / "rivals").iterdir()} == {"colorcnn-plus-ablation.yaml"}
+    tested = {"colorcnn-plus-ablation", "anchored-ablation", "anchored-search", "transfer"}
+    assert {path.stem for path in (EXAMPLES / "rivals").iterdir()} == tested
 
 
 def test_the_ablation_of_colorcnn_plus_takes_one_part_away_at_a_time(registry: Registry) -> None:
@@ -63,3 +64,43 @@ def test_one_training_of_each_variant_serves_all_color_counts(registry: Registry
     if scale == "small":
         assert {choice.params["width"] for choice in spec.methods} == {16}
         assert resolve(spec.written_out(), registry).written_out() == spec.written_out()
+
+
+LEARNED = {"anchored", "colorcnn", "colorcnn-plus", "cqformer"}
+
+
+def test_learned_rivals_have_equal_budgets_and_two_judges(registry: Registry) -> None:
+    for scale in (None, "small"):
+        spec = resolve(read_spec(spec_path(Path("rivals"))), registry, scale)
+        learned = {choice.name: choice.params for choice in spec.methods if choice.plugin.learns}
+        assert set(learned) == LEARNED
+        alone = LEARNED - {"colorcnn-plus"}
+        assert {learned[name]["epochs"] for name in alone} == {20}
+        assert learned["colorcnn-plus"]["epochs"] == 20 * 6, "one training for all counts"
+        assert {params["restart_period"] for params in learned.values()} == {20}
+        assert len({learned[name]["width"] for name in LEARNED - {"cqformer"}}) == 1
+        assert spec.judges == ("frozen", "retrained")
+        stages = Counter(job.stage for job in make_plan(spec).jobs.values())
+        assert stages["quantizers"] == len(spec.seeds) * (3 * 6 + 1)
+
+
+def test_transfer_trains_through_each_classifier_and_through_all(registry: Registry) -> None:
+    spec = spec_of("transfer", registry)
+    plan = make_plan(spec)
+    taught = {(cell.variant, cell.fitted_on) for cell in plan.cells if cell.fitted_on}
+    teachers = {"alexnet", "vgg16", "resnet18", "alexnet+resnet18+vgg16"}
+    assert taught == {(name, by) for name in LEARNED - {"cqformer"} for by in teachers}
+    assert sum(job.stage == "quantizers" for job in plan.jobs.values()) == 3 * 4 * len(spec.seeds)
+
+
+def test_the_ablation_of_anchored_takes_one_part_away_at_a_time(registry: Registry) -> None:
+    spec = spec_of("anchored-ablation", registry)
+    default, *others = (choice.params for choice in spec.methods if choice.name == "anchored")
+    changed = [[name for name, value in params.items() if value != default[name]] for params in others]
+    assert [len(names) for names in changed] == [1] * 8
+
+
+def test_the_search_for_anchored_looks_at_few_and_at_many_colors(registry: Registry) -> None:
+    (searched,) = spec_of("anchored-search", registry, "small").searched
+    assert searched.levels == (2, 8, 64)
+    assert set(searched.space or ()) >= {"kappa", "kappa_many"}

@@ -52,7 +52,7 @@ CHANGES = [
     ("classifiers: [alexnet, resnet]",
      "classifiers[1]: there is no classifier 'resnet', did you mean 'resnet18'? (known: alexnet, "
      "imagenet-convnext-tiny, imagenet-resnet18, imagenet-resnet50, imagenet-vit-b-16, resnet18, timm, vgg16)."),
-    (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean 'median-cut'? (fewcolors list shows all ..."),
+    (METHOD.format("mediancut"), "methods[1]: there is no method 'mediancut', did you mean ..."),
     ("methods: [alexnet]", "methods[0]: there is no method 'alexnet' (fewcolors list shows all ..."),
     ("reports: [tables, htlm]", "reports[1]: there is no report 'htlm', did you mean 'html'? (known: ..."),
     ("datasets: [{name: digits-on-photos, train_images: 0}]",
