@@ -124,10 +124,10 @@ class ColorCNNPlus:
             "width": 16,
             "palette_norm": 1.0,
             "redraw": 5,
-            "epochs": 12,
+            "epochs": 8,
             "batch_size": 32,
-            "rate": 0.0125,
-            "restart_period": 12,
+            "rate": 0.03,
+            "restart_period": 8,
         }
     }
 
