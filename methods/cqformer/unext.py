@@ -57,11 +57,16 @@ class TokenizedMlp(nn.Module):
             nn.init.trunc_normal_(linear.weight, std=0.02)
         nn.init.normal_(self.position.weight, std=math.sqrt(2 / 9))
         for layer in (self.first, self.position, self.second):
-            nn.init.zeros_(layer.bias)
+            _without_bias(layer)
 
     def forward(self, maps: Tensor) -> Tensor:
         mixed = self.first(shifted(self.norm(maps), 2))
         return maps + self.second(shifted(F.gelu(self.position(mixed)), 3))
+
+
+def _without_bias(layer: nn.Conv2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -76,7 +81,7 @@ def _patches(inputs: int, outputs: int) -> nn.Sequential:
     """Overlapping patches of 3x3 pixels, two pixels apart, as tokens."""
     embed = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
     nn.init.normal_(embed.weight, std=math.sqrt(2 / (9 * outputs)))
-    nn.init.zeros_(embed.bias)
+    _without_bias(embed)
     return nn.Sequential(embed, ChannelNorm(outputs), *_tokens(outputs))
 
 
