@@ -8,7 +8,7 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -22,6 +22,7 @@ from harness.contracts import (
     TAKEN_COLUMNS,
     BadInput,
     DatasetHooks,
+    Level,
     LevelKind,
     MethodHooks,
     Needs,
@@ -66,6 +67,7 @@ _CLASS_DATA: Mapping[str, tuple[type, str]] = {
     "credit": (str, "a string"),
     "sources": (str, "a string"),
     "joint_colors": (bool, "True or False"),
+    "color_counts": (tuple, "a tuple of color counts, 2 to 256"),
     "fingerprinted": (tuple, "a tuple of parameters' names"),
     "departures_of": (tuple, "a tuple of parameters' names"),
 }
@@ -335,6 +337,21 @@ class Plugin:
     def joint_colors(self) -> bool:
         """Whether one training serves all color counts."""
         return bool(self._class_data("joint_colors", False))
+
+    @property
+    def color_counts(self) -> tuple[int, ...] | None:
+        """The only color counts that a quantizer can give, ascending; None: all of its range."""
+        stated = self._class_data("color_counts", None)
+        return None if stated is None else tuple(sorted(stated))
+
+    def lacks(self, levels: Iterable[Level]) -> str:
+        """Says which of these levels it cannot give, and which it can; empty where it can give all."""
+        counts = self.color_counts
+        others = [level for level in levels if counts is not None and level not in counts]
+        if counts is None or not others:
+            return ""
+        can = f"{', '.join(map(str, counts[:-1]))} or {counts[-1]}" if len(counts) > 1 else str(counts[0])
+        return f"{self.name!r} gives {can} colors, not {', '.join(map(str, others))}"
 
     @property
     def _fields(self) -> set[str]:

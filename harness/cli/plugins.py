@@ -101,6 +101,8 @@ def _facts(known: Plugin) -> dict[str, str]:
     mark, needs, facts = known.mark, known.needs, dict[str, str]()
     if mark.kind == "method":
         low_high = "{} to {}".format(*mark.levels) if mark.levels else ""
+        if known.color_counts is not None:
+            low_high = ", ".join(map(str, known.color_counts))
         facts["level"] = f"{mark.level_kind}, {low_high}" if low_high else "none"
         joint = "once for all color counts" if known.joint_colors else "once for each color count"
         facts["learned"] = f"yes, {joint}" if known.learns else "no"

@@ -128,6 +128,8 @@ def _level(plugin: Plugin, colors: int | None, quality: int | None) -> Level:
         raise BadInput(f"--{kind} is missing: {plugin.name!r} needs one from {low} to {high}.")
     if not low <= level <= high:
         raise BadInput(f"--{kind} {level}: out of range, {plugin.name!r} takes {low} to {high}.")
+    if lacking := plugin.lacks([level]):
+        raise BadInput(f"--{kind}: {lacking}.")
     return level
 
 

@@ -124,6 +124,11 @@ def _levels(entry: MethodEntry, plugin: Plugin, colors: Sequence[int]) -> tuple[
     default = colors if mark.level_kind == "colors" else list(mark.default_levels or ())
     own = stated[mark.level_kind]
     check_levels(f"{where}.{mark.level_kind}", default if own is None else own, mark.levels)
+    if lacking := plugin.lacks(default if own is None else own):
+        rather = (
+            f"; give it colors of its own, such as colors: {list(plugin.color_counts or ())}" if own is None else ""
+        )
+        raise BadInput(f"{where}.colors: {lacking}{rather}.")
     return tuple(sorted(default if own is None else own))
 
 

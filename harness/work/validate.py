@@ -52,7 +52,8 @@ def check_method(
     Args:
         plugin: The method.
         params: Its parameters; the others have their defaults.
-        levels: At which levels; none: 2, 5, 16 and 256 colors, or a codec's own with both ends of its range.
+        levels: At which levels; none: the method's own color counts, else 2, 5, 16 and 256, or a codec's own levels
+            with both ends of its range.
         sources: What another process needs to import the method.
 
     Yields:
@@ -88,10 +89,14 @@ def _levels(plugin: Plugin, asked: Sequence[int]) -> tuple[Level, ...]:
         if not low <= level <= high:
             takes = f"takes {low} to {high}" if mark.levels else "has no level"
             raise BadInput(f"--level {level}: {plugin.name!r} {takes}.")
+    if lacking := plugin.lacks(asked):
+        raise BadInput(f"--level: {lacking}.")
     if asked:
         return tuple(asked)
     if mark.levels is None:
         return (None,)
+    if plugin.color_counts is not None:
+        return plugin.color_counts
     return QUANTIZER_LEVELS if mark.level_kind == "colors" else tuple(sorted({low, *(mark.default_levels or ()), high}))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -95,6 +95,7 @@ class ColorCNNPlus:
     restart_period: Annotated[int, Field(ge=1)] | None = None
 
     joint_colors = True
+    color_counts = (2, 4, 8, 16, 32, 64)
 
     paper: ClassVar[Mapping[str, Any]] = {
         "width": 64,
@@ -224,7 +225,8 @@ class ColorCNNPlus:
         from methods.colorcnn_plus.network import ColorCNNPlus as Network
         from methods.colorcnn_plus.training import fit
 
-        _check_counts(lesson.colors)
+        if others := [count for count in lesson.colors if count not in self.color_counts]:
+            raise BadInput(f"colorcnn-plus gives 2, 4, 8, 16, 32 or 64 colors, not {', '.join(map(str, others))}.")
         if not lesson.classifiers:
             raise ContractError("colorcnn-plus learns from frozen classifiers, the lesson has none")
         with seeded(lesson.seed, "colorcnn-plus"):
@@ -349,13 +351,3 @@ class ColorCNNPlus:
         if self._network is None:
             raise ContractError("this colorcnn-plus is not trained: fit or load comes before palettize and state")
         return self._network
-
-
-def _check_counts(colors: Sequence[int]) -> None:
-    from methods.colorcnn_plus.network import LOGITS, MOST_COLORS
-
-    if others := [count for count in colors if count > MOST_COLORS or LOGITS % count]:
-        raise BadInput(
-            f"colorcnn-plus gives 2, 4, 8, 16, 32 or 64 colors, not {', '.join(map(str, others))}; list colors for it "
-            "alone, such as colors: [2, 8, 64]."
-        )

@@ -17,8 +17,6 @@ from methods.colorcnn_plus import equations
 
 LOGITS = 256
 """Of a pixel; their number is divided by each color count."""
-MOST_COLORS = 64
-"""The article trains for 1 to 6 bits."""
 
 
 class ColorCNNPlus(nn.Module):

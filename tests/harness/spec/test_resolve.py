@@ -3,7 +3,7 @@ import yaml
 
 from harness.contracts import BadInput
 from harness.plan import make_plan
-from harness.registry import classifier
+from harness.registry import classifier, quantizer
 from harness.spec.file import override, read_param, read_spec
 from harness.spec.resolve import resolve
 from harness.spec.schema import DEFAULT_COLORS
@@ -323,6 +323,25 @@ def test_a_classifier_without_epochs_says_that_retraining_must_state_them(regist
     with pytest.raises(BadInput, match=r"retraining.epochs: 'odd' has no parameter epochs of which a tenth"):
         resolve(content, registry)
     assert resolve(content | {"retraining": {"epochs": 3}}, registry).retraining.epochs == 3
+
+
+def test_color_counts_that_a_method_cannot_give_are_refused_before_anything_is_trained(registry):
+    @quantizer("even")
+    class Even:
+        color_counts = (4, 2)
+
+        def palettize(self, images, colors): ...
+
+    registry.add(Even, "toys")
+    content = {"name": "x", "datasets": ["dots"], "classifiers": ["net"], "methods": ["even"]}
+    with pytest.raises(BadInput) as raised:
+        resolve(content | {"colors": [2, 3, 8]}, registry)
+    assert str(raised.value) == (
+        "methods[0].colors: 'even' gives 2 or 4 colors, not 3, 8; give it colors of its own, such as colors: [2, 4]."
+    )
+    with pytest.raises(BadInput, match=r"methods\[0\].colors: 'even' gives 2 or 4 colors, not 3\.$"):
+        resolve(content | {"methods": [{"name": "even", "colors": [2, 3]}]}, registry)
+    assert variants(resolve(content | {"colors": [4, 2]}, registry)) == {"even": (2, 4)}
 
 
 HEADLINED = {
