@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from harness.contracts import Cell
-from harness.interactive.loaded import Run
+from harness.interactive.loaded import CHOICE, Run
 
 
 def test_variants_that_share_a_key_are_told_apart_by_their_names(tmp_path):
@@ -18,4 +18,4 @@ def test_variants_that_share_a_key_are_told_apart_by_their_names(tmp_path):
     run = Run(tmp_path, SimpleNamespace(cells=cells), SimpleNamespace(cells=lambda _: shown), None)
     assert run.records["variant"].tolist() == ["m", "m", "m norm=1", "m norm=1"]
     for number, cell in enumerate(cells):
-        assert run._chosen(shown.iloc[number], (None,) * 5) is cell
+        assert run._chosen(shown.iloc[number], (None,) * len(CHOICE)) is cell

@@ -51,7 +51,7 @@ TRAPS = [
     ("methods", "[" + COLORCNN.format("params: [gamma: 1, xi: 2]") + "]",
      "methods[0].params: it should be a mapping, not a list; write {gamma: 1, xi: 2}."),
     ("methods", "[" + COLORCNN.format("width: 16") + "]", "methods[0]: unknown key 'width' (known: name, params, "
-     "colors, quality, search); a parameter goes under params: {width: 16}."),
+     "colors, quality, search, taught_by); a parameter goes under params: {width: 16}."),
     ("methods", "[" + COLORCNN.format("params: {width:16}") + "]", "methods[0].params: method 'colorcnn' has no "
      "parameter 'width:16', did you mean 'width'? (has: ...; a colon needs a space after it."),
     ("methods", "[" + COLORCNN.format("params: {epochs: 1e2}") + "]",
