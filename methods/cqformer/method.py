@@ -91,7 +91,18 @@ class CQFormer:
     departures_of: ClassVar[tuple[str, ...]] = ("epochs", "batch_size")
 
     scales: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "small": {"epochs": 12, "batch_size": 32, "rate": 0.05, "momentum": 0.9, "restart_period": 12}
+        "small": {
+            "width": 8,
+            "temperature": 0.1,
+            "alpha": 10.0,
+            "beta": 3.0,
+            "gamma": 10.0,
+            "epochs": 12,
+            "batch_size": 32,
+            "rate": 0.005,
+            "momentum": 0.9,
+            "restart_period": 12,
+        }
     }
 
     def departures(self, dataset: str, classifiers: tuple[str, ...]) -> list[str]:  # noqa: ARG002
