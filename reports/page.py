@@ -91,8 +91,14 @@ def render(results: Results) -> str:
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
         margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
-        glossaries=(("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), ("judges.csv", JUDGES)),
+        glossaries=_glossaries(tasks),
     )
+
+
+def _glossaries(tasks: list[Task]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """What the columns of each table are."""
+    retrained = [("judges.csv", JUDGES)] if any(task.judge == "retrained" for task in tasks) else []
+    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), *retrained]
 
 
 def _section(

@@ -61,7 +61,7 @@ _SIGNIFICANT_DIGITS = "%.8g"
 
 
 def write_tables(results: Results, folder: Path) -> Path:
-    """Writes the four tables into ``folder``; returns the path of ``cells.csv``."""
+    """Writes the tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     records = Records()
     cells, tests = cells_table(results, records), significance_table(results, records)
@@ -70,8 +70,11 @@ def write_tables(results: Results, folder: Path) -> Path:
         "cells": cells,
         "significance": tests,
         "bits": trade_off_table(tasks, results.spec.get("baseline")),
-        "judges": recovery_table(tasks, records),
     }
+    if any(cell.judge == "retrained" for cell in results.cells):
+        tables["judges"] = recovery_table(tasks, records)
+    else:
+        (folder / "judges.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         _write_csv(table, folder / f"{name}.csv")
     return folder / "cells.csv"

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from harness.learning import autocast
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
-from methods.colorcnn.training import REGULARIZERS, train_time_image
 from methods.colorcnn.training import Recipe as ColorCNNRecipe
+from methods.colorcnn.training import regularizer_of, train_time_image
 
 TEMPERATURE = 2.0
 """Of both sides of the distillation (Hinton, Vinyals & Dean 2015)."""
@@ -41,7 +41,7 @@ def objective(
     Returns:
         A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
     """
-    regularizer = REGULARIZERS[recipe.regularizer]
+    regularizer = regularizer_of(recipe)
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()

@@ -16,8 +16,6 @@ from methods.colorcnn import equations
 from methods.colorcnn.folding import fold
 from methods.colorcnn.network import ColorCNN, palettize
 
-REGULARIZERS = {"color": equations.regularizer, "pixel": equations.pixel_regularizer}
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -105,6 +103,11 @@ def frozen_classifiers(lesson: Lesson) -> list[nn.Module]:
     return [fold(classifier, probe).to(memory_format=torch.channels_last) for classifier in frozen]
 
 
+def regularizer_of(recipe: Recipe) -> Callable[[Tensor], Tensor]:
+    """R as the recipe has it, of m(x)."""
+    return {"color": equations.regularizer, "pixel": equations.pixel_regularizer}[recipe.regularizer]
+
+
 def objective(
     network: ColorCNN, classifiers: Sequence[nn.Module], device: str, recipe: Recipe
 ) -> Callable[[Tensor, Tensor], Tensor]:
@@ -119,7 +122,7 @@ def objective(
     Returns:
         A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
     """
-    regularizer = REGULARIZERS[recipe.regularizer]
+    regularizer = regularizer_of(recipe)
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()

@@ -107,6 +107,8 @@ def test_the_page_and_the_tables_show_both_judges(bench, tmp_path):
     stored = pd.read_csv(tmp_path / "judges.csv")
     assert stored["recovered"].max() == pytest.approx(0.26 / 0.45)
     assert list(pd.read_csv(tmp_path / "cells.csv")["judge"].value_counts()) == [4, 4]
+    plugins.Tables().write(bench.results([c for c in results.cells if c.judge == "frozen"]), tmp_path)
+    assert not (tmp_path / "judges.csv").exists()
 
 
 def test_the_matrix_has_a_row_for_each_teacher_and_a_column_for_each_judge(bench):
