@@ -218,6 +218,7 @@ class PlanBuilder:
         self.jobs: dict[str, Job] = {}
         self.cells: list[PlannedCell] = []
         self._fingerprints: dict[int, str | None] = {}
+        self._networks: dict[tuple[int, str, int], Job] = {}
 
     def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
         """held_out: in the place of the test images, however many of them are tested at last."""
@@ -234,14 +235,18 @@ class PlanBuilder:
         )
 
     def classifier(self, choice: Choice, dataset: Choice, data: Job, seed: int) -> Job:
-        return self._job(
-            "classifiers",
-            choice,
-            f"{choice.short} on {dataset.short}, seed {seed}",
-            {"dataset": data},
-            seed=seed,
-            precision=self.spec.precision.classifiers,
-        )
+        """Asked for by every cell that it judges or teaches, and planned once."""
+        place = (id(choice), data.key, seed)
+        if place not in self._networks:
+            self._networks[place] = self._job(
+                "classifiers",
+                choice,
+                f"{choice.short} on {dataset.short}, seed {seed}",
+                {"dataset": data},
+                seed=seed,
+                precision=self.spec.precision.classifiers,
+            )
+        return self._networks[place]
 
     def quantizer(
         self, method: Choice, levels: tuple[Level, ...], seed: int, data: Job, networks: Sequence[Job], name: str

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.contracts import VALIDATION_ACCURACY, Lesson
+from harness.contracts import VALIDATION_ACCURACY, Images, Lesson
 from harness.learning import autocast, cosine_restarts, freeze, normalize, predict, tensor_of, train
 from methods.colorcnn import equations
 from methods.colorcnn.folding import fold
@@ -146,7 +146,20 @@ def decoded_accuracy(network: ColorCNN, lesson: Lesson, classifiers: list[nn.Mod
     Returns:
         A fraction, 0 to 1.
     """
-    decoded = palettize(network, lesson.validation.images).render()
+    return mean_accuracy(palettize(network, lesson.validation.images).render(), lesson, classifiers)
+
+
+def mean_accuracy(decoded: Images, lesson: Lesson, classifiers: Sequence[nn.Module]) -> float:
+    """The classifiers' mean accuracy on validation images as they are decoded.
+
+    Args:
+        decoded: The lesson's validation images after a method, ``uint8 [N, H, W, 3]``.
+        lesson: Whose validation images are not empty.
+        classifiers: From ``frozen_classifiers``.
+
+    Returns:
+        A fraction, 0 to 1.
+    """
     hits = [
         predict(classifier, decoded, lesson.normalization, lesson.device).argmax(1) == lesson.validation.labels
         for classifier in classifiers

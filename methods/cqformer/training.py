@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.contracts import VALIDATION_ACCURACY, Lesson
-from harness.learning import autocast, cosine_restarts, predict, train
+from harness.learning import autocast, cosine_restarts, train
 from methods.colorcnn.equations import regularizer, soft_image
-from methods.colorcnn.training import frozen_classifiers
+from methods.colorcnn.training import frozen_classifiers, mean_accuracy
 from methods.cqformer import equations
 from methods.cqformer.network import CQFormer, palettize
 
@@ -121,9 +121,4 @@ def decoded_accuracy(network: CQFormer, lesson: Lesson, classifiers: Sequence[nn
     Returns:
         A fraction, 0 to 1.
     """
-    decoded = palettize(network, lesson.validation.images, means=means).render()
-    hits = [
-        predict(classifier, decoded, lesson.normalization, lesson.device).argmax(1) == lesson.validation.labels
-        for classifier in classifiers
-    ]
-    return float(sum(hit.mean() for hit in hits) / len(hits))
+    return mean_accuracy(palettize(network, lesson.validation.images, means=means).render(), lesson, classifiers)
