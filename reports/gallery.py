@@ -102,14 +102,14 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
     for cell, pictures in zip(having, kept, strict=True):
         frame = records.of(cell)
         record = frame[frame["image"] == number].to_dict("records")[0]
-        truth = _name(int(record["label"]), classes)
+        truth = class_name(int(record["label"]), classes)
         name = record["name"] if isinstance(record.get("name"), str) else ""
         decoded = pictures.decoded.read_bytes()
         tile = Tile(
             level_words(cell.level_kind, cell.level),
             data_uri(decoded),
             palette(decoded),
-            _name(int(record["predicted"]), classes),
+            class_name(int(record["predicted"]), classes),
             bool(record["correct"]),
             float(record["confidence"]),
             float(record["p_true"]),
@@ -145,7 +145,8 @@ def _views(picture: bytes, maps: Mapping[str, Path]) -> Iterator[View]:
         yield View(_CAPTIONS.get(name, name), data_uri(png))
 
 
-def _name(number: int, classes: tuple[str, ...]) -> str:
+def class_name(number: int, classes: tuple[str, ...]) -> str:
+    """A class by its number; ``class 7`` where it has no name."""
     return classes[number] if 0 <= number < len(classes) else f"class {number}"
 
 

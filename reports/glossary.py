@@ -1,4 +1,4 @@
-"""What the columns of the three tables mean."""
+"""What the columns of the tables mean."""
 
 CELLS = (
     ("dataset, classifier", "the task: whose images, and which frozen network judges them"),
@@ -72,6 +72,17 @@ TESTS = (
     ("margin, p_same, p_same_holm", "two-sided margin, and p of a difference beyond it: small where they are the same"),
     ("verdict", "better, worse, same (within the margin), not separated, or too few sources"),
     ("judge", "frozen or retrained, as in cells.csv"),
+)
+
+PAIRS = (
+    (
+        "all columns",
+        "as in significance.csv, of every two variants at the same level of a task, over all seeds that both have; b "
+        "is no baseline",
+    ),
+    ("seed", "empty, or the one seed that both have"),
+    ("family, alike", "all pairs of one task and level, and how many those are"),
+    ("level_kind", "as in cells.csv"),
 )
 
 BITS = (

@@ -5,25 +5,33 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
+from reports.classes import MOST_CLASSES, ByClass, by_class
 from reports.costs import costs
+from reports.critical_difference import rank_diagram
+from reports.duel import MOST_NAMED, Duel, duel
 from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
-from reports.glossary import BITS, CELLS, JUDGES, TESTS
+from reports.glossary import BITS, CELLS, JUDGES, PAIRS, TESTS
 from reports.judges import Recovery, recoveries
+from reports.leaderboard import USUAL_TASKS, Board, leaderboard
 from reports.originals import originals
+from reports.pair_matrix import PairMatrix, pair_matrices
+from reports.pairs import pair_table
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
 from reports.search.section import sections as search_sections
-from reports.significance import DEFAULT_MARGIN, significance_table
+from reports.significance import margin_of, significance_table
+from reports.stage_costs import stage_costs
 from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
 from reports.styles import Style, assign, styles_of
@@ -47,9 +55,12 @@ class Section:
     answer: Answer
     colors: Markup
     bits: tuple[BitsView, ...]
+    pairs: tuple[PairMatrix, ...]
     variants: tuple[tuple[str, tuple[Point, ...]], ...]
     beside: tuple[Beside, ...]
     recoveries: tuple[Recovery, ...]
+    duel: Duel | None
+    classes: ByClass | None
     strips: tuple[Strip, ...]
     unfolded: bool
 
@@ -62,7 +73,9 @@ def render(results: Results) -> str:
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
-    sections = [_section(number, tasks, results, styles, records, most) for number in range(len(tasks))]
+    pairs = pair_table(results, records)
+    sections = [_section(number, tasks, results, styles, records, most, pairs) for number in range(len(tasks))]
+    standings = leaderboard(tasks, pairs, results.spec.get("baseline"), margin_of(results))
     return fill_in(
         "report.html",
         results=results,
@@ -75,6 +88,7 @@ def render(results: Results) -> str:
         originals=originals(tasks, results.recipes),
         matrices=matrices(tasks),
         costs=costs(tasks),
+        stage_costs=stage_costs(tasks),
         article=stated()[0],
         facts=_facts(results, tasks),
         sources=_sources(results),
@@ -86,11 +100,17 @@ def render(results: Results) -> str:
         guessing=[task for task in tasks if task.guessing],
         devices=sorted({device for point in points for device in point.devices}),
         failures=_failures(results),
-        environment_rows=list(_flat(results.environment)),
+        made=results.environment.get("run"),
+        environment_rows=list(_flat({n: said for n, said in results.environment.items() if n != "run"})),
         spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
-        margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
+        margin=100 * margin_of(results),
+        leaderboard=standings,
+        boards=_boards(standings.boards, styles) if standings else [],
+        usual_tasks=USUAL_TASKS,
+        most_named=MOST_NAMED,
+        most_classes=MOST_CLASSES,
         glossaries=_glossaries(tasks),
     )
 
@@ -98,26 +118,47 @@ def render(results: Results) -> str:
 def _glossaries(tasks: list[Task]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """What the columns of each table are."""
     retrained = [("judges.csv", JUDGES)] if any(task.judge == "retrained" for task in tasks) else []
-    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), *retrained]
+    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("pairs.csv", PAIRS), ("bits.csv", BITS), *retrained]
 
 
 def _section(
-    number: int, tasks: list[Task], results: Results, styles: Mapping[str, Style], records: Records, most: int
+    number: int,
+    tasks: list[Task],
+    results: Results,
+    styles: Mapping[str, Style],
+    records: Records,
+    most: int,
+    pairs: pd.DataFrame,
 ) -> Section:
     task = tasks[number]
+    said = answer(task, results.spec, results.recipes)
+    classes = results.classes.get(task.dataset, ())
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(
         id=f"task{number}",
         task=task,
-        answer=answer(task, results.spec, results.recipes),
+        answer=said,
         colors=Markup(against_colors(task, styles, f"colors{number}")),  # our own; its texts are escaped by matplotlib
         bits=bits_views(task, styles, results.spec, f"bits{number}"),
+        pairs=pair_matrices(task, pairs),
         variants=tuple((variant, tuple(points)) for variant, points in by_variant),
         beside=tuple(beside(task, results.recipes)),
         recoveries=recoveries(task, tasks, records),
-        strips=tuple(gallery(task.cells, results.classes.get(task.dataset, ()), records, most)),
+        duel=duel(task, said.subject, classes, records) if said.subject else None,
+        classes=_by_class(task, said, classes, records),
+        strips=tuple(gallery(task.cells, classes, records, most)),
         unfolded=number < _UNFOLDED,
     )
+
+
+def _by_class(task: Task, said: Answer, classes: tuple[str, ...], records: Records) -> ByClass | None:
+    """The headline's two methods class by class; where it tells of none, the best at its level."""
+    if not said.shown:
+        return None
+    place = said.shown[0].level_kind, said.shown[0].level
+    subject = said.subject
+    names = (subject.variant_a, subject.variant_b) if subject else (said.shown[0].variant,)
+    return by_class(task, names, place, classes, records)
 
 
 @dataclass(frozen=True)
@@ -140,6 +181,11 @@ def _sweep_figures(tasks: list[Task]) -> list[SweepFigure]:
         )
         for number, sweep in enumerate(found)
     ]
+
+
+def _boards(boards: Sequence[Board], styles: Mapping[str, Style]) -> list[tuple[Board, Markup]]:
+    """Each level of the leaderboard with its diagram."""
+    return [(one, Markup(rank_diagram(one, styles, f"ranks{number}"))) for number, one in enumerate(boards)]
 
 
 def _facts(results: Results, tasks: list[Task]) -> list[str]:

@@ -8,7 +8,7 @@ from harness.contracts import Results
 from harness.registry import report
 
 
-@report("tables", summary="cells.csv, significance.csv, bits.csv: every cell, every paired test, BD-rates")
+@report("tables", summary="cells.csv, significance.csv, pairs.csv, bits.csv: every cell, every paired test, BD-rates")
 class Tables:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.tables import write_tables

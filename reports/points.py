@@ -137,6 +137,11 @@ class Task:
     def name(self) -> str:
         return task_name(self.dataset, self.cells[0].judged_by)
 
+    def finished(self, variant: str, level_kind: LevelKind, level: Level) -> dict[int, Cell]:
+        """The finished cells of a variant at a level, by seed."""
+        found = [c for c in self.cells if c.status == "ok" and (c.label, c.level_kind) == (variant, level_kind)]
+        return {c.seed: c for c in sorted(found, key=lambda c: c.seed) if c.level == level}
+
     @property
     def fidelity(self) -> tuple[tuple[str, str, str, int], ...]:
         """Of ``FIDELITY`` what was measured anywhere in this task."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ ACROSS_SEEDS, ONE_TRAINING, INDEPENDENT = "two-part-t", "cluster-t", "mcnemar-mi
 TOO_FEW = "too few sources"
 DEFAULT_MARGIN = 0.01
 Pair = tuple[Cell, Cell]
+Found = Estimate | Discordant | None
 
 
 def significance_table(results: Results, records: Records) -> pd.DataFrame:
@@ -73,15 +75,32 @@ def significance_table(results: Results, records: Records) -> pd.DataFrame:
     level together (Bonferroni). ``p_same``: of "the difference is beyond the margin". The verdicts ``better`` and
     ``worse``, and stars, go by ``p_holm``; stars need three trainings.
     """
-    margin = float(results.spec.get("margin") or DEFAULT_MARGIN)
+    margin = margin_of(results)
     rows = []
-    found: list[Estimate | Discordant | None] = []
+    found: list[Found] = []
     for together in _comparisons(pairs(results)):
         singles: list[list[Pair]] = [[pair] for pair in together]
         for seeds in [*singles, *([together] if len(together) > 1 else [])]:
-            row, difference = _row(seeds, records)
-            rows.append(row)
-            found.append(difference)
+            compared = _compare(seeds, records)
+            across = "across seeds" if len(seeds) > 1 else "per seed"
+            rows.append(row_of(seeds, compared, f"{seeds[0][0].dataset} x {seeds[0][0].judged_by}, {across}"))
+            found.append(compared.found)
+    return judged(rows, found, margin)
+
+
+def margin_of(results: Results) -> float:
+    """Two variants whose difference lies within it count as the same; a fraction."""
+    return float(results.spec.get("margin") or DEFAULT_MARGIN)
+
+
+def judged(rows: list[dict[str, Any]], found: Sequence[Found], margin: float) -> pd.DataFrame:
+    """The table of such rows: with Holm's adjustment and wider intervals within each family, stars and verdicts.
+
+    Args:
+        rows: Of ``row_of``.
+        found: What each of them is tested by.
+        margin: As a fraction.
+    """
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "level_a": "Int64", "level_b": "Int64"})
     table["margin"] = margin
     table["p_same"] = [math.nan if d is None else d.p_within(margin) for d in found]
@@ -156,24 +175,54 @@ def _trained(a: Cell, b: Cell) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
-def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate | Discordant | None]:
-    """One comparison, a single seed's or that of all seeds together, and what it is tested by."""
-    a, b = seeds[0]
+@dataclass(frozen=True)
+class Compared:
+    """What the images say of a pair, over one seed or several.
+
+    Attributes:
+        only_a: Judged pairs of images that only a got right.
+        only_b: Likewise.
+        n: Judged pairs: images times seeds.
+        difference: Accuracy of a less that of b.
+        trainings: How many of the seeds are different trainings.
+        sources: Of the images.
+        test: By its name in tables.
+        found: What the interval and p come from; None where there are too few sources.
+    """
+
+    only_a: int
+    only_b: int
+    n: int
+    difference: float
+    trainings: int
+    sources: int
+    test: str
+    found: Found
+
+
+def _compare(seeds: list[Pair], records: Records) -> Compared:
+    """One comparison, a single seed's or that of all seeds together."""
     correct = records.correct([cell for pair in seeds for cell in pair])
-    sides, groups = (correct[0::2], correct[1::2]), records.groups(a)
+    sides, groups = (correct[0::2], correct[1::2]), records.groups(seeds[0][0])
     difference = sides[0] - sides[1]
     only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
-    trainings = len(np.unique(np.concatenate(sides, axis=1), axis=0))
     sources = len(np.unique(groups))
-    found: Estimate | Discordant | None = None
+    found: Found = None
     if len(seeds) == 1 and singletons(groups):
         test, found = INDEPENDENT, Discordant(only_a, only_b, difference.size)
     else:
         test = ACROSS_SEEDS if len(seeds) > 1 else ONE_TRAINING
         if sources >= FEWEST_GROUPS and not any(leaves_range(side, groups) for side in sides):
             found = estimate(difference, groups)
-    lo, hi = NO_INTERVAL if found is None else found.interval()
-    row = {
+    trainings = len(np.unique(np.concatenate(sides, axis=1), axis=0))
+    return Compared(only_a, only_b, difference.size, difference.mean(), trainings, sources, test, found)
+
+
+def row_of(seeds: Sequence[Pair], compared: Compared, family: str) -> dict[str, Any]:
+    """A row of ``significance.csv``, but for what all rows of its family together decide."""
+    a, b = seeds[0]
+    lo, hi = NO_INTERVAL if compared.found is None else compared.found.interval()
+    return {
         "dataset": a.dataset,
         "classifier": a.classifier,
         "seed": a.seed if len(seeds) == 1 else None,
@@ -181,18 +230,17 @@ def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate 
         "level_a": a.level,
         "variant_b": b.label,
         "level_b": b.level,
-        "test": test,
-        "family": f"{a.dataset} x {a.judged_by}, {'across seeds' if len(seeds) > 1 else 'per seed'}",
-        "n": difference.size,
-        "discordant_a": only_a,
-        "discordant_b": only_b,
-        "difference": difference.mean(),
+        "test": compared.test,
+        "family": family,
+        "n": compared.n,
+        "discordant_a": compared.only_a,
+        "discordant_b": compared.only_b,
+        "difference": compared.difference,
         "lo": lo,
         "hi": hi,
-        "p": math.nan if found is None else found.p(),
-        "trainings": trainings,
+        "p": math.nan if compared.found is None else compared.found.p(),
+        "trainings": compared.trainings,
         "trained": _trained(a, b),
-        "groups": sources,
+        "groups": compared.sources,
         "judge": a.judge,
     }
-    return row, found

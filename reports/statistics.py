@@ -102,12 +102,24 @@ def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np
         groups: ``int64 [N]``, equal where images share a source.
     """
     values = np.asarray(values, np.float64)
-    trainings, images = values.shape
     members, number = np.unique(groups, return_inverse=True)
-    count = len(members)
     own = values.mean(axis=1)
     sums = np.stack([np.bincount(number, weights=row) for row in values - own[:, None]])
-    covariance = np.atleast_2d(np.cov(sums * (count / images))) / count if count > 1 else np.zeros((trainings,) * 2)
+    return estimate_of(own, covariance_of(sums, values.shape[1]), values.shape[1], len(members))
+
+
+def covariance_of(sums: NDArray[np.float64], images: int) -> NDArray[np.float64]:
+    """C of ``estimate``: ``float64 [S, S]``, from ``sums [S, G]``, the sums over each group of what is centered.
+
+    It is bilinear: the covariance of differences of rows is that of the rows, added and subtracted.
+    """
+    count = sums.shape[1]
+    return np.atleast_2d(np.cov(sums * (count / images))) / count if count > 1 else np.zeros((len(sums),) * 2)
+
+
+def estimate_of(own: NDArray[np.float64], covariance: NDArray[np.float64], images: int, groups: int) -> Estimate:
+    """``estimate`` from the mean of each training ``[S]`` and C ``[S, S]``."""
+    trainings = len(own)
     whole = float(covariance.sum())
     of_groups, of_trainings = whole / trainings**2, 0.0
     if trainings > 1:
@@ -115,7 +127,7 @@ def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np
         shared = (float(np.trace(covariance)) - whole / trainings) / (trainings * (trainings - 1))
         of_groups -= shared
     of_groups = max(of_groups, 2 / (images + 2) ** 2)
-    return Estimate(float(own.mean()), trainings, count, of_trainings, of_groups)
+    return Estimate(float(own.mean()), trainings, groups, of_trainings, of_groups)
 
 
 def singletons(groups: NDArray[np.int64]) -> bool:
@@ -210,9 +222,13 @@ def accuracy_interval(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> 
 
 def leaves_range(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> bool:
     """Whether an accuracy is so near 0 or 1, for so few groups, that a normal approximation fails."""
-    found = estimate(correct, groups)
-    reach = float(special.ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(found.of_groups)
-    return found.mean - reach < 0 or found.mean + reach > 1
+    return reaches_beyond(estimate(correct, groups))
+
+
+def reaches_beyond(accuracy: Estimate) -> bool:
+    """``leaves_range`` of an accuracy that is estimated already."""
+    reach = float(special.ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(accuracy.of_groups)
+    return accuracy.mean - reach < 0 or accuracy.mean + reach > 1
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

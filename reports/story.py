@@ -23,12 +23,14 @@ FAR_BELOW = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """What to say of one task. ``shown``: the points at the level that the headline speaks of, best first."""
+    """What to say of one task. ``shown``: the points at the level that the headline speaks of, best first.
+    ``subject``: the comparison that the headline tells of."""
 
     headline: str
     details: tuple[str, ...]
     level: str
     shown: tuple[Point, ...]
+    subject: Comparison | None = None
 
 
 def answer(task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, Any]] = ()) -> Answer:
@@ -55,7 +57,7 @@ def answer(task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, A
         )
     headline, *details = sentences
     level = level_words(shown[0].level_kind, shown[0].level)
-    return Answer(headline, tuple(filter(None, details)), level, tuple(shown))
+    return Answer(headline, tuple(filter(None, details)), level, tuple(shown), subject)
 
 
 def _fewest_first(item: Point | Comparison) -> tuple[int, int]:

@@ -1,7 +1,8 @@
-"""One color and one marker for each variant, the same in every figure, table and gallery of a page."""
+"""One color and one marker for each variant, the same in every figure, table and gallery of every page."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,13 +46,74 @@ class Style:
         return MARKERS[self.marker]
 
 
-def assign(variants: Iterable[str]) -> dict[str, Style]:
-    """A style for each name, in the given order; colors and markers only repeat together after 56 names."""
-    names = list(dict.fromkeys(variants))
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _SKY, _GRAY = range(len(PALETTE))
+KNOWN = {
+    "colorcnn": Style(_BLUE, "o"),
+    "median-cut": Style(_ORANGE, "s"),
+    "octree": Style(_GREEN, "^"),
+    "median-cut dither=floyd-steinberg-clipped": Style(_RED, "D"),
+    "colorcnn-plus": Style(_PURPLE, "v"),
+    "jpeg": Style(_BROWN, "X"),
+    "cqformer": Style(_SKY, "P"),
+    "original": Style(_GRAY, "o"),
+    "webp": Style(_GREEN, "X"),
+    "anchored": Style(_RED, "o"),
+    "kmeans": Style(_PURPLE, "s"),
+    "wu": Style(_BROWN, "^"),
+    "max-coverage": Style(_SKY, "D"),
+    "otsu": Style(_BLUE, "v"),
+    "imagequant": Style(_ORANGE, "P"),
+    "octree-gervautz": Style(_GREEN, "s"),
+    "octree-reference": Style(_GREEN, "v"),
+    "median-cut dither=floyd-steinberg": Style(_RED, "s"),
+    "pnn": Style(_PURPLE, "^"),
+    "neuquant": Style(_BROWN, "D"),
+    "popularity": Style(_SKY, "v"),
+    "random": Style(_GRAY, "X"),
+    "uniform-grid": Style(_GRAY, "s"),
+    "avif": Style(_PURPLE, "X"),
+    "png": Style(_GRAY, "P"),
+    "webp-lossless": Style(_GRAY, "D"),
+    "scolorq": Style(_ORANGE, "o"),
+    "wan": Style(_BLUE, "^"),
+    "binary-splitting": Style(_RED, "P"),
+    "kmeans-online": Style(_SKY, "s"),
+}
+"""Of the built-in methods, by the variant's name; those that are often compared differ in color."""
+
+
+def assign(lines: Iterable[str]) -> dict[str, Style]:
+    """A style for each line that is no variant, in the given order; they only repeat together after 56 names."""
+    names = list(dict.fromkeys(lines))
     markers = list(MARKERS)
     return {name: Style(i % len(PALETTE), markers[i % len(markers)]) for i, name in enumerate(names)}
 
 
 def styles_of(cells: Iterable[Cell]) -> dict[str, Style]:
-    """The styles of a run's variants, those without a level last."""
-    return assign(cell.label for cell in sorted(cells, key=lambda cell: (cell.level_kind == "none", cell.label)))
+    """The styles of a run's variants."""
+    return by_name(cell.label for cell in cells)
+
+
+def by_name(variants: Iterable[str]) -> dict[str, Style]:
+    """A style for each variant, which its name alone decides: the same on every page.
+
+    A variant that is not in ``KNOWN`` has the style that the hash of its name says. Only where another one on the page
+    has exactly this style, known ones first and then in order of names, it takes the next that is free.
+    """
+    names = sorted(set(variants))
+    found = {name: KNOWN[name] for name in names if name in KNOWN}
+    taken = set(found.values())
+    for name in names:
+        if name not in found:
+            found[name] = _free(name, taken)
+            taken.add(found[name])
+    return found
+
+
+def _free(name: str, taken: set[Style]) -> Style:
+    """From the hash on, the first style that is not taken; the hash's own where all are."""
+    markers = list(MARKERS)
+    start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    count = len(PALETTE) * len(markers)
+    styles = [Style(i % len(PALETTE), markers[i % len(markers)]) for i in range(start, start + count)]
+    return next((style for style in styles if style not in taken), styles[0])

@@ -13,6 +13,7 @@ import pandas as pd
 
 from harness.contracts import Cell, Results
 from reports.judges import recovery_table
+from reports.pairs import pair_table
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
@@ -69,6 +70,7 @@ def write_tables(results: Results, folder: Path) -> Path:
     tables = {
         "cells": cells,
         "significance": tests,
+        "pairs": pair_table(results, records),
         "bits": trade_off_table(tasks, results.spec.get("baseline")),
     }
     if any(cell.judge == "retrained" for cell in results.cells):

@@ -145,7 +145,9 @@ class Cell(PlannedCell):
         error: Why, in one line.
         records: Its ``records.parquet``, one row an image; None unless ok.
         gallery: Pictures of a few test images, by their number.
-        notes: What the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...).
+        notes: What the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...), and ``stages``:
+            ``fit``, ``apply`` and ``judge``, each with its artifact's ``key``, ``seconds``, ``device`` and ``share``
+            of that (CPU cores, or a part of a GPU), where the store still has what the cell was made from.
     """
 
     split: str
@@ -186,7 +188,8 @@ class Results:
         recipes: One entry a dataset and a trained thing: ``what``, ``name``, ``plugin``, ``params``, ``differs`` (where
             it is not the paper's, as sentences), and of a dataset ``credit``, ``sources`` (what its plugin says of
             them) and, where not all are judged, ``test_of``: of how many test images those that are were chosen.
-        environment: ``devices`` and ``versions`` of libraries that the cells were computed with.
+        environment: ``devices`` and ``versions`` of libraries that the cells were computed with; ``run``, where it was
+            recorded: ``date``, ``command``, ``code`` and ``plugins`` with ``commit`` and ``dirty``.
         searches: Those that chose parameters of this run's variants.
     """
 

@@ -18,6 +18,7 @@ from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
 from harness.run.events import Event, EventLog, Listener
 from harness.run.progress import Progress
+from harness.run.provenance import record_provenance
 from harness.run.results import EVENTS, SPEC, gather, write_plan
 from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
@@ -147,6 +148,7 @@ def execute(
         try:
             write_yaml(folder / SPEC, request.spec.written_out())
             write_plan(folder, request.spec, request.plan, request.store)
+            record_provenance(folder, request.sources, computing=bool(pending))
         except OSError as error:
             raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
         log = EventLog(folder / EVENTS, _judge_watch(request, say))

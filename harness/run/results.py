@@ -14,6 +14,8 @@ import pydantic
 from harness.contracts import BadInput, Cell, Failure, Precision, Results, SearchResult
 from harness.plan import Plan
 from harness.run.events import Event, last_run
+from harness.run.provenance import read_provenance
+from harness.run.stages import Stages, stages_in
 from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import ABOUT, GALLERY, read_about
@@ -157,7 +159,9 @@ def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None
         if isinstance(error, DamagedArtifact):
             blocked[key] = f"{error}; {MEND}"
             say(f"{names[key]}: {blocked[key]}.")
-    cells = tuple(_cell(planned, store, found, failed, blocked, inputs) for planned in content["cells"])
+    stages = stages_in({job["key"]: job for job in content["jobs"]}, store)
+    cells = tuple(_cell(planned, store, found, failed, blocked, inputs, stages) for planned in content["cells"])
+    made = read_provenance(folder, say)
     failures = tuple(
         Failure(
             job=f"{event.stage}: {event.job}",
@@ -178,7 +182,8 @@ def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None
         environment={
             "devices": sorted({f"{kind} ({name})" for c in finished for kind, name in c.notes["devices"].items()}),
             "versions": _versions(finished),
-        },
+        }
+        | ({"run": made} if made else {}),
         searches=read_searches(folder),
     )
 
@@ -248,6 +253,7 @@ def _cell(
     failed: Mapping[str, Event],
     blocked: Mapping[str, str],
     inputs: Mapping[str, list[str]],
+    stages: Callable[[str], Stages],
 ) -> Cell:
     """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
     key = planned["key"]
@@ -255,13 +261,14 @@ def _cell(
         folder = store.path("cells", key)
         notes = json.loads((folder / ABOUT).read_text())
         p_true = {int(number): p for number, p in notes["original_p_true"].items()}
+        taken = stages(key)
         return Cell(
             **planned,
             split="test",
             status="ok",
             records=folder / "records.parquet",
             gallery=read_pictures(folder / GALLERY, p_true),
-            notes=notes,
+            notes=notes | ({"stages": taken} if taken else {}),
         )
     for cause, event in failed.items() if found[key] is False else ():
         if event.stage not in ("datasets", "classifiers") and _rests_on(key, cause, inputs):

@@ -10,15 +10,42 @@ import numpy as np
 import pytest
 
 from harness.contracts import Cell
+from harness.discovery import discover
 from reports import drawing, figures, wording
 from reports.points import Point, Task
-from reports.styles import MARKERS, PALETTE, assign
+from reports.styles import KNOWN, MARKERS, PALETTE, assign, by_name
 from reports.trade_offs import KINDS, front_of
 
 
 def test_styles_tell_56_variants_apart() -> None:
     styles = assign([f"v{i}" for i in range(56)] + ["v0"])
     assert len({(s.slot, s.marker) for s in styles.values()}) == 56 == len(PALETTE) * len(MARKERS)
+
+
+def test_a_variant_looks_the_same_whatever_stands_beside_it() -> None:
+    others = [f"other {i}" for i in range(20)]
+    alone = {name: by_name([name])[name] for name in ("colorcnn", "median-cut", "mine")}
+    together = by_name(["mine", *others, "colorcnn", "median-cut", *reversed(others)])
+    free = by_name(others)
+    assert alone["mine"] not in [*free.values(), *KNOWN.values()], "else another name is needed here"
+    assert {name: together[name] for name in alone} == alone
+    assert together == by_name(sorted(together))
+
+
+def test_only_variants_of_the_same_style_give_way() -> None:
+    names = [f"v{i}" for i in range(26)] + list(KNOWN)
+    styles = by_name(names)
+    assert len(set(styles.values())) == len(names) == len(PALETTE) * len(MARKERS)
+    wanted = {name: by_name([name])[name] for name in names}
+    for name in names:
+        if styles[name] != wanted[name]:
+            assert any(styles[other] == wanted[name] for other in names if other != name)
+    assert by_name([*names, "one more"])["one more"] == by_name(["one more"])["one more"]
+
+
+def test_known_styles_differ_and_are_of_methods_that_are_there() -> None:
+    assert len(set(KNOWN.values())) == len(KNOWN)
+    assert {name.split()[0] for name in KNOWN} <= set(discover().names("method"))
 
 
 def luminance(color: str) -> float:

@@ -40,7 +40,7 @@ DESIGN_SIGNIFICANCE = (
 def written(results: Results, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     first = plugins.Tables().write(results, folder)
     assert first == folder / "cells.csv"
-    assert sorted(p.name for p in folder.iterdir()) == ["bits.csv", "cells.csv", "significance.csv"]
+    assert sorted(p.name for p in folder.iterdir()) == ["bits.csv", "cells.csv", "pairs.csv", "significance.csv"]
     return pd.read_csv(first), pd.read_csv(folder / "significance.csv")
 
 
@@ -141,7 +141,7 @@ def test_rows_are_a_pure_function_of_the_cells(bench: Bench, tmp_path: Path, rig
     written(bench.results(cells), tmp_path / "a")
     random.Random(0).shuffle(cells)
     written(bench.results(cells), tmp_path / "b")
-    for name in ("cells.csv", "significance.csv", "bits.csv"):
+    for name in ("cells.csv", "significance.csv", "pairs.csv", "bits.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert pd.read_csv(tmp_path / "a" / "cells.csv")["level"].tolist()[:6] == [2, 2, 4, 4, 16, 16]
 

@@ -1,0 +1,100 @@
+"""When, how and with which code a run was computed: ``environment.json`` in its folder."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.sources import Source
+from harness.writing import read_sealed, write_sealed
+
+ENVIRONMENT = "environment.json"
+_PATIENCE = 20
+"""Seconds that git is given."""
+
+
+def record_provenance(folder: Path, sources: Iterable[Source], computing: bool) -> None:
+    """Writes when, how and with which code a run is computed. A run that computes nothing leaves what was written.
+
+    Args:
+        folder: The run's.
+        sources: Plugins that are not installed.
+        computing: Whether anything is to be computed.
+    """
+    if computing or not (folder / ENVIRONMENT).is_file():
+        write_sealed(
+            folder / ENVIRONMENT,
+            {
+                "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "command": command(sys.argv),
+                "code": commit_of(Path(__file__)) or _installed_commit("fewcolors"),
+                "plugins": [{"name": Path(source.path).name} | commit_of(Path(source.path)) for source in sources],
+            },
+        )
+
+
+def read_provenance(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """What ``record_provenance`` wrote: ``date`` (UTC, ISO 8601), ``command``, ``code`` and ``plugins``, each with
+    ``commit`` and ``dirty`` where they are known; empty where nothing was recorded. ``say`` is told of damage."""
+    try:
+        return read_sealed(folder / ENVIRONMENT)
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        say(f"{folder / ENVIRONMENT}: cannot be read ({error}); the report does not say when and how the run was made.")
+        return {}
+
+
+def command(arguments: list[str]) -> str:
+    """The command line as it was typed, nothing where another program started the run."""
+    program = Path(arguments[0]) if arguments else Path()
+    ours = program.stem in ("fewcolors", "fewcolors_command") or program.parts[-2:] == ("harness", "__main__.py")
+    return shlex.join(["fewcolors", *arguments[1:]]) if ours else ""
+
+
+def commit_of(file: Path) -> dict[str, Any]:
+    """The commit of the git repository that tracks a file, and whether tracked files differ from it (``dirty``).
+
+    Returns:
+        Nothing where no repository tracks the file, or there is no git.
+    """
+    if _git(file.parent, "ls-files", "--error-unmatch", "--", file.name) is None:
+        return {}
+    commit = _git(file.parent, "rev-parse", "HEAD")
+    changes = _git(file.parent, "status", "--porcelain", "--untracked-files=no", "--", ":/")
+    return {} if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None where it fails."""
+    settings = ["-c", "core.fsmonitor=false"]
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *settings, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_PATIENCE,
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip()
+
+
+def _installed_commit(distribution: str) -> dict[str, Any]:
+    """The commit that an installed distribution was built from, where pip recorded one (PEP 610)."""
+    try:
+        recorded = importlib.metadata.distribution(distribution).read_text("direct_url.json")
+        commit = json.loads(recorded or "{}").get("vcs_info", {}).get("commit_id")
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return {}
+    return {"commit": commit, "dirty": False} if commit else {}

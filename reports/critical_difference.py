@@ -1,0 +1,82 @@
+"""The critical-difference diagram: mean ranks on a line, bars over what a test across tasks does not separate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.drawing import FAINT, INK, WIDTH, drawing, shortened, to_svg
+from reports.leaderboard import Board
+from reports.ranks import cliques
+from reports.records import level_words
+from reports.styles import Style
+
+_ROW, _BARS, _TOP = 0.2, 0.11, 0.62
+"""Inches: a name's line, a bar's, and what the axis with the critical difference above it takes."""
+_LEFT, _RIGHT = 0.33, 0.67
+"""Where the axis begins and ends, as shares of the width; names stand beside it."""
+_LONGEST = 22
+_SMALL = 8
+
+
+def rank_diagram(board: Board, styles: Mapping[str, Style], name: str) -> str:
+    """Mean ranks, the best at the left, with Nemenyi's critical difference; nothing where Friedman's test is not made.
+
+    As Demšar (2006) draws it: a bar joins variants whose mean ranks differ by less than the critical difference.
+    ``name`` is unique on the page.
+    """
+    if board.friedman is None or math.isnan(board.friedman.p):
+        return ""
+    standings = sorted(board.standings, key=lambda one: (one.rank, one.variant))
+    ranks = [one.rank for one in standings]
+    bars = cliques(ranks, board.critical)
+    lines = math.ceil(len(standings) / 2)
+    height = _TOP + _BARS * len(bars) + _ROW * (lines + 0.5)
+    with drawing(name):
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, 1)
+        axes.set_ylim(height, 0)
+        axes.axis("off")
+        _axis(axes, len(standings), board.critical)
+        for number, (first, last) in enumerate(bars):
+            y = _TOP + _BARS * (number + 0.6)
+            reach = [_place(ranks[first], len(ranks)) - 0.006, _place(ranks[last], len(ranks)) + 0.006]
+            axes.plot(reach, [y, y], color=INK, linewidth=3, solid_capstyle="butt", gid=f"bar-{number}")
+        below = _TOP + _BARS * len(bars) + _ROW / 2
+        for number, one in enumerate(standings):
+            left = number < lines
+            y = below + _ROW * (number if left else len(standings) - 1 - number) + _ROW / 2
+            _name(axes, one.variant, one.rank, (_place(one.rank, len(ranks)), y), left, styles[one.variant])
+        level = level_words(board.level_kind, board.level)
+        return to_svg(figure, name, f"Mean ranks at {level} with the critical difference of Nemenyi's test")
+
+
+def _place(rank: float, variants: int) -> float:
+    return _LEFT + (_RIGHT - _LEFT) * (rank - 1) / (variants - 1)
+
+
+def _axis(axes: Axes, variants: int, critical: float) -> None:
+    axes.plot([_LEFT, _RIGHT], [_TOP, _TOP], color=INK, linewidth=0.9)
+    for rank in range(1, variants + 1):
+        x = _place(rank, variants)
+        axes.plot([x, x], [_TOP - 0.05, _TOP], color=INK, linewidth=0.9)
+        if variants <= 16 or rank % 5 == 1:
+            axes.text(x, _TOP - 0.08, str(rank), ha="center", va="bottom", fontsize=_SMALL)
+    reach = min(_place(1 + critical, variants), 1.0)
+    axes.plot([_LEFT, reach], [0.3, 0.3], color=INK, linewidth=1.2, marker="|", markersize=5)
+    axes.text(_LEFT, 0.22, f"critical difference {critical:.2f}", ha="left", va="bottom", fontsize=_SMALL)
+    axes.text(_LEFT - 0.02, _TOP, "mean rank", ha="right", va="center", fontsize=_SMALL)
+
+
+def _name(axes: Axes, variant: str, rank: float, place: tuple[float, float], left: bool, style: Style) -> None:
+    x, y = place
+    end, side = (_LEFT - 0.03, "right") if left else (_RIGHT + 0.03, "left")
+    axes.plot([x, x, end], [_TOP, y, y], color=FAINT, linewidth=0.8, zorder=1)
+    axes.plot([x], [_TOP], marker=style.marker, markersize=5, color=style.color, linestyle="none", zorder=3)
+    axes.plot([end], [y], marker=style.marker, markersize=5, color=style.color, linestyle="none", zorder=3)
+    words = f"{shortened(variant, _LONGEST)}  {rank:.2f}" if left else f"{rank:.2f}  {shortened(variant, _LONGEST)}"
+    axes.text(end + (-0.02 if left else 0.02), y, words, ha=side, va="center", fontsize=_SMALL)

@@ -1,0 +1,151 @@
+"""The images on which one of the headline's two methods is right and the other wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import Cell, Level, LevelKind
+from reports.gallery import class_name, data_uri
+from reports.points import Comparison, Task
+from reports.records import Records
+
+MOST_NAMED = 20
+"""So many images a side are named, those that the two differ on most."""
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Image:
+    """A test image that only one of two methods leaves recognizable.
+
+    Attributes:
+        number: Of the image.
+        name: Its file's, empty where it has none.
+        truth: Its class.
+        taken_for: What it is taken for after the loser.
+        p_winner: Probability of the true class after the winner.
+        p_loser: Likewise.
+        pictures: Original, after the winner, after the loser, as data; empty where none were kept.
+    """
+
+    number: int
+    name: str
+    truth: str
+    taken_for: str
+    p_winner: float
+    p_loser: float
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The images only ``winner`` leaves recognizable. count: over all seeds. in_seed: how many in the duel's seed.
+    pictured: those with pictures; named: the first by difference in the true class's probability."""
+
+    winner: str
+    loser: str
+    count: int
+    in_seed: int
+    pictured: tuple[Image, ...]
+    named: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two methods at one level of one task.
+
+    Attributes:
+        level_kind: Of the first one.
+        level: Of the first one.
+        seeds: How many both have.
+        seed: The lowest of them, which images are shown of.
+        images: Of the test set.
+        sides: Images that only the first, and only the second, leaves recognizable.
+        classes: The class, and how often only the first and only the second was right, over all seeds; the
+            classes where this happened most come first.
+        more_classes: How many further classes there are where it happened.
+    """
+
+    level_kind: LevelKind
+    level: Level
+    seeds: int
+    seed: int
+    images: int
+    sides: tuple[Side, Side]
+    classes: tuple[tuple[str, int, int], ...]
+    more_classes: int
+
+
+def duel(task: Task, subject: Comparison, classes: tuple[str, ...], records: Records) -> Duel | None:
+    """The headline's comparison, image by image; None where its two methods differ on no image."""
+    a = task.finished(subject.variant_a, subject.level_kind, subject.level)
+    b = task.finished(subject.variant_b, subject.level_kind, subject.level)
+    b = b or task.finished(subject.variant_b, "none", None)
+    seeds = sorted(a.keys() & b.keys())
+    if not seeds:
+        return None
+    correct = [records.correct([side[seed] for seed in seeds]) for side in (a, b)]
+    only = correct[0] > correct[1], correct[1] > correct[0]
+    if not (only[0].any() or only[1].any()):
+        return None
+    first = a[seeds[0]], b[seeds[0]]
+    names = subject.variant_a, subject.variant_b
+    labels = records.of(first[0])["label"].to_numpy(np.int64)
+    counts = [np.bincount(np.broadcast_to(labels, side.shape)[side], minlength=labels.max() + 1) for side in only]
+    in_order = sorted(np.flatnonzero(counts[0] + counts[1]), key=lambda c: (-(counts[0][c] + counts[1][c]), c))
+    return Duel(
+        subject.level_kind,
+        subject.level,
+        len(seeds),
+        seeds[0],
+        len(labels),
+        (
+            _side(first, names, (int(only[0].sum()), only[0][0]), classes, records),
+            _side(first[::-1], names[::-1], (int(only[1].sum()), only[1][0]), classes, records),
+        ),
+        tuple((class_name(int(c), classes), int(counts[0][c]), int(counts[1][c])) for c in in_order[:MOST_CLASSES]),
+        max(len(in_order) - MOST_CLASSES, 0),
+    )
+
+
+def _side(
+    cells: tuple[Cell, Cell],
+    names: tuple[str, str],
+    wins: tuple[int, Sequence[bool]],
+    classes: tuple[str, ...],
+    records: Records,
+) -> Side:
+    """cells, names: of the winner, of the loser. wins: how many over all seeds, and of these cells, image by image."""
+    count, here = wins
+    winner, loser = (records.of(cell) for cell in cells)
+    rows = np.flatnonzero(here)
+    lead = (winner["p_true"] - loser["p_true"]).to_numpy(np.float64)[rows]
+    rows = rows[np.argsort(-lead, kind="stable")]
+    shown = cells[0].gallery.keys() & cells[1].gallery.keys()
+
+    def image(row: int) -> Image:
+        won, lost = winner.iloc[row], loser.iloc[row]
+        number = int(won["image"])
+        kept = (cells[0].gallery[number], cells[1].gallery[number]) if number in shown else ()
+        paths = (kept[0].original, kept[0].decoded, kept[1].decoded) if kept else ()
+        return Image(
+            number,
+            _file_name(won),
+            class_name(int(won["label"]), classes),
+            class_name(int(lost["predicted"]), classes),
+            float(won["p_true"]),
+            float(lost["p_true"]),
+            tuple(data_uri(path.read_bytes()) for path in paths),
+        )
+
+    pictured = [row for row in rows if int(winner["image"].iloc[row]) in shown]
+    return Side(*names, count, len(rows), tuple(map(image, pictured)), tuple(image(row) for row in rows[:MOST_NAMED]))
+
+
+def _file_name(record: pd.Series | Mapping[str, object]) -> str:
+    name = record.get("name")
+    return name if isinstance(name, str) else ""

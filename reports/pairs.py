@@ -1,0 +1,152 @@
+"""Every variant against every other at the same level, on the same test images: ``pairs.csv``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.contracts import Cell, LevelKind, Results
+from reports.records import Records, level_words
+from reports.significance import (
+    ACROSS_SEEDS,
+    COLUMNS,
+    INDEPENDENT,
+    ONE_TRAINING,
+    Compared,
+    Found,
+    Pair,
+    judged,
+    margin_of,
+    row_of,
+)
+from reports.statistics import (
+    FEWEST_GROUPS,
+    Discordant,
+    Estimate,
+    covariance_of,
+    estimate_of,
+    reaches_beyond,
+)
+
+PAIR_COLUMNS = [*COLUMNS, "level_kind"]
+
+
+def pair_table(results: Results, records: Records) -> pd.DataFrame:
+    """One row for each two variants of a task and level, over the seeds that both have; columns as ``COLUMNS``.
+
+    Tested as in ``significance_table``. Holm adjusts over all pairs of one task and level, and the simultaneous
+    intervals hold for all of them together.
+    """
+    rows: list[dict[str, Any]] = []
+    found: list[Found] = []
+    kinds: list[LevelKind] = []
+    for cells in _levels(results):
+        first = cells[0]
+        level = level_words(first.level_kind, first.level) or "no level"
+        family = f"{first.dataset} x {first.judged_by}, {level}, all pairs"
+        for seeds, compared in _compared(cells, records):
+            rows.append(row_of(seeds, compared, family))
+            found.append(compared.found)
+            kinds.append(first.level_kind)
+    table = judged(rows, found, margin_of(results))
+    table["level_kind"] = pd.Series(kinds, dtype=object)
+    return table[PAIR_COLUMNS]
+
+
+def _levels(results: Results) -> Iterator[list[Cell]]:
+    """The finished cells of one task, split and level, with a baseline that has no level; by variant, by seed."""
+    ok = [cell for cell in results.cells if cell.status == "ok"]
+
+    def where(cell: Cell) -> tuple[Any, ...]:
+        return *cell.task, cell.split, cell.level_kind, -1 if cell.level is None else cell.level
+
+    whole: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in ok:
+        if cell.label == results.spec.get("baseline") and cell.level is None:
+            whole.setdefault((*cell.task, cell.split), []).append(cell)
+    for place, found in itertools.groupby(sorted(ok, key=where), key=where):
+        here = list(found)
+        here += whole.get(place[:-2], []) if here[0].level is not None else []
+        yield sorted(here, key=lambda cell: (cell.level is None, cell.label, cell.seed))
+
+
+def _compared(cells: Sequence[Cell], records: Records) -> Iterator[tuple[list[Pair], Compared]]:
+    """All pairs of the variants among cells of one task and level that have a seed in common."""
+    variants = [
+        {cell.seed: row for row, cell in same} for _, same in itertools.groupby(enumerate(cells), lambda c: c[1].label)
+    ]
+    if len(variants) < 2:
+        return
+    sums = _sums(cells, records)
+    for first, second in itertools.combinations(variants, 2):
+        seeds = sorted(first.keys() & second.keys())
+        if seeds:
+            a, b = (tuple(side[seed] for seed in seeds) for side in (first, second))
+            yield [(cells[i], cells[j]) for i, j in zip(a, b, strict=True)], sums.compare(a, b)
+
+
+Rows = tuple[int, ...]
+"""Of one variant, by seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What all pairs of R cells are tested by: it is linear or bilinear in them, so images are read once a cell.
+
+    Attributes:
+        images: N.
+        sources: G.
+        own: ``float64 [R]``, accuracies.
+        covariance: ``float64 [R, R]``, C of ``estimate`` over sources.
+        both: ``float64 [R, R]``, how many images two of them got right.
+        answers: What each got right, to tell trainings apart.
+    """
+
+    images: int
+    sources: int
+    own: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    both: NDArray[np.float64]
+    answers: tuple[bytes, ...]
+
+    def compare(self, a: Rows, b: Rows) -> Compared:
+        """As ``significance`` compares the cells a and b, seed by seed."""
+        only_a, only_b = self._only(a, b), self._only(b, a)
+        n = self.images * len(a)
+        found: Found = None
+        if len(a) == 1 and self.sources == self.images:
+            test, found = INDEPENDENT, Discordant(only_a, only_b, n)
+        else:
+            test = ACROSS_SEEDS if len(a) > 1 else ONE_TRAINING
+            found = self._difference(a, b) if self._testable(a) and self._testable(b) else None
+        trainings = len({(self.answers[i], self.answers[j]) for i, j in zip(a, b, strict=True)})
+        return Compared(only_a, only_b, n, (only_a - only_b) / n, trainings, self.sources, test, found)
+
+    def _only(self, a: Rows, b: Rows) -> int:
+        return int(sum(self.both[i, i] - self.both[i, j] for i, j in zip(a, b, strict=True)))
+
+    def _testable(self, rows: Rows) -> bool:
+        accuracy = estimate_of(self.own[list(rows)], self.covariance[np.ix_(rows, rows)], self.images, self.sources)
+        return self.sources >= FEWEST_GROUPS and not reaches_beyond(accuracy)
+
+    def _difference(self, a: Rows, b: Rows) -> Estimate:
+        """Of a less b; C of the differences is that of both sides less what they share."""
+        shared = self.covariance[np.ix_(a, b)]
+        covariance = self.covariance[np.ix_(a, a)] + self.covariance[np.ix_(b, b)] - shared - shared.T
+        return estimate_of(self.own[list(a)] - self.own[list(b)], covariance, self.images, self.sources)
+
+
+def _sums(cells: Sequence[Cell], records: Records) -> _Sums:
+    correct = records.correct(cells).astype(np.float64)
+    members, number = np.unique(records.groups(cells[0]), return_inverse=True)
+    own = correct.mean(axis=1)
+    sums = np.stack([np.bincount(number, weights=row) for row in correct - own[:, None]])
+    images = correct.shape[1]
+    answers = tuple(row.tobytes() for row in correct)
+    return _Sums(images, len(members), own, covariance_of(sums, images), correct @ correct.T, answers)
