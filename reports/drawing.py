@@ -27,6 +27,8 @@ WIDTH, HEIGHT = 5.4, 3.7
 _LEAST_SPAN = 0.1
 _MARKER, _RING, _COVERS = 6, 2.8, 4
 """Points: a marker's size, how much larger one around another is, and the distance at which they would cover."""
+_MOST_RINGS = 3
+"""Where more markers meet, the rest are drawn as large as the last ring: the lines' names tell them apart."""
 Box = tuple[float, float, float, float]
 _RC = {
     "font.family": "DejaVu Sans",
@@ -103,7 +105,7 @@ def mark_points(axes: Axes, places: Sequence[tuple[float, float]], styles: Seque
     around = [0] * len(places)
     for i, here in enumerate(pixels):
         covered = [around[j] for j in range(i) if math.dist(here, pixels[j]) < _COVERS]
-        around[i] = max(covered) + 1 if covered else 0
+        around[i] = min(max(covered) + 1, _MOST_RINGS) if covered else 0
     for number, ((x, y), style, ring) in enumerate(zip(places, styles, around, strict=True)):
         axes.plot(
             [x],

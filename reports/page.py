@@ -44,6 +44,8 @@ from reports.transfer import matrices
 
 _UNFOLDED = 2
 """So many galleries and searches are open at first."""
+_UNFOLDED_POINTS = 16
+"""A table of more points is folded, so that what follows is not out of reach."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def render(results: Results) -> str:
         leaderboard=standings,
         boards=_boards(standings.boards, styles) if standings else [],
         usual_tasks=USUAL_TASKS,
+        unfolded_points=_UNFOLDED_POINTS,
         most_named=MOST_NAMED,
         most_classes=MOST_CLASSES,
         glossaries=_glossaries(tasks),

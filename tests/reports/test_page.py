@@ -109,7 +109,9 @@ def test_the_page_stands_alone_and_shows_everything(full: Results, tmp_path: Pat
     assert [p.name for p in path.parent.iterdir()] == ["index.html"]
     page = assert_stands_alone(path.read_text(encoding="utf-8"))
     figures = [a for a in page.all("svg") if a.get("role") == "img"]
-    assert len(figures) == 2 * (1 + 3)
+    ranks = [a for a in figures if a["aria-label"].startswith("Mean ranks at ")]
+    assert len(figures) == 2 * (1 + 3) + len(ranks)
+    assert ranks == [], "two quantizers finished, and Friedman's test is of three"
     assert {a["aria-label"].split(",")[0] for a in figures} == {
         "Accuracy against the number of colors",
         "Accuracy against bits per pixel of the file",
@@ -121,7 +123,7 @@ def test_the_page_stands_alone_and_shows_everything(full: Results, tmp_path: Pat
     assert Page(legend[1]).text.split() == ["original", "colorcnn", "jpeg", "median-cut"], "not what has no point"
     tiles = page.all("div", "tile")
     assert len(tiles) == 2 * 2 * (3 + 3 + 1), "classifiers x images x (median-cut, colorcnn, jpeg)"
-    assert len(page.all("img")) == len(tiles) + 2 * 2
+    assert len(page.all("img")) == len(tiles) + 2 * 2 + 3 * len(page.all("figure", "duelled"))
     assert all(a["src"].startswith("data:image/png;base64,") and a["alt"] for a in page.all("img"))
     assert len(page.all("details")) >= 4
     for words in (
