@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from harness.contracts.images import Level, LevelKind, Precision
 from harness.contracts.searches import SearchResult
+
+if TYPE_CHECKING:
+    from harness.contracts.claims import StatedClaim
 
 CellStatus = Literal["ok", "failed", "blocked"]
 JudgeKind = Literal["frozen", "retrained"]
@@ -188,6 +191,7 @@ class Results:
             them) and, where not all are judged, ``test_of``: of how many test images those that are were chosen.
         environment: ``devices`` and ``versions`` of libraries that the cells were computed with.
         searches: Those that chose parameters of this run's variants.
+        claims: What a report is to judge by this run's numbers.
     """
 
     name: str
@@ -198,6 +202,7 @@ class Results:
     recipes: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     searches: tuple[SearchResult, ...] = ()
+    claims: tuple[StatedClaim, ...] = ()
 
 
 @runtime_checkable
