@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
+from reports.claims.judged import judge_claims
+from reports.claims.section import claims_section
 from reports.costs import costs
 from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
-from reports.glossary import BITS, CELLS, JUDGES, TESTS
+from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, TESTS
 from reports.judges import Recovery, recoveries
 from reports.originals import originals
 from reports.points import Point, Task
@@ -62,6 +64,7 @@ def render(results: Results) -> str:
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
+    claims = claims_section(judge_claims(results, tasks, records))
     sections = [_section(number, tasks, results, styles, records, most) for number in range(len(tasks))]
     return fill_in(
         "report.html",
@@ -73,6 +76,7 @@ def render(results: Results) -> str:
         unfolded=_UNFOLDED,
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks, results.recipes),
+        claims=claims,
         matrices=matrices(tasks),
         costs=costs(tasks),
         article=stated()[0],
@@ -91,14 +95,15 @@ def render(results: Results) -> str:
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
         margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
-        glossaries=_glossaries(tasks),
+        glossaries=_glossaries(tasks, claims is not None),
     )
 
 
-def _glossaries(tasks: list[Task]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+def _glossaries(tasks: list[Task], claimed: bool) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """What the columns of each table are."""
     retrained = [("judges.csv", JUDGES)] if any(task.judge == "retrained" for task in tasks) else []
-    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), *retrained]
+    claims = [("claims.csv", CLAIMS)] if claimed else []
+    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("bits.csv", BITS), *retrained, *claims]
 
 
 def _section(

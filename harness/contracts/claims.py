@@ -146,12 +146,37 @@ class JudgedTask:
     cells: tuple[Cell, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two variants in one task at one level, training by training.
+
+    Attributes:
+        task: The task.
+        where: The task and the level, in words.
+        what: The difference a - b, in words.
+        level: The number of colors or the quality, None where neither has any.
+        a: The cells of the first, by seed.
+        b: Those of the second, of the same seeds.
+    """
+
+    task: JudgedTask
+    where: str
+    what: str
+    level: Level
+    a: tuple[Cell, ...]
+    b: tuple[Cell, ...]
+
+
 class RunView(Protocol):
     """All of a run that a claim may ask for; nothing can be changed through it."""
 
     @property
     def spec(self) -> Mapping[str, Any]:
         """The spec as run, defaults written out."""
+
+    @property
+    def recipes(self) -> tuple[Mapping[str, Any], ...]:
+        """How everything was trained, as in Results."""
 
     @property
     def margin(self) -> float:
@@ -171,6 +196,18 @@ class RunView(Protocol):
 
         Returns:
             One cell a seed; none where nothing is finished.
+        """
+
+    def pairs(self, a: Which, b: Which, level: Level = None) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+        """Two variants side by side, wherever a run has both.
+
+        Args:
+            a: A variant.
+            b: Another, or the same.
+            level: Of both, or of the one that has levels; None: every level that both have.
+
+        Returns:
+            One for each task and level that both have; and what was planned there but is not finished, in sentences.
         """
 
     def values(self, cells: Sequence[Cell], column: str = "correct") -> NDArray[np.float64]:
