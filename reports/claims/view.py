@@ -86,7 +86,8 @@ class View:
                     own, others = (tuple(side[seed] for seed in seeds) for side in by_seed)
                     found.append(Pair(task, where, " − ".join(names), each, own, others))
                 else:
-                    lost.append(f"{where}: {' and '.join(dict.fromkeys(names))} not finished")
+                    unfinished = [name for name, side in zip(names, by_seed, strict=True) if not side] or names
+                    lost.append(f"{where}: {' and '.join(dict.fromkeys(unfinished))} not finished")
         return tuple(found), tuple(lost)
 
     def values(self, cells: Sequence[Cell], column: str = "correct") -> NDArray[np.float64]:
