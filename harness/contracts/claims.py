@@ -107,6 +107,7 @@ class Verdict:
         p: Of the claim, or where it is contradicted of its opposite.
         rows: Its parts.
         missing: What would be needed to say more, sentences without a period.
+        what: What the effect is of, where the statement does not say it.
     """
 
     verdict: VerdictWord
@@ -117,6 +118,7 @@ class Verdict:
     p: float = NAN
     rows: tuple[ClaimRow, ...] = ()
     missing: tuple[str, ...] = ()
+    what: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:

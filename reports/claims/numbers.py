@@ -22,6 +22,7 @@ from harness.contracts import ACCURACY, ClaimRow, Part, Verdict, VerdictWord
 from reports.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED
 from reports.statistics import CONFIDENCE, SIGNIFICANT, Estimate, Interval
 
+_WHAT = "ours less the stated one"
 _Z = float(special.ndtri((1 + CONFIDENCE) / 2))
 
 
@@ -96,7 +97,7 @@ def all_met(numbers: Sequence[Measured], missing: Iterable[str] = ()) -> Verdict
     if not rows or (verdict == OPEN and len(told) < len(rows)):
         furthest = max(numbers, key=lambda number: abs(number.difference) / (number.margin or 1), default=None)
         effect, unit = (furthest.difference, furthest.part.unit) if furthest else (math.nan, ACCURACY)
-        return Verdict(verdict, effect, unit, rows=rows, missing=tuple(dict.fromkeys(lacking)))
+        return Verdict(verdict, effect, unit, rows=rows, missing=tuple(dict.fromkeys(lacking)), what=_WHAT)
     number, ours = max(told, key=lambda one: (p_met(one[1], one[0].margin), -p_not_met(one[1], one[0].margin)))
     if verdict == CONTRADICTED:
         number, ours = min(told, key=lambda one: p_not_met(one[1], one[0].margin))
@@ -104,7 +105,7 @@ def all_met(numbers: Sequence[Measured], missing: Iterable[str] = ()) -> Verdict
     if verdict == CONTRADICTED:
         p = min(1.0, len(numbers) * p_not_met(ours, number.margin))
     lo, hi = another(ours).interval(alpha if verdict == CONTRADICTED else SIGNIFICANT)
-    return Verdict(verdict, ours.mean, number.part.unit, lo, hi, p, rows, tuple(dict.fromkeys(lacking)))
+    return Verdict(verdict, ours.mean, number.part.unit, lo, hi, p, rows, tuple(dict.fromkeys(lacking)), _WHAT)
 
 
 def _row(number: Measured, alpha: float) -> ClaimRow:

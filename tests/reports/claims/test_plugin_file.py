@@ -45,10 +45,13 @@ def test_claims_of_a_file_are_judged_like_the_built_in_ones(study: Study, regist
     assert (ahead.verdict.verdict, ahead.verdict.effect) == ("supported", pytest.approx(0.2))
     assert (fewer.verdict.verdict, fewer.verdict.effect, fewer.verdict.unit) == ("supported", 55, "colors per image")
 
-    def fails(run: object) -> Verdict:
+    def fails(_: object) -> Verdict:
         raise ZeroDivisionError("no\nwonder")
 
-    broken = [StatedClaim("breaks", "", "", fails), StatedClaim("returns", "", "", lambda run: "yes")]  # type: ignore[arg-type,return-value]
+    def answers(_: object) -> Verdict:
+        return "yes"  # type: ignore[return-value]
+
+    broken = [StatedClaim("breaks", "", "", fails), StatedClaim("returns", "", "", answers)]
     found = judge_claims(replace(results, claims=(*broken, *results.claims)), tasks, records)
     assert [one.verdict.missing for one in found[:2]] == [
         ("its code failed: ZeroDivisionError: no wonder",),
