@@ -14,7 +14,8 @@ def planned(task: JudgedTask, which: Which, level: Level = None) -> tuple[Cell, 
 def levels_of(task: JudgedTask, *which: Which) -> list[Level]:
     """The levels that any of these variants was planned at, in order; None where they have none."""
     found = {cell.level for cell in task.cells if any(fits(cell, each) for each in which)}
-    return sorted(level for level in found if level is not None) or [None]
+    levels: list[Level] = [*sorted(level for level in found if level is not None)]
+    return levels or [None]
 
 
 def one_of_each_seed(task: JudgedTask) -> tuple[Cell, ...]:
