@@ -23,6 +23,7 @@ from harness.contracts import (
     Augmentation,
     BadInput,
     Cell,
+    ClaimRow,
     ContractError,
     DatasetArrays,
     DatasetHooks,
@@ -34,9 +35,11 @@ from harness.contracts import (
     Palettized,
     PluginHooks,
     Results,
+    RunView,
     Split,
+    Verdict,
 )
-from harness.registry import classifier, codec, dataset, metric, quantizer, report
+from harness.registry import claim, classifier, codec, dataset, metric, quantizer, report
 
 if TYPE_CHECKING:
     from harness import encoding, learning
@@ -63,10 +66,10 @@ MODULES = {
 # fmt: off
 __all__ = [
     "CIFAR10_NORMALIZATION", "IMAGENET_NORMALIZATION", "VALIDATION_ACCURACY", "Augmentation", "BadInput", "Cell",
-    "CellImages", "Coded", "ContractError", "DatasetArrays", "DatasetHooks", "Images", "Lesson", "MethodHooks",
-    "Needs", "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan", "Split",
-    "__version__", "classifier", "codec", "dataset", "encode", "encoding", "learning", "load", "load_exported",
-    "metric", "plan", "quantize", "quantizer", "report", "run",
+    "CellImages", "ClaimRow", "Coded", "ContractError", "DatasetArrays", "DatasetHooks", "Images", "Lesson",
+    "MethodHooks", "Needs", "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan",
+    "RunView", "Split", "Verdict", "__version__", "claim", "classifier", "codec", "dataset", "encode", "encoding",
+    "learning", "load", "load_exported", "metric", "plan", "quantize", "quantizer", "report", "run",
 ]
 # fmt: on
 

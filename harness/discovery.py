@@ -62,7 +62,7 @@ def _add_source(registry: Registry, source: Source, scratch: Path) -> None:
     if not count:
         raise BadInput(
             f"--plugin {source.path} holds no plugin: mark a class with @fc.quantizer(name), @fc.codec(name), "
-            "@fc.dataset(name), @fc.classifier(name), @fc.metric(name) or @fc.report(name)."
+            "@fc.dataset(name), @fc.classifier(name), @fc.metric(name), @fc.report(name) or @fc.claim(name, ...)."
         )
 
 

@@ -31,7 +31,7 @@ from harness.contracts import (
 from harness.digests import code_of
 from harness.parameters import Parameter, parameters_of
 
-Kind = Literal["method", "dataset", "classifier", "metric", "report"]
+Kind = Literal["method", "dataset", "classifier", "metric", "report", "claim"]
 _MARK = "__fewcolors__"
 T = TypeVar("T", bound=type)
 
@@ -47,6 +47,7 @@ class Mark:
         level_kind: What a method's level is: ``colors``, ``quality``, or ``none``.
         levels: The allowed range of the level, both ends included; None where there is no level.
         default_levels: A codec's levels where a spec states none.
+        source: Where a claim is made, such as a section of an article.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Mark:
     level_kind: LevelKind = "none"
     levels: tuple[int, int] | None = None
     default_levels: tuple[int, ...] | None = None
+    source: str = ""
 
 
 _MOST_NAMED = 20
@@ -260,6 +262,28 @@ def report(name: str, *, summary: str = "") -> Callable[[T], T]:
         ``PluginHooks``.
     """
     return _decorator(Mark("report", name, summary), ("write",))
+
+
+def claim(name: str, *, statement: str, source: str = "") -> Callable[[T], T]:
+    """Marks a class with ``judge(run) -> Verdict``, a ``Claim``: a statement that reports hold against a run's numbers.
+
+    Args:
+        name: What tables call it.
+        statement: What it says, one sentence.
+        source: Where it says so, such as a section of an article.
+
+    Returns:
+        A decorator that returns the same class, as that of ``quantizer`` does.
+
+    Examples:
+        ```python
+        @fc.claim("wu-ahead", statement="Wu's quantizer beats MedianCut with 4 colors.", source="our expectation")
+        class WuAhead:
+            def judge(self, run):
+                return run.ahead("wu", "median-cut", level=4)
+        ```
+    """
+    return _decorator(Mark("claim", name, statement, source=source), ("judge",))
 
 
 @dataclass(frozen=True, eq=False)
@@ -501,6 +525,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[Plugin]:
         return iter(sorted(self._plugins.values(), key=lambda p: (p.mark.kind, p.name)))
+
+    def of(self, kind: Kind) -> list[Plugin]:
+        """The plugins of one kind, in the order in which they were found."""
+        return [plugin for (known, _), plugin in self._plugins.items() if known == kind]
 
     def names(self, kind: Kind) -> list[str]:
         """Lists the plugins of one kind.

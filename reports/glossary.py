@@ -120,3 +120,21 @@ JUDGES = (
     ("original_accuracy", "of the frozen classifier on untouched images"),
     ("recovered", "difference over (original - frozen); empty where no loss is shown with 95 % confidence"),
 )
+
+CLAIMS = (
+    ("claim, statement, source", "the plugin's name, what it says, and where it says so"),
+    (
+        "verdict",
+        "supported; contradicted: its opposite is shown; not enough data, which includes what is not separated",
+    ),
+    ("effect, unit", "of the part that supports it least; accuracies as fractions"),
+    (
+        "lo, hi",
+        "95 % interval of the smallest effect of all parts; for a stated number, of the difference from one further "
+        "training",
+    ),
+    ("p", "two-sided, of all parts together (the largest); where it is contradicted, of the opposite, times the parts"),
+    ("parts", "each part with its task, effect, own 95 % interval, p of its bound, and verdict"),
+    ("cells", "the keys of the cells it rests on, as in cells.csv"),
+    ("missing", "what would be needed to say more"),
+)

@@ -14,13 +14,15 @@ from markupsafe import Markup
 
 from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
+from reports.claims.judged import judge_claims
+from reports.claims.section import claims_section
 from reports.classes import MOST_CLASSES, ByClass, by_class
 from reports.costs import costs
 from reports.critical_difference import rank_diagram
 from reports.duel import MOST_NAMED, Duel, duel
 from reports.figures import against_colors
 from reports.gallery import Strip, gallery, images_for
-from reports.glossary import BITS, CELLS, JUDGES, PAIRS, TESTS
+from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, PAIRS, TESTS
 from reports.judges import Recovery, recoveries
 from reports.leaderboard import USUAL_TASKS, Board, leaderboard
 from reports.originals import originals
@@ -75,6 +77,7 @@ def render(results: Results) -> str:
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
+    claims = claims_section(judge_claims(results, tasks, records))
     pairs = pair_table(results, records)
     sections = [_section(number, tasks, results, styles, records, most, pairs) for number in range(len(tasks))]
     standings = leaderboard(tasks, pairs, results.spec.get("baseline"), margin_of(results))
@@ -88,6 +91,7 @@ def render(results: Results) -> str:
         unfolded=_UNFOLDED,
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks, results.recipes),
+        claims=claims,
         matrices=matrices(tasks),
         costs=costs(tasks),
         stage_costs=stage_costs(tasks),
@@ -114,14 +118,16 @@ def render(results: Results) -> str:
         unfolded_points=_UNFOLDED_POINTS,
         most_named=MOST_NAMED,
         most_classes=MOST_CLASSES,
-        glossaries=_glossaries(tasks),
+        glossaries=_glossaries(tasks, claims is not None),
     )
 
 
-def _glossaries(tasks: list[Task]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+def _glossaries(tasks: list[Task], claimed: bool) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """What the columns of each table are."""
     retrained = [("judges.csv", JUDGES)] if any(task.judge == "retrained" for task in tasks) else []
-    return [("cells.csv", CELLS), ("significance.csv", TESTS), ("pairs.csv", PAIRS), ("bits.csv", BITS), *retrained]
+    claims = [("claims.csv", CLAIMS)] if claimed else []
+    always = [("cells.csv", CELLS), ("significance.csv", TESTS), ("pairs.csv", PAIRS), ("bits.csv", BITS)]
+    return [*always, *retrained, *claims]
 
 
 def _section(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness.contracts import Level
+from harness.contracts import JudgedTask, Level
 from reports.points import Point, Task
 
 _FILE = Path(__file__).with_name("published.yaml")
@@ -82,12 +82,12 @@ def beside(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Beside]
     for value in _of(task, recipes):
         if value.quantity == _ORIGINAL:
             if not math.isnan(task.original):
-                departures = _departures(value, task, None, recipes)
+                departures = departures_of(value.params, task, None, recipes)
                 yield Beside(value, None, task.original, task.original_lo, task.original_hi, departures)
             continue
         for point in task.points:
             if point.ok and _speaks_of(value, point, task):
-                departures = _departures(value, task, point.variant, recipes)
+                departures = departures_of(value.params, task, point.variant, recipes)
                 if value.is_share:
                     yield Beside(value, point, point.accuracy, point.lo, point.hi, departures)
                 else:
@@ -97,11 +97,11 @@ def beside(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Beside]
 def _of(task: Task, recipes: Sequence[Mapping[str, Any]]) -> Iterator[Published]:
     if task.judge != "frozen":
         return iter(())
-    names = _plugin("dataset", task.dataset, recipes), _plugin("classifier", task.classifier, recipes)
+    names = plugin_of("dataset", task.dataset, recipes), plugin_of("classifier", task.classifier, recipes)
     return (value for value in stated()[1] if (value.dataset, value.classifier) == names)
 
 
-def _plugin(what: str, short: str, recipes: Sequence[Mapping[str, Any]]) -> str:
+def plugin_of(what: str, short: str, recipes: Sequence[Mapping[str, Any]]) -> str:
     """The plugin behind a name in tables: by its recipe, else by the name, ``alexnet`` of ``alexnet epochs=10``."""
     known = (r["plugin"] for r in recipes if (r["what"], r["name"]) == (what, short) and "plugin" in r)
     return next(known, short.split(" ", 1)[0])
@@ -116,10 +116,10 @@ def _speaks_of(value: Published, point: Point, task: Task) -> bool:
     )
 
 
-def _departures(
-    value: Published, task: Task, variant: str | None, recipes: Sequence[Mapping[str, Any]]
+def departures_of(
+    named: Collection[str], task: Task | JudgedTask, variant: str | None, recipes: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
-    """A sentence begins with the parameter it is about; those that the value itself names are no departure."""
+    """A sentence begins with the parameter it is about; those that a stated value itself names are no departure."""
     used = {("dataset", task.dataset), ("classifier", task.classifier), ("quantizer", variant)}
     differs = (sentence for r in recipes if (r["what"], r["name"]) in used for sentence in r.get("differs", ()))
-    return tuple(sentence for sentence in differs if sentence.split(" ", 1)[0] not in value.params)
+    return tuple(sentence for sentence in differs if sentence.split(" ", 1)[0] not in named)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
+from reports.claims.judged import claims_table, judge_claims
 from reports.judges import recovery_table
 from reports.pairs import pair_table
 from reports.records import Records
@@ -77,6 +78,11 @@ def write_tables(results: Results, folder: Path) -> Path:
         tables["judges"] = recovery_table(tasks, records)
     else:
         (folder / "judges.csv").unlink(missing_ok=True)
+    judged = judge_claims(results, tasks, records)
+    if any(one.measured for one in judged):
+        tables["claims"] = claims_table(judged)
+    else:
+        (folder / "claims.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         _write_csv(table, folder / f"{name}.csv")
     return folder / "cells.csv"

@@ -14,7 +14,7 @@ from reports.styles import PALETTE
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "listing")
-_FUNCTIONS = ("percent_interval", "points_interval", "p_value")
+_FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval")
 
 
 def fill_in(template: str, **values: Any) -> str:

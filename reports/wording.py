@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from harness.contracts import ACCURACY
+
 THIN = "\u202f"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSING = "–"
@@ -35,6 +37,24 @@ def points_interval(lo: float, hi: float) -> str:
 def signed(difference: float, digits: int) -> str:
     """A plain difference with its sign and fixed decimals: ``−0.013``."""
     return MISSING if math.isnan(difference) else f"{difference:+.{digits}f}".replace("-", "−")
+
+
+def effect(value: float, unit: str) -> str:
+    """An effect in its unit, with its sign: ``+33.5 points`` of a share of images, ``−1.2 colors per image``."""
+    if math.isnan(value):
+        return MISSING
+    return f"{points(value)} points" if unit == ACCURACY else f"{_signed_briefly(value)} {unit}"
+
+
+def effect_interval(lo: float, hi: float, unit: str) -> str:
+    """An effect's interval, without the unit."""
+    if math.isnan(lo) or unit == ACCURACY:
+        return points_interval(lo, hi)
+    return f"[{_signed_briefly(lo)}, {_signed_briefly(hi)}]"
+
+
+def _signed_briefly(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def p_value(p: float) -> str:

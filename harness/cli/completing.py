@@ -39,7 +39,7 @@ def classifier_names(incomplete: str) -> Iterator[str]:
 
 
 def plugin_names(incomplete: str) -> Iterator[str]:
-    return _beginning(incomplete, _plugins("method", "dataset", "classifier", "report"))
+    return _beginning(incomplete, _plugins("method", "dataset", "classifier", "report", "claim"))
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Iterator[str]:

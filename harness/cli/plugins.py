@@ -115,7 +115,11 @@ def _facts(known: Plugin) -> dict[str, str]:
     for what, values in (("paper", known.paper), *((f"--scale {name}", v) for name, v in known.scales.items())):
         if values:
             facts[what] = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
-    facts |= {what: said for what, said in (("sources", known.sources), ("credit", known.credit)) if said}
+    facts |= {
+        what: said
+        for what, said in (("source", mark.source), ("sources", known.sources), ("credit", known.credit))
+        if said
+    }
     return facts
 
 

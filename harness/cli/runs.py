@@ -137,7 +137,7 @@ def report(
 ) -> None:
     """Writes a run's reports again, from stored results; for a search over several tasks, the reports of each task."""
     from harness.discovery import discover
-    from harness.run.execute import FinishedRun, write_reports
+    from harness.run.execute import FinishedRun, with_claims, write_reports
     from harness.run.results import gather, runs_in
     from harness.sources import read_source
 
@@ -145,7 +145,7 @@ def report(
     screen, complete = console(), True
     for folder in runs_in(run):
         damaged: list[str] = []
-        results = gather(folder, store, damaged.append)
+        results = with_claims(gather(folder, store, damaged.append), registry)
         for sentence in damaged:
             screen.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
         plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]

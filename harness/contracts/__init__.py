@@ -1,9 +1,25 @@
 """What plugins and engine agree on; loads neither torch nor Ray.
 
 images: what travels. plugins: what the classes of plugins have and are handed. results: what a run leaves for reports.
+claims: what a claim is asked and answers.
 searches: what a search leaves.
 """
 
+from harness.contracts.claims import (
+    ACCURACY,
+    Claim,
+    ClaimRow,
+    Evidence,
+    JudgedTask,
+    Pair,
+    Part,
+    RunView,
+    StatedClaim,
+    Term,
+    Verdict,
+    VerdictWord,
+    Which,
+)
 from harness.contracts.images import (
     MAX_COLORS,
     MIN_COLORS,
@@ -56,6 +72,7 @@ from harness.contracts.results import (
 from harness.contracts.searches import SearchResult, Trial, TrialStatus
 
 __all__ = [
+    "ACCURACY",
     "CIFAR10_NORMALIZATION",
     "IMAGENET_NORMALIZATION",
     "MAX_COLORS",
@@ -67,6 +84,8 @@ __all__ = [
     "BitsKind",
     "Cell",
     "CellStatus",
+    "Claim",
+    "ClaimRow",
     "Classifier",
     "Codec",
     "ContractError",
@@ -75,9 +94,11 @@ __all__ = [
     "DatasetArrays",
     "DatasetHooks",
     "EpochCallback",
+    "Evidence",
     "Failure",
     "Images",
     "JudgeKind",
+    "JudgedTask",
     "LearnedQuantizer",
     "Lesson",
     "Level",
@@ -86,7 +107,9 @@ __all__ = [
     "Metric",
     "Needs",
     "Normalization",
+    "Pair",
     "Palettized",
+    "Part",
     "Pictures",
     "PlannedCell",
     "PluginHooks",
@@ -94,10 +117,16 @@ __all__ = [
     "Quantizer",
     "Report",
     "Results",
+    "RunView",
     "SearchResult",
     "Split",
+    "StatedClaim",
+    "Term",
     "Trial",
     "TrialStatus",
+    "Verdict",
+    "VerdictWord",
+    "Which",
     "check_measured",
     "check_palettized",
     "check_payload",

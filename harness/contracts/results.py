@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from harness.contracts.images import Level, LevelKind, Precision
 from harness.contracts.searches import SearchResult
+
+if TYPE_CHECKING:
+    from harness.contracts.claims import StatedClaim
 
 CellStatus = Literal["ok", "failed", "blocked"]
 JudgeKind = Literal["frozen", "retrained"]
@@ -191,6 +194,7 @@ class Results:
         environment: ``devices`` and ``versions`` of libraries that the cells were computed with; ``run``, where it was
             recorded: ``date``, ``command``, ``code`` and ``plugins`` with ``commit`` and ``dirty``.
         searches: Those that chose parameters of this run's variants.
+        claims: What a report is to judge by this run's numbers.
     """
 
     name: str
@@ -201,6 +205,7 @@ class Results:
     recipes: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     searches: tuple[SearchResult, ...] = ()
+    claims: tuple[StatedClaim, ...] = ()
 
 
 @runtime_checkable

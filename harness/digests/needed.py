@@ -15,7 +15,7 @@ from functools import cached_property
 
 from harness.digests.syntax import dotted, imported_names, nodes_of
 
-_MARKS = {"quantizer", "codec", "dataset", "classifier", "report"}
+_MARKS = {"quantizer", "codec", "dataset", "classifier", "report", "claim"}
 _ABOUT = {"needs", "paper", "scales", "credit", "sources", "version", "fingerprinted", "departures_of"}
 """Class data that the engine reads: resources, what a report says, and values that go into parameters."""
 _EMPTY_BASES = re.compile(r"object|(abc|typing|harness\.contracts|fewcolors)\.\w+")

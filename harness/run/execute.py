@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from harness.complaints import Complaints, one_line
-from harness.contracts import BadInput, Results
+from harness.contracts import BadInput, Results, RunView, StatedClaim, Verdict
 from harness.discovery import discover
 from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
@@ -154,7 +154,7 @@ def execute(
         log = EventLog(folder / EVENTS, _judge_watch(request, say))
         compute(request.plan, request.remaining, request.store, pool, log, console)
 
-    results = gather(folder, say=say)
+    results = with_claims(gather(folder, say=say), request.registry)
     pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(pending))
 
@@ -193,6 +193,20 @@ def compute(
             schedule.run()
     log("run-ended")
     return schedule
+
+
+def with_claims(results: Results, registry: Registry) -> Results:
+    """The same run with every claim there is, for its reports to judge."""
+
+    def judging(plugin: Plugin) -> Callable[[RunView], Verdict]:
+        def judge(run: RunView) -> Verdict:
+            verdict: Verdict = plugin.make({}, f"claim {plugin.name}").judge(run)
+            return verdict
+
+        return judge
+
+    marks = ((plugin.mark, judging(plugin)) for plugin in registry.of("claim"))
+    return replace(results, claims=tuple(StatedClaim(m.name, m.summary, m.source, judge) for m, judge in marks))
 
 
 def write_reports(

@@ -53,7 +53,7 @@ def test_all_that_is_built_in_is_found_from_there(install):
     install()
     plugins = list(discover())
     assert {p.origin for p in plugins} == {"built in"}
-    assert {p.mark.kind for p in plugins} == {"method", "dataset", "classifier", "metric", "report"}
+    assert {p.mark.kind for p in plugins} == {"method", "dataset", "classifier", "metric", "report", "claim"}
 
 
 @pytest.mark.parametrize("group", discovery.ENTRY_POINT_GROUPS)

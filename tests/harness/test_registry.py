@@ -10,7 +10,7 @@ from pydantic import Field
 
 from harness.complaints import did_you_mean, shown
 from harness.contracts import BadInput, Needs
-from harness.registry import Registry, classifier, codec, dataset, metric, quantizer, report
+from harness.registry import Registry, claim, classifier, codec, dataset, metric, quantizer, report
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ from harness.registry import Registry, classifier, codec, dataset, metric, quant
         (dataset("x", summary="s"), "dataset", ["load"], "none", None, None),
         (classifier("x", summary="s"), "classifier", ["build", "fit"], "none", None, None),
         (metric("x", summary="s"), "metric", ["measure"], "none", None, None),
+        (claim("x", statement="s"), "claim", ["judge"], "none", None, None),
         (report("x", summary="s"), "report", ["write"], "none", None, None),
     ],
 )  # fmt: skip
