@@ -30,7 +30,7 @@ from reports.styles import Style, assign, styles_of
 from reports.summary import recognized_share, summarize
 from reports.sweep_figures import over_parameter
 from reports.sweeps import sweeps
-from reports.tables import cells_table
+from reports.tables import cells_table, csv_files
 from reports.templating import fill_in
 from reports.transfer import matrices
 
@@ -65,6 +65,7 @@ def render(results: Results) -> str:
     sections = [_section(number, tasks, results, styles, records, most) for number in range(len(tasks))]
     return fill_in(
         "report.html",
+        script="script.js",
         results=results,
         question=QUESTION,
         sections=sections,
@@ -92,6 +93,7 @@ def render(results: Results) -> str:
         fewest_trainings=FEWEST_TRAININGS,
         margin=100 * float(results.spec.get("margin") or DEFAULT_MARGIN),
         glossaries=_glossaries(tasks),
+        csv_files=csv_files(results, cells, tests, tasks, records),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
+from harness.spreadsheets import csv_text
 from reports.judges import recovery_table
+from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
@@ -58,6 +61,8 @@ CELL_COLUMNS = [
 
 PEAK = 255.0
 _SIGNIFICANT_DIGITS = "%.8g"
+JUDGES_FILE = "judges.csv"
+"""It is there where a judge was retrained."""
 
 
 def write_tables(results: Results, folder: Path) -> Path:
@@ -66,23 +71,28 @@ def write_tables(results: Results, folder: Path) -> Path:
     records = Records()
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
-    tables = {
-        "cells": cells,
-        "significance": tests,
-        "bits": trade_off_table(tasks, results.spec.get("baseline")),
-    }
-    if any(cell.judge == "retrained" for cell in results.cells):
-        tables["judges"] = recovery_table(tasks, records)
-    else:
-        (folder / "judges.csv").unlink(missing_ok=True)
-    for name, table in tables.items():
-        _write_csv(table, folder / f"{name}.csv")
+    files = csv_files(results, cells, tests, tasks, records)
+    if JUDGES_FILE not in files:
+        (folder / JUDGES_FILE).unlink(missing_ok=True)
+    for name, text in files.items():
+        _write(text, folder / name)
     return folder / "cells.csv"
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
+def csv_files(
+    results: Results, cells: pd.DataFrame, tests: pd.DataFrame, tasks: Sequence[Task], records: Records
+) -> dict[str, str]:
+    """Every table of a run as the text of its file, by the file's name. cells, tests: as the functions here make them."""
+    tables = {"cells.csv": cells, "significance.csv": tests}
+    tables["bits.csv"] = trade_off_table(tasks, results.spec.get("baseline"))
+    if any(cell.judge == "retrained" for cell in results.cells):
+        tables[JUDGES_FILE] = recovery_table(tasks, records)
+    return {name: csv_text(table, _SIGNIFICANT_DIGITS) for name, table in tables.items()}
+
+
+def _write(text: str, path: Path) -> None:
     partial = path.with_suffix(".part")
-    table.to_csv(partial, index=False, float_format=_SIGNIFICANT_DIGITS, lineterminator="\n")
+    partial.write_text(text, encoding="utf-8", newline="")
     partial.replace(path)
 
 
