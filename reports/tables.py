@@ -82,7 +82,7 @@ def write_tables(results: Results, folder: Path) -> Path:
 def csv_files(
     results: Results, cells: pd.DataFrame, tests: pd.DataFrame, tasks: Sequence[Task], records: Records
 ) -> dict[str, str]:
-    """Every table of a run as the text of its file, by the file's name. cells, tests: as the functions here make them."""
+    """Every table of a run as the text of its file, by the file's name. cells, tests: what the page shows, too."""
     tables = {"cells.csv": cells, "significance.csv": tests}
     tables["bits.csv"] = trade_off_table(tasks, results.spec.get("baseline"))
     if any(cell.judge == "retrained" for cell in results.cells):

@@ -36,12 +36,14 @@ def test_taking_one_apostrophe_away_gives_the_text_back(text: str) -> None:
 
 
 def test_a_table_keeps_its_numbers_and_its_shape() -> None:
-    table = pd.DataFrame({
-        "=name": ["-1", "a\r=2", 'quoted, "twice"'],
-        "level": pd.array([2, None, -4], dtype="Int64"),
-        "share": [-0.123456789123, 1.0, float("nan")],
-        "mixed": pd.Series([-1, "+1", None], dtype=object),
-    })
+    table = pd.DataFrame(
+        {
+            "=name": ["-1", "a\r=2", 'quoted, "twice"'],
+            "level": pd.array([2, None, -4], dtype="Int64"),
+            "share": [-0.123456789123, 1.0, float("nan")],
+            "mixed": pd.Series([-1, "+1", None], dtype=object),
+        }
+    )
     text = csv_text(table, "%.8g")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert rows == [

@@ -83,7 +83,9 @@ def assert_stands_alone(text: str) -> Page:
 
 def assert_its_policy_names_all_that_runs(text: str) -> None:
     """One script at most, and no script or style that the policy, as the first thing of the page, does not name."""
-    policy = re.search(r'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="(.*?)">', text)
+    policy = re.search(
+        r'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="(.*?)">', text
+    )
     assert policy is not None
     named = dict(part.split(" ", 1) for part in policy[1].split("; "))
     fixed = {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}

@@ -21,7 +21,7 @@ def test_styles_become_classes_that_win_over_the_style_sheet() -> None:
     )
     assert page == (
         '<p class="s0">a</p><i class="s0 b c"></i><br class="s1"/>'
-        "<svg aria-label='x'><text class=\"s2\">style=\"x\"</text></svg>"
+        '<svg aria-label=\'x\'><text class="s2">style="x"</text></svg>'
     )
     assert rules.split("\n")[1:] == [
         ".s0{color: red!important;--n: 2!important}",
