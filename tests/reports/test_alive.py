@@ -43,7 +43,7 @@ def svg() -> str:
     with drawing("f"):
         figure, axes = canvas("x", (0.1, 0.2, 0.8, 0.7))
         axes.set(xlim=(0, 1), ylim=(0, 1))
-        belongs(HOSTILE, *axes.plot([0, 1], [0, 1], color="#0173b2"), axes.text(0.5, 0.5, HOSTILE, wrap=False))
+        belongs(HOSTILE, *axes.plot([0, 1], [0, 1], color="#0173b2"), axes.text(0.5, 0.5, HOSTILE.replace("\x07", "")))
         belongs("plain", axes.scatter([0.5], [0.5]))
         return to_svg(figure, "f", HOSTILE, [Mark(axes, 0.25, 0.5, HOSTILE, HOSTILE)])
 

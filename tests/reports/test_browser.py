@@ -8,7 +8,6 @@ import itertools
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -58,9 +57,12 @@ def whole_run(bench: Bench) -> Results:
 def hostile_run(bench: Bench, searches: type[Searches]) -> Results:
     """A hostile name wherever one can be given."""
     names = {"dataset": HOSTILE, "classifier": HOSTILE}
-    cells = [bench.cell(bench.frame([1, 0, 1]), HOSTILE, level, params={HOSTILE: HOSTILE}, **names) for level in (2, 4)]
-    cells += [bench.cell(bench.frame([1, 1, 1]), "median-cut", level, **names) for level in (2, 4)]
-    cells = [replace(cell, gallery={n: replace(p, name=HOSTILE) for n, p in cell.gallery.items()}) for cell in cells]
+    frame = bench.frame([1, 0, 1]).assign(name=HOSTILE)
+    cells = [
+        bench.cell(frame, variant, level, params={HOSTILE: HOSTILE}, **names)
+        for variant in (HOSTILE, "median-cut")
+        for level in (2, 4)
+    ]
     cells.append(bench.cell(None, "broken", 2, error=HOSTILE, **names))
     trials = [searches.trial(number, 0.1 * number, {HOSTILE: HOSTILE}, error=HOSTILE) for number in range(3)]
     space = {HOSTILE: {"choice": ["a", HOSTILE]}}
