@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import html
 import itertools
 import math
 import re
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from reports.alive import Mark, belongs, drawn, files, hover_targets, name_parts, with_variants
 from reports.points import Point
 from reports.styles import PALETTE, Style
 
@@ -89,27 +90,33 @@ def whiskers(points: Sequence[Point]) -> list[list[float]]:
     return [[p.accuracy - p.lo for p in points], [p.hi - p.accuracy for p in points]]
 
 
-def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style, line: Any = "solid") -> None:
-    """Accuracies with 95 % bars, joined by a line of style ``line``; ``mark_points`` sets the markers."""
+def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style, of: str, line: Any = "solid") -> None:
+    """Accuracies with 95 % bars, joined by a line of style ``line``; ``mark_points`` sets the markers.
+
+    of: the variant they are hidden and highlighted with.
+    """
     y = [point.accuracy for point in points]
-    axes.errorbar(x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
-    axes.plot(x, y, color=style.color, linestyle=line, linewidth=1.5, zorder=3)
+    bars = axes.errorbar(
+        x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2
+    )
+    lines = axes.plot(x, y, color=style.color, linestyle=line, linewidth=1.5, zorder=3)
+    belongs(of, *bars.get_children(), *lines)
 
 
-def mark_points(axes: Axes, places: Sequence[tuple[float, float]], styles: Sequence[Style]) -> None:
-    """A marker at each place, moved nowhere: one that would cover another is drawn around it, larger and open.
+def mark_points(marks: Sequence[Mark], styles: Sequence[Style]) -> None:
+    """A marker at each mark, moved nowhere: one that would cover another is drawn around it, larger and open.
 
     The axes' limits must be set. Marker number n of the figure has the id ``point-n``.
     """
-    pixels = [axes.transData.transform(place) * 72 / axes.figure.dpi for place in places]
-    around = [0] * len(places)
+    pixels = [mark.axes.transData.transform((mark.x, mark.y)) * 72 / mark.axes.figure.dpi for mark in marks]
+    around = [0] * len(marks)
     for i, here in enumerate(pixels):
         covered = [around[j] for j in range(i) if math.dist(here, pixels[j]) < _COVERS]
         around[i] = min(max(covered) + 1, _MOST_RINGS) if covered else 0
-    for number, ((x, y), style, ring) in enumerate(zip(places, styles, around, strict=True)):
-        axes.plot(
-            [x],
-            [y],
+    for number, (mark, style, ring) in enumerate(zip(marks, styles, around, strict=True)):
+        marker = mark.axes.plot(
+            [mark.x],
+            [mark.y],
             marker=style.marker,
             markersize=_MARKER + _RING * ring,
             markerfacecolor="none" if ring else style.color,
@@ -119,6 +126,7 @@ def mark_points(axes: Axes, places: Sequence[tuple[float, float]], styles: Seque
             zorder=4,
             gid=f"point-{number}",
         )
+        belongs(mark.variant, *marker)
 
 
 def round_ticks(limits: tuple[float, float]) -> list[float]:
@@ -163,27 +171,26 @@ def lowered(places: Sequence[tuple[float, float]], widths: Sequence[float], heig
     return tops
 
 
-def to_svg(figure: Figure, name: str, title: str) -> str:
-    """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) -> str:
+    """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors.
+
+    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save.
+    """
+    parts = name_parts(figure)
+    plain, outlined = drawn(figure, "none"), drawn(figure, "path")
+    svg = re.sub(r"<style.*?</style>", "", plain, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{name}">', svg)
+    opened = rf'<svg viewBox="\1" role="img" stroke-linejoin="round" aria-label="{name}">'
+    svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', opened, svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _short(found[0]), svg)
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
-    return svg.replace(f'aria-label="{name}"', f'aria-label="{_escape(title)}"', 1)
+    svg = with_variants(svg, name, parts).replace(f'aria-label="{name}"', f'aria-label="{html.escape(title)}"', 1)
+    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(plain, outlined, title)}</svg>"
 
 
 def _short(coordinates: str) -> str:
     """The same path to tenths of a point, finer than a screen; a pair after M or L is one more L."""
     rounded = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.1f}", coordinates)
     return rounded if re.search("[QC]", rounded) else rounded.replace(" \nL ", " ")
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
     INK,
     Box,
@@ -55,8 +56,8 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         _name_bits(axes, levels)
         few = len(lines) <= _MOST_LABELS
         _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
-        _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
+        marks = _mark(axes, places, styles)
+        return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}", marks)
 
 
 def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
@@ -75,8 +76,8 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits 
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         _name_levels(axes, [place for line in places.values() for place in line])
-        _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against bits per pixel of {bits.words}, {task.name}")
+        marks = _mark(axes, places, styles)
+        return to_svg(figure, name, f"Accuracy against bits per pixel of {bits.words}, {task.name}", marks)
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
@@ -110,12 +111,17 @@ def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Ma
     for variant, line in lines.items():
         points = [point for _, point in line]
         dashes = _DASHES.get(points[0].level_kind, "solid")
-        trace(axes, [value for value, _ in line], points, styles[variant], dashes)
+        trace(axes, [value for value, _ in line], points, styles[variant], variant, dashes)
 
 
-def _mark(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> None:
-    marks = [(value, point.accuracy, styles[variant]) for variant, line in lines.items() for value, point in line]
-    mark_points(axes, [(x, y) for x, y, _ in marks], [style for _, _, style in marks])
+def _mark(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> list[Mark]:
+    marks = [
+        Mark(axes, value, point.accuracy, variant, numbers(point))
+        for variant, line in lines.items()
+        for value, point in line
+    ]
+    mark_points(marks, [styles[mark.variant] for mark in marks])
+    return marks
 
 
 def _name_bits(axes: Axes, levels: list[int]) -> None:
@@ -150,11 +156,12 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
         color = styles[variant].color
         start = (float(point.level or 1), point.accuracy)
         beside_axes = axes.get_yaxis_transform()
-        axes.plot(
+        leads = axes.plot(
             [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=0.9, clip_on=False
         )
-        axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
-        axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=beside_axes, va="center", color=INK)
+        leads += axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
+        words = shortened(variant, _LONGEST_LABEL)
+        belongs(variant, *leads, axes.text(1.06, height, words, transform=beside_axes, va="center", color=INK))
 
 
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:

@@ -40,7 +40,7 @@ from reports.styles import Style, assign, styles_of
 from reports.summary import recognized_share, summarize
 from reports.sweep_figures import over_parameter
 from reports.sweeps import sweeps
-from reports.tables import cells_table
+from reports.tables import cells_table, csv_files
 from reports.templating import fill_in
 from reports.transfer import matrices
 
@@ -77,12 +77,14 @@ def render(results: Results) -> str:
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
-    claims = claims_section(judge_claims(results, tasks, records))
+    judged = judge_claims(results, tasks, records)
+    claims = claims_section(judged)
     pairs = pair_table(results, records)
     sections = [_section(number, tasks, results, styles, records, most, pairs) for number in range(len(tasks))]
     standings = leaderboard(tasks, pairs, results.spec.get("baseline"), margin_of(results))
     return fill_in(
         "report.html",
+        script="script.js",
         results=results,
         question=QUESTION,
         sections=sections,
@@ -119,6 +121,7 @@ def render(results: Results) -> str:
         most_named=MOST_NAMED,
         most_classes=MOST_CLASSES,
         glossaries=_glossaries(tasks, claims is not None),
+        csv_files=csv_files(results, cells, tests, pairs, judged, tasks, records),
     )
 
 

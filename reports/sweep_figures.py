@@ -12,6 +12,7 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
     PAPER,
     WHOLE_PERCENTS,
@@ -64,25 +65,27 @@ def spans_a_decade(values: Sequence[float]) -> bool:
 def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
     """A sweep as SVG. styles: of its lines. ``name`` is unique on the page."""
     with drawing(name):
-        figure = _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
-        return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}")
+        figure, marks = _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
+        return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}", marks)
 
 
-def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
+def _along(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, list[Mark]]:
     axis = place(sweep.values)
     scale = (" (log scale, 0 set apart)" if axis.zero_apart else " (log scale)") if axis.is_log else ""
     figure, axes = canvas(f"{sweep.parameter}{scale}", (0.115, 0.17, 0.865, 0.79))
     length = axis.positions[-1] - axis.positions[0]
-    marks: list[tuple[tuple[float, float], Style]] = []
+    marks: list[Mark] = []
     for line, found in sweep.lines:
         x, points = [axis.positions[i] for i, _ in found], [point for _, point in found]
-        marks += [((at, point.accuracy), styles[line]) for at, point in zip(x, points, strict=True)]
+        marks += [
+            Mark(axes, axis.positions[i], point.accuracy, line, _words(sweep, line, i, point)) for i, point in found
+        ]
         joined = slice(1 if axis.zero_apart and found[0][0] == 0 else 0, None)
-        trace(axes, x[joined], points[joined], styles[line])
+        trace(axes, x[joined], points[joined], styles[line], line)
         if joined.start:
-            trace(axes, x[:1], points[:1], styles[line])
+            trace(axes, x[:1], points[:1], styles[line], line)
             heights = [point.accuracy for point in points[:2]]
-            axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5)))
+            belongs(line, *axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5))))
     ticks = with_room(axis.positions)
     axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])
     axes.set_xlim(axis.positions[0] - 0.05 * length, axis.positions[-1] + 0.05 * length)
@@ -90,8 +93,13 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
     if axis.zero_apart:
         break_axis(axes.xaxis, (axis.positions[0] + axis.positions[1]) / 2)
-    mark_points(axes, [place for place, _ in marks], [style for _, style in marks])
-    return figure
+    mark_points(marks, [styles[mark.variant] for mark in marks])
+    return figure, marks
+
+
+def _words(sweep: Sweep, line: str, number: int, point: Point) -> str:
+    """What a point of a sweep says: its line, the parameter's value and its numbers."""
+    return numbers(point, f"{line}, {sweep.parameter} {in_words(sweep.values[number])}")
 
 
 def with_room(positions: Sequence[float]) -> list[int]:
@@ -127,7 +135,7 @@ def break_axis(axis: XAxis | YAxis, at: float) -> None:
     )
 
 
-def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
+def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, list[Mark]]:
     """A row for each value, in it a dot for each line."""
     names = [shortened(in_words(value), _LONGEST_NAME) for value in sweep.values]
     row = 0.3 + 0.13 * len(sweep.lines)
@@ -141,17 +149,23 @@ def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     axes.set_xlabel("accuracy, %")
     sns.despine(ax=axes, bottom=True)
     axes.tick_params(length=3, width=0.6)
+    marks: list[Mark] = []
     for number, (line, found) in enumerate(sweep.lines):
         below = 0.13 / row * (number - (len(sweep.lines) - 1) / 2)
-        _dots(axes, [i + below for i, _ in found], [point for _, point in found], styles[line])
+        own = [Mark(axes, point.accuracy, i + below, line, _words(sweep, line, i, point)) for i, point in found]
+        _dots(axes, own, [point for _, point in found], styles[line])
+        marks += own
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(_limits(sweep))
     axes.xaxis.set_major_locator(MaxNLocator(9, steps=WHOLE_PERCENTS))
-    return figure
+    return figure, marks
 
 
-def _dots(axes: Axes, y: Sequence[float], points: Sequence[Point], style: Style) -> None:
-    x = [point.accuracy for point in points]
-    axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
-    axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
+def _dots(axes: Axes, marks: Sequence[Mark], points: Sequence[Point], style: Style) -> None:
+    x, y = [mark.x for mark in marks], [mark.y for mark in marks]
+    bars = axes.errorbar(
+        x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2
+    )
+    dots = axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
+    belongs(marks[0].variant, *bars.get_children(), dots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import Cell, Results
-from reports.claims.judged import claims_table, judge_claims
+from harness.spreadsheets import csv_text
+from reports.claims.judged import Judged, claims_table, judge_claims
 from reports.judges import recovery_table
 from reports.pairs import pair_table
+from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
@@ -60,6 +63,10 @@ CELL_COLUMNS = [
 
 PEAK = 255.0
 _SIGNIFICANT_DIGITS = "%.8g"
+JUDGES_FILE = "judges.csv"
+"""It is there where a judge was retrained."""
+CLAIMS_FILE = "claims.csv"
+"""It is there where a claim has data."""
 
 
 def write_tables(results: Results, folder: Path) -> Path:
@@ -68,29 +75,37 @@ def write_tables(results: Results, folder: Path) -> Path:
     records = Records()
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
-    tables = {
-        "cells": cells,
-        "significance": tests,
-        "pairs": pair_table(results, records),
-        "bits": trade_off_table(tasks, results.spec.get("baseline")),
-    }
-    if any(cell.judge == "retrained" for cell in results.cells):
-        tables["judges"] = recovery_table(tasks, records)
-    else:
-        (folder / "judges.csv").unlink(missing_ok=True)
-    judged = judge_claims(results, tasks, records)
-    if any(one.measured for one in judged):
-        tables["claims"] = claims_table(judged)
-    else:
-        (folder / "claims.csv").unlink(missing_ok=True)
-    for name, table in tables.items():
-        _write_csv(table, folder / f"{name}.csv")
+    pairs, judged = pair_table(results, records), judge_claims(results, tasks, records)
+    files = csv_files(results, cells, tests, pairs, judged, tasks, records)
+    for name in {JUDGES_FILE, CLAIMS_FILE} - set(files):
+        (folder / name).unlink(missing_ok=True)
+    for name, text in files.items():
+        _write(text, folder / name)
     return folder / "cells.csv"
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
+def csv_files(
+    results: Results,
+    cells: pd.DataFrame,
+    tests: pd.DataFrame,
+    pairs: pd.DataFrame,
+    judged: Sequence[Judged],
+    tasks: Sequence[Task],
+    records: Records,
+) -> dict[str, str]:
+    """Every table of a run as the text of its file, by the file's name; of what the page shows, too."""
+    tables = {"cells.csv": cells, "significance.csv": tests, "pairs.csv": pairs}
+    tables["bits.csv"] = trade_off_table(tasks, results.spec.get("baseline"))
+    if any(cell.judge == "retrained" for cell in results.cells):
+        tables[JUDGES_FILE] = recovery_table(tasks, records)
+    if any(one.measured for one in judged):
+        tables[CLAIMS_FILE] = claims_table(judged)
+    return {name: csv_text(table, _SIGNIFICANT_DIGITS) for name, table in tables.items()}
+
+
+def _write(text: str, path: Path) -> None:
     partial = path.with_suffix(".part")
-    table.to_csv(partial, index=False, float_format=_SIGNIFICANT_DIGITS, lineterminator="\n")
+    partial.write_text(text, encoding="utf-8", newline="")
     partial.replace(path)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from reports import wording
+from reports.policy import sealed
 from reports.records import level_words
 from reports.styles import PALETTE
 
@@ -17,8 +20,11 @@ _FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "lis
 _FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval")
 
 
-def fill_in(template: str, **values: Any) -> str:
-    """A page as text. Whatever is put in is escaped; a name that no value has is an error."""
+def fill_in(template: str, script: str = "", **values: Any) -> str:
+    """A page as text. Whatever is put in is escaped; a name that no value has is an error.
+
+    script: a file beside the templates with the script that the page has; it is put in as it is.
+    """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -28,9 +34,19 @@ def fill_in(template: str, **values: Any) -> str:
     )
     environment.filters |= {name: getattr(wording, name) for name in _FILTERS}
     environment.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
+    environment.filters["csv_link"] = _csv_link
     environment.globals |= {name: getattr(wording, name) for name in _FUNCTIONS}
     environment.globals |= {"level_words": level_words, "palette": PALETTE}
-    return environment.get_template(template).render(values)
+    own = {"style": environment.get_template("page.css").render()}
+    if script:
+        own["script"] = (_TEMPLATES / script).read_text(encoding="utf-8")
+    page = environment.get_template(template).render(values | {name: Markup(text) for name, text in own.items()})
+    return sealed(page, **own)
+
+
+def _csv_link(text: str) -> str:
+    """A file of CSV as an address that holds it whole."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def write_page(page: str, path: Path) -> Path:

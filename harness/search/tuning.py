@@ -28,6 +28,7 @@ from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Choice, Spec, resolve
 from harness.spec.schema import Resources
+from harness.spreadsheets import csv_text
 from harness.work.artifacts import read_about
 from harness.work.foreign_code import foreign_code_of
 from harness.work.judges import stored_judge
@@ -265,7 +266,7 @@ def _search_task(
             setup = WorkerSetup.of_driver(request.store, request.sources, code)
             trials = run_trials(search, request.spec.search, share, where, request.store, setup, progress)
         searched.append(_searched(request, search, trials, share.cpus, share.gpus))
-    _trials_table(searched).to_csv(place / TRIALS, index=False, lineterminator="\n")
+    (place / TRIALS).write_text(csv_text(_trials_table(searched)), encoding="utf-8")
     write_searches(place, searched)
     for trial in (trial for each in searched for trial in each.trials):
         if trial.status == "stopped":

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from harness.contracts import SearchResult, Trial
+from reports.alive import belongs
 from reports.drawing import HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, canvas, drawing, shortened, to_svg
 from reports.search.axes import Scale
-from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade
+from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade, trial_marks
 from reports.sweep_figures import break_axis
 
 _BOX = (0.115, 0.17, 0.865, 0.79)
@@ -29,15 +30,13 @@ def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
         axes.set_xlim(*scale.ends)
         _name(axes.xaxis, scale)
         low = axes.get_ylim()[0]
-        _scatter(
-            axes,
-            searched,
-            [
-                (x, low if trial.accuracy is None else trial.accuracy, trial)
-                for x, trial in zip(scale.positions, searched.trials, strict=True)
-            ],
-        )
-        return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}")
+        places = [
+            (x, low if trial.accuracy is None else trial.accuracy, trial)
+            for x, trial in zip(scale.positions, searched.trials, strict=True)
+        ]
+        _scatter(axes, searched, places)
+        marks = trial_marks(axes, places)
+        return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}", marks)
 
 
 def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> str:
@@ -57,13 +56,11 @@ def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> s
         _name(axes.xaxis, across)
         _name(axes.yaxis, up)
         low, high = color_range(searched)
-        _scatter(
-            axes, searched, list(zip(across.positions, up.positions, searched.trials, strict=True)), shades=(low, high)
-        )
+        places = list(zip(across.positions, up.positions, searched.trials, strict=True))
+        _scatter(axes, searched, places, shades=(low, high))
         color_bar(figure, (0.875, 0.17, 0.022, 0.79), low, high)
-        return to_svg(
-            figure, name, f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
-        )
+        title = f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
+        return to_svg(figure, name, title, trial_marks(axes, places))
 
 
 def _name(axis: XAxis | YAxis, scale: Scale) -> None:
@@ -91,7 +88,7 @@ def _scatter(
         fill: Any = style.color
         if shades:
             fill = ["none" if t.accuracy is None else shade(t.accuracy, *shades) for _, _, t in found]
-        axes.scatter(
+        dots = axes.scatter(
             [x for x, _, _ in found],
             [y for _, y, _ in found],
             s=size,
@@ -102,4 +99,5 @@ def _scatter(
             clip_on=False,
             zorder=3,
         )
+        belongs(status, dots)
     ring(axes, searched, [(x, y, trial.number) for x, y, trial in places])

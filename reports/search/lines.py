@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.contracts import VALIDATION_ACCURACY, SearchResult, Trial
+from reports.alive import Mark, belongs
 from reports.drawing import FAINT, HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, around, canvas, drawing, shortened, to_svg
 from reports.search.axes import Scale
-from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade
+from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade, trial_marks
 
 _MOST_CYCLES = 40
 _THIN = 0.7
@@ -55,8 +56,9 @@ def learning_curves(searched: SearchResult, name: str) -> str:
                 (plain, _THIN if crowded else 1.0, 0.45 if crowded else 0.7),
                 (marked, 2.2, 1.0),
             ):
-                axes.add_collection(LineCollection(lines, colors=style.color, linewidths=width, alpha=alpha, zorder=2))
-            axes.scatter(
+                collection = LineCollection(lines, colors=style.color, linewidths=width, alpha=alpha, zorder=2)
+                belongs(status, axes.add_collection(collection))
+            dots = axes.scatter(
                 [points[-1][0] for _, points in found],
                 [points[-1][1] for _, points in found],
                 s=0.7 * dot_size(len(curves)),
@@ -66,8 +68,10 @@ def learning_curves(searched: SearchResult, name: str) -> str:
                 linewidths=0.5,
                 zorder=3,
             )
+            belongs(status, dots)
         ring(axes, searched, [(*points[-1], trial.number) for trial, points in curves], aside=True)
-        return to_svg(figure, name, f"Learning curves, {searched.variant}")
+        ended = trial_marks(axes, [(*points[-1], trial) for trial, points in curves])
+        return to_svg(figure, name, f"Learning curves, {searched.variant}", ended)
 
 
 def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:
@@ -89,19 +93,24 @@ def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:
         ticks = [((tick - low) / (high - low), f"{100 * tick:.0f}") for tick in accuracies if low <= tick <= high]
         _upright(axes, len(scales), "accuracy, %", ticks, room)
         thin = _THIN if len(measured) > CROWDED else 1.1
+        own: list[Mark] = []
         for accuracy, i in sorted(measured, key=lambda item: (item[0], -item[1])):
             heights = [*(scale.share(scale.positions[i]) for scale in scales), (accuracy - low) / (high - low)]
             _line(axes, searched, searched.trials[i], heights, shade(accuracy, low, high), thin)
-        return to_svg(figure, name, f"Parameters and accuracy of every trial, {searched.variant}")
+            own += trial_marks(axes, [(len(scales), heights[-1], searched.trials[i])])
+        return to_svg(figure, name, f"Parameters and accuracy of every trial, {searched.variant}", own)
 
 
 def _line(axes: Axes, searched: SearchResult, trial: Trial, heights: list[float], color: Any, thin: float) -> None:
     """One trial; the marked ones thick, with their ring's shape on every axis."""
     line = "solid" if trial.status == "finished" else _DASHED
     if trial.number not in marks(searched):
-        axes.plot(range(len(heights)), heights, color=color, linewidth=thin, linestyle=line, clip_on=False, zorder=2)
+        lines = axes.plot(
+            range(len(heights)), heights, color=color, linewidth=thin, linestyle=line, clip_on=False, zorder=2
+        )
+        belongs(trial.status, *lines)
         return
-    axes.plot(
+    lines = axes.plot(
         range(len(heights)),
         heights,
         color=color,
@@ -114,6 +123,7 @@ def _line(axes: Axes, searched: SearchResult, trial: Trial, heights: list[float]
         clip_on=False,
         zorder=3,
     )
+    belongs(trial.status, *lines)
     ring(axes, searched, [(len(heights) - 1, heights[-1], trial.number)], aside=True)
 
 

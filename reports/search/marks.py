@@ -12,9 +12,12 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.contracts import SearchResult
+from harness.contracts import SearchResult, Trial
+from reports.alive import Mark
 from reports.drawing import INK, WHOLE_PERCENTS, around, percents
 from reports.styles import Style
+from reports.sweeps import in_words
+from reports.wording import percent
 
 STATUSES = {
     "finished": Style(0, "o"),
@@ -63,6 +66,17 @@ def ring(axes: Axes, searched: SearchResult, places: Sequence[tuple[float, float
             annotation_clip=False,
             zorder=5,
         )
+
+
+def trial_marks(axes: Axes, places: Sequence[tuple[float, float, Trial]]) -> list[Mark]:
+    """What each trial says at its place: its number, what became of it, its accuracy and its values."""
+    return [Mark(axes, x, y, trial.status, _words(trial)) for x, y, trial in places]
+
+
+def _words(trial: Trial) -> str:
+    accuracy = "no accuracy" if trial.accuracy is None else percent(trial.accuracy)
+    values = (f"{name} {in_words(value)}" for name, value in trial.chosen.items())
+    return "\n".join([f"trial {trial.number}, {trial.status}", accuracy, *values])
 
 
 def limits(searched: SearchResult) -> tuple[float, float]:

@@ -139,6 +139,12 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "store")
 
 
+@pytest.fixture(scope="session")
+def benches() -> type[Bench]:
+    """For a run that several tests share."""
+    return Bench
+
+
 @pytest.fixture
 def right() -> Callable[..., np.ndarray]:
     """Coin flips: ``right(n, share, seed)`` is 1 where a classifier was right."""

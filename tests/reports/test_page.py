@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 from collections.abc import Callable
@@ -49,7 +51,7 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if not self._open or self._open[-1] != "style":
+        if not self._open or self._open[-1] not in ("style", "script"):
             self.words.append(data)
 
     @property
@@ -63,18 +65,37 @@ class Page(HTMLParser):
 def assert_stands_alone(text: str) -> Page:
     page = Page(text)
     for tag, attributes in page.tags:
-        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
+        assert "style" not in attributes, "the policy forbids it"
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href", "xlink:href", "srcset", "poster", "action"):
             assert attributes.get(name, "#").startswith(("data:", "#")), attributes
     assert all(url.startswith("#") for url in re.findall(r"url\(\s*['\"]?([^)]*)", text))
     assert "@import" not in text
-    assert "http" not in text.replace("http-equiv", "")
+    assert "://" not in text
+    assert_its_policy_names_all_that_runs(text)
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(ids) == len(set(ids))
     links = [a["href"][1:] for _, a in page.tags if a.get("href", "").startswith("#")]
     assert set(links) <= set(ids)
     return page
+
+
+def assert_its_policy_names_all_that_runs(text: str) -> None:
+    """One script at most, and no script or style that the policy, as the first thing of the page, does not name."""
+    policy = re.search(
+        r'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="(.*?)">', text
+    )
+    assert policy is not None
+    named = dict(part.split(" ", 1) for part in policy[1].split("; "))
+    fixed = {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}
+    assert {name: named.pop(name) for name in fixed} == fixed
+    for what, tag in (("style-src", "style"), ("script-src", "script")):
+        found = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", text, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in found]
+        assert named.pop(what, "") == " ".join(f"'sha256-{digest}'" for digest in digests)
+        assert len(found) <= {"style": 2, "script": 1}[tag]
+    assert not named
 
 
 @pytest.fixture

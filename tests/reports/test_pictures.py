@@ -176,7 +176,7 @@ def test_a_log_axis_has_a_few_round_ticks(limits: tuple[float, float]) -> None:
 
 def marked(svg: str) -> dict[int, tuple[float, float]]:
     """Where the markers of a figure are, in points of its view box."""
-    groups = re.findall(r'<g id="f-point-(\d+)">(.*?)</g>\s*</g>', svg, re.DOTALL)
+    groups = re.findall(r'<g id="f-point-(\d+)"[^>]*>(.*?)</g>\s*</g>', svg, re.DOTALL)
     found = {}
     for number, group in groups:
         (place,) = re.findall(r'<use[^>]* x="([\d.]+)" y="([\d.]+)"', group)

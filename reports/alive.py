@@ -1,0 +1,117 @@
+"""What the page's script needs of a figure: whose each part is, what each point says, and the figure as a file.
+
+A figure works without any of it. ``templates/script.js`` says what it does with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.points import Point
+from reports.records import level_words
+from reports.wording import number, percent, percent_interval
+
+_OF = "variant: "
+_REACH = 6
+"""Points: how near a pointer must come to a point."""
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point that says its numbers. x, y: where, in the units of the axes. variant: what it is hidden with."""
+
+    axes: Axes
+    x: float
+    y: float
+    variant: str
+    words: str
+
+
+def belongs(variant: str, *artists: Artist) -> None:
+    """These parts of a figure are hidden and highlighted with the variant."""
+    for artist in artists:
+        artist.set_label(f"{_OF}{variant}")
+
+
+def numbers(point: Point, name: str = "") -> str:
+    """What a point says, a line for each thing: name (or variant) and level, accuracy, colors, bits; no empty line."""
+    bits = [
+        f"{number(value, 3)} {words}"
+        for column, words in (("bpp_file", "file"), ("bpp_payload", "payload"), ("bpp_entropy", "entropy"))
+        if (value := point.mean(column)) > 0
+    ]
+    colors = point.mean("colors_per_image")
+    lines = [
+        ", ".join(filter(None, [name or point.variant, level_words(point.level_kind, point.level)])),
+        f"{percent(point.accuracy)} {percent_interval(point.lo, point.hi)}".strip(),
+        f"{number(colors, 1)} colors per image" if colors > 0 else "",
+        f"bits per pixel: {', '.join(bits)}" if bits else "",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def name_parts(figure: Figure) -> dict[str, str]:
+    """The id of each part that belongs to a variant, and that variant; parts without an id are given one."""
+    found = {}
+    for artist in figure.findobj(lambda one: str(one.get_label()).startswith(_OF)):
+        artist.set_gid(artist.get_gid() or f"part-{len(found)}")
+        found[artist.get_gid()] = str(artist.get_label()).removeprefix(_OF)
+    return found
+
+
+def with_variants(svg: str, name: str, parts: Mapping[str, str]) -> str:
+    """The figure's SVG, ids prefixed with its name, with each part's variant beside its id."""
+
+    def opened(found: re.Match[str]) -> str:
+        variant = parts.get(found[1])
+        return found[0] if variant is None else f'<g id="{name}-{found[1]}" data-variant="{html.escape(variant)}">'
+
+    return re.sub(rf'<g id="{re.escape(name)}-([^"]*)">', opened, svg)
+
+
+def hover_targets(figure: Figure, marks: Sequence[Mark]) -> str:
+    """An invisible circle over each point, with its words as title: browsers show these without a script, too."""
+    height = 72 * figure.get_figheight()
+    said = []
+    for mark in marks:
+        x, y = mark.axes.transData.transform((mark.x, mark.y)) * 72 / figure.dpi
+        said.append(
+            f'<circle class="point" data-variant="{html.escape(mark.variant)}" cx="{x:.1f}" cy="{height - y:.1f}" '
+            f'r="{_REACH}"><title>{html.escape(mark.words)}</title></circle>'
+        )
+    return "\n".join(said)
+
+
+def drawn(figure: Figure, fonts: Literal["none", "path"]) -> str:
+    """The figure as matplotlib writes it. fonts: text stays text, or becomes outlines of its letters."""
+    stream = io.StringIO()
+    with rc_context({"svg.fonttype": fonts}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    return re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :].strip(), flags=re.DOTALL)
+
+
+def files(text: str, outlined: str, title: str) -> str:
+    """An invisible element with a figure as two files. text, outlined: as ``drawn`` gives it with either fonts."""
+    packed = (base64.b64encode(gzip.compress(_file(svg, title).encode(), mtime=0)) for svg in (text, outlined))
+    return '<metadata data-svg="{}" data-outlined="{}"></metadata>'.format(*(each.decode() for each in packed))
+
+
+def _file(svg: str, title: str) -> str:
+    """SVG that stands alone, in the light page's colors."""
+    svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', Arial, sans-serif")
+    svg = svg.replace(">", f">\n <title>{html.escape(title)}</title>", 1)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + _NOT_XML.sub("\ufffd", svg)

@@ -1,0 +1,472 @@
+"""index.html in a real browser: alive, quiet, usable with a keyboard and on a phone, and deaf to hostile names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.contracts import Failure, Results
+from reports import plugins
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Bench, Searches
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+HOSTILE = "=1+1</script><script>hacked=1</script></title></style><img src=x onerror=hacked=2>\"'`\u2028${hacked=3}"
+SVG = "{http://www.w3.org/2000/svg}"
+SHARES = {("median-cut", 2): 0.4, ("median-cut", 4): 0.7, ("median-cut", 8): 0.85, ("original", None): 0.9}
+SHARES |= {("colorcnn", level): 0.85 for level in (2, 4, 8)} | {("jpeg", 30): 0.6}
+ROWS = len(SHARES) + 2
+"""Of a task's table of cells."""
+
+
+def whole_run(bench: Bench) -> Results:
+    """Two classifiers, two seeds, four kinds of variant, failed and blocked cells."""
+    flips = np.random.default_rng(0)
+    cells = []
+    for classifier, seed in itertools.product(("tinynet", "bignet"), (0, 1)):
+        task = {"classifier": classifier, "seed": seed}
+        for (variant, level), share in SHARES.items():
+            frame = bench.frame((flips.random(120) < share).astype(int), colors=np.full(120, level or 999))
+            frame["file_bytes"] = 60 + 30 * (level or 9)
+            kind = {"level_kind": "quality"} if variant == "jpeg" else {}
+            cells.append(bench.cell(frame, variant, level, **task, **kind))
+        cells.append(bench.cell(None, "octree", 2, error="ValueError: no tree", **task))
+        cells.append(bench.cell(None, "octree", 4, status="blocked", error="its job failed", **task))
+    return bench.results(
+        cells,
+        failures=(Failure("apply octree", "ValueError: no tree", "Traceback", 4),),
+        recipes=({"what": "quantizer", "name": "colorcnn", "params": {"width": 16}, "differs": ["Width 16."]},),
+        environment={"python": "3.11"},
+    )
+
+
+def hostile_run(bench: Bench, searches: type[Searches]) -> Results:
+    """A hostile name wherever one can be given."""
+    names = {"dataset": HOSTILE, "classifier": HOSTILE}
+    frame = bench.frame([1, 0, 1]).assign(name=HOSTILE)
+    cells = [
+        bench.cell(frame, variant, level, params={HOSTILE: HOSTILE}, **names)
+        for variant in (HOSTILE, "median-cut")
+        for level in (2, 4)
+    ]
+    cells.append(bench.cell(None, "broken", 2, error=HOSTILE, **names))
+    trials = [searches.trial(number, 0.1 * number, {HOSTILE: HOSTILE}, error=HOSTILE) for number in range(3)]
+    space = {HOSTILE: {"choice": ["a", HOSTILE]}}
+    search = searches.of(trials, dataset=HOSTILE, classifier=HOSTILE, variant=HOSTILE, space=space, start=space)
+    return bench.results(
+        cells,
+        name=HOSTILE,
+        classes={HOSTILE: (HOSTILE, "dog", "cow")},
+        failures=(Failure(HOSTILE, HOSTILE, HOSTILE, 1),),
+        recipes=({"what": HOSTILE, "name": HOSTILE, "params": {HOSTILE: HOSTILE}, "differs": [HOSTILE]},),
+        environment={HOSTILE: HOSTILE},
+        spec={"note": HOSTILE},
+        searches=(search,),
+    )
+
+
+def written(results: Results, folder: Path) -> Path:
+    plugins.Tables().write(results, folder)
+    plugins.Gallery().write(results, folder)
+    return plugins.Html().write(results, folder)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, benches: type[Bench]) -> Path:
+    folder = tmp_path_factory.mktemp("plain")
+    return written(whole_run(benches(folder / "store")), folder / "report")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium, Debian's package, is not installed")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page. At the end, whatever was done: nothing was fetched, nothing complained of, no dialog came up."""
+    heard: list[str] = []
+    contexts = []
+
+    def visit(path: Path, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(120_000)
+        own = (path.as_uri(), "data:", "blob:")
+        page.on("request", lambda request: request.url.startswith(own) or heard.append(request.url))
+        page.on("console", lambda message: message.type in ("error", "warning") and heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("dialog", lambda dialog: heard.append(dialog.message))
+        page.goto(path.as_uri())
+        page.heard = heard
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert heard == []
+
+
+def cells_of(page: Any) -> Any:
+    """The first task's table of cells."""
+    return page.locator("table.cells").first
+
+
+def column(table: Any, number: int) -> list[str]:
+    """What stands in a column of the rows that are shown, without what is small."""
+    return table.locator("tbody tr").evaluate_all(
+        """(rows, n) => rows.filter((row) => row.offsetParent).map((row) => {
+          const cell = row.cells[n];
+          return cell ? (cell.querySelector("b") ?? cell).innerText.trim() : "";
+        })""",
+        number,
+    )
+
+
+def saved(page: Any, control: Any) -> bytes:
+    with page.expect_download() as download:
+        control.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def shown(page: Any, variant: str) -> int:
+    """How many parts of figures, rows of tables and rows of pictures of a variant take any room on the page."""
+    return page.locator("[data-variant]").evaluate_all(
+        """(all, variant) => all.filter((one) => one.dataset.variant === variant && !one.closest(".legend") &&
+             one.getClientRects().length).length""",
+        variant,
+    )
+
+
+def test_what_got_into_the_page_is_not_run(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    refused = page.evaluate(
+        """async () => {
+          const refused = new Set();
+          document.addEventListener("securitypolicyviolation", (event) => refused.add(event.effectiveDirective));
+          const script = document.createElement("script");
+          script.textContent = "window.ran = 1";
+          const style = document.createElement("style");
+          style.textContent = "body { color: red }";
+          document.head.append(script, style);
+          document.body.insertAdjacentHTML("beforeend", "<b style='color: red' onclick='ran = 2'>x</b>");
+          document.body.lastChild.click();
+          document.body.insertAdjacentHTML("beforeend", "<img src='https://example.org/x.png'><base href='/'>");
+          await fetch("https://example.org/").catch(() => 0);
+          return [[...refused].sort(), window.ran ?? 0, getComputedStyle(document.body).color];
+        }"""
+    )
+    kinds = ["base-uri", "connect-src", "img-src", "script-src-attr", "script-src-elem", "style-src-attr"]
+    assert refused[:2] == [[*kinds, "style-src-elem"], 0]
+    assert refused[2] != "rgb(255, 0, 0)"
+    assert all("Content Security Policy" in said or "example.org" in said for said in page.heard)
+    page.heard.clear()
+
+
+def test_columns_are_sorted_and_what_is_missing_comes_last(opened: Callable[..., Any], report: Path) -> None:
+    table = cells_of(opened(report))
+    before = table.inner_text()
+    button = table.get_by_role("button", name="accuracy")
+    header = table.locator("th[aria-sort]")
+    button.click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    found = column(table, 2)
+    assert len(found) == ROWS
+    numbers = [float(text.split()[0]) for text in found[:-2]]
+    assert numbers == sorted(numbers)
+    assert all("no tree" in text or "its job failed" in text for text in found[-2:])
+    assert all(column(table, 0)), "each row says whose it is"
+    button.press("Enter")
+    assert header.get_attribute("aria-sort") == "descending"
+    assert [float(text.split()[0]) for text in column(table, 2)[:-2]] == sorted(numbers, reverse=True)
+    assert "no tree" in " ".join(column(table, 2)[-2:])
+    button.press("Space")
+    assert header.count() == 0
+    assert table.inner_text() == before
+    table.get_by_role("button", name="level").click()
+    assert column(table, 1) == ["2 colors"] * 3 + ["4 colors"] * 3 + ["8 colors"] * 2 + ["quality 30", "–"]
+
+
+def test_small_p_values_are_sorted_as_numbers(opened: Callable[..., Any], report: Path) -> None:
+    table = opened(report).locator("table.tests").first
+    table.evaluate(
+        """(table) => [...table.tBodies[0].rows].forEach((row, i) => {
+             row.cells[4].textContent = ["0.012", "2.5·10⁻⁸", "not tested", "< 10⁻¹⁵", "0.0011"][i] ?? "0.5";
+           })"""
+    )
+    table.get_by_role("button", name="p Holm").click()
+    told = [text for text in column(table, 4) if text != "0.5"]
+    assert told == [text for text in ("< 10⁻¹⁵", "2.5·10⁻⁸", "0.0011", "0.012", "not tested") if text in told]
+    assert len(told) > 2
+
+
+def test_rows_are_filtered(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    table, tools = cells_of(page), page.locator("#cells .tools").first
+    field = tools.get_by_role("searchbox", name="Filter rows")
+    field.fill("MEDIAN 8")
+    assert column(table, 0) == ["median-cut"]
+    assert tools.locator("output").inner_text() == f"1 of {ROWS} rows"
+    table.get_by_role("button", name="accuracy").click()
+    assert column(table, 0) == ["median-cut"]
+    field.fill("")
+    assert len(column(table, 0)) == ROWS
+    assert tools.locator("output").inner_text() == ""
+
+
+def test_a_variant_is_hidden_everywhere_and_comes_back(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    assert not page.locator(".left-out").is_visible()
+    there = {variant: shown(page, variant) for variant in ("jpeg", "colorcnn")}
+    hide = page.get_by_role("button", name="Hide jpeg").first
+    assert hide.get_attribute("aria-pressed") == "false"
+    hide.click()
+    assert hide.get_attribute("aria-pressed") == "true"
+    assert [other.get_attribute("aria-pressed") for other in page.get_by_role("button", name="Hide jpeg").all()] == [
+        "true"
+    ] * 2
+    assert shown(page, "jpeg") == 0
+    assert "jpeg" not in column(cells_of(page), 0)
+    assert shown(page, "colorcnn") == there["colorcnn"]
+    assert page.locator(".left-out [role=status]").inner_text().strip() == "Hidden: jpeg."
+    page.get_by_role("button", name="Show all").click()
+    assert shown(page, "jpeg") == there["jpeg"] > 5
+    assert not page.locator(".left-out").is_visible()
+
+
+def test_a_variant_is_highlighted_everywhere(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    light = page.get_by_role("button", name="Highlight colorcnn").last
+    light.click()
+    assert light.get_attribute("aria-pressed") == "true"
+    for what in ("svg g", "svg .point"):
+        dimmed = page.locator(f"{what}[data-variant]").evaluate_all(
+            "(all) => all.map((one) => [one.dataset.variant, getComputedStyle(one).opacity < 0.5])"
+        )
+        assert {variant for variant, is_dimmed in dimmed if not is_dimmed} == {"colorcnn"}
+        assert {variant for variant, is_dimmed in dimmed if is_dimmed} == {"jpeg", "median-cut", "original"}
+    rows = cells_of(page).locator("tbody tr").evaluate_all("(rows) => rows.map((row) => row.className)")
+    assert sorted(rows) == ["is-dimmed"] * (ROWS - 3) + ["is-lit"] * 3
+    light.click()
+    assert page.locator(".is-lit, .is-dimmed").count() == 0
+
+
+def test_points_say_their_numbers(opened: Callable[..., Any], report: Path) -> None:
+    cells = pd.read_csv(report.with_name("cells.csv"))
+    here = cells[(cells["classifier"] == "bignet") & (cells["variant"] == "colorcnn") & (cells["level"] == 4)]
+    page = opened(report)
+    tip = page.locator(".tip")
+    point = page.locator("figure").first.locator('.point[aria-label^="colorcnn, 4 colors"]').first
+    point.hover()
+    lines = tip.inner_text().replace("\u202f", " ").split("\n")
+    assert lines[0] == "colorcnn, 4 colors"
+    assert re.fullmatch(rf"{100 * here['accuracy'].mean():.1f} % \[\d+\.\d, \d+\.\d\]", lines[1])
+    assert lines[2] == "4.0 colors per image"
+    assert lines[3].startswith(f"bits per pixel: {here['bpp_file'].mean():.3f} file, ")
+    page.mouse.move(2, 2)
+    assert not tip.is_visible()
+    point.focus()
+    assert tip.is_visible()
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text().startswith("colorcnn, 8 colors")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    assert tip.inner_text().startswith("median-cut, 8 colors"), "round about to the last"
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    reached = page.locator("figure svg").evaluate_all(
+        "(all) => all.map((svg) => svg.querySelectorAll('.point[tabindex=\"0\"]').length)"
+    )
+    assert set(reached) <= {0, 1}, "chips have none"
+    assert sum(reached) == 2 * (1 + 3)
+
+
+def test_a_figure_is_saved_with_its_text_and_with_outlines(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    figure = page.locator("figure .drawn").first
+    texts = {}
+    for name, outlined in (("Save SVG:", False), ("Save SVG, text as outlines:", True)):
+        content = saved(page, figure.get_by_role("button", name=name)).decode()
+        root = ElementTree.fromstring(content)
+        assert root.findtext(f"{SVG}title") == "Accuracy against the number of colors, toys × bignet"
+        assert "var(" not in content
+        texts[outlined] = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    assert {"colorcnn", "median-cut", "accuracy, %"} <= set(texts[False])
+    assert texts[True] == []
+
+
+def test_tables_are_saved(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    for name in ("cells.csv", "significance.csv", "bits.csv"):
+        link = page.locator(f'a[download="{name}"]')
+        assert saved(page, link) == report.with_name(name).read_bytes()
+    tools = page.locator("#cells .tools").first
+    tools.get_by_role("searchbox").fill("colors")
+    page.get_by_role("button", name="Hide median-cut").first.click()
+    cells_of(page).get_by_role("button", name="accuracy").click()
+    text = saved(page, tools.get_by_role("button", name="Save CSV")).decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["variant"] for row in rows] == column(cells_of(page), 0)
+    assert [row["variant"] for row in rows].count("colorcnn") == 3
+    assert {row["variant"] for row in rows} == {"colorcnn", "octree"}
+    assert re.fullmatch(r"\d+\.\d %", rows[0]["accuracy"])
+    assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\]", rows[0]["accuracy: 95 % interval"])
+    assert re.fullmatch(r"-?\d+\.\d", rows[0]["less original"]), "numbers are plain"
+    assert re.fullmatch(r"\d\.\d{3}", rows[0]["bits per pixel file"])
+
+
+def test_a_search_s_legend_acts_on_its_own_figures(
+    opened: Callable[..., Any], searches: type[Searches], benches: type[Bench], tmp_path: Path
+) -> None:
+    space = {"gamma": {"loguniform": [0.01, 100.0]}}
+    found = (searches.of(searches.drawn(12), space=space), searches.of(searches.drawn(12), space=space, level=2))
+    page = opened(written(benches(tmp_path / "store").results([], searches=found), tmp_path / "report"))
+    first, second = page.locator("#search0"), page.locator("#search1")
+    trials = 'svg [data-variant="stopped"]:not(.is-hidden)'
+    there = second.locator(trials).count()
+    first.get_by_role("button", name="Hide stopped").click()
+    assert first.locator(trials).count() == 0
+    assert second.locator(trials).count() == there > 2
+
+
+def test_the_bits_are_switched_with_the_keyboard(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    switch = page.locator(".switch").first
+    drawn = switch.locator(".drawn")
+    assert [one.is_visible() for one in drawn.all()] == [True, False, False]
+    switch.locator("input").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert [one.is_visible() for one in drawn.all()] == [False, True, False]
+    assert "payload" in drawn.nth(1).locator("svg").first.get_attribute("aria-label")
+
+
+def test_all_is_reached_with_the_tab_key_and_shows_that_it_is(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    met = []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        met.append(
+            page.evaluate(
+                """() => {
+                  const one = document.activeElement, style = getComputedStyle(one);
+                  const mark = one.matches(".switch > input") ? getComputedStyle(one.nextElementSibling) : style;
+                  const seen = mark.outlineStyle !== "none" || (one.matches(".point") && style.stroke !== "none");
+                  return [one.className.baseVal ?? one.className, one.tagName, seen];
+                }"""
+            )
+        )
+        if met[-1][1] == "BODY":
+            break
+    assert met[-1][1] == "BODY", "and back to the beginning"
+    assert [one for one in met[:-1] if not one[2]] == []
+    kinds = {(name.split(" ")[0], tag) for name, tag, _ in met}
+    assert {
+        ("light", "BUTTON"),
+        ("hide", "BUTTON"),
+        ("point", "circle"),
+        ("sort", "BUTTON"),
+        ("scroll", "DIV"),
+    } <= kinds
+    assert {("", "INPUT"), ("", "SUMMARY"), ("", "A")} <= kinds
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(opened: Callable[..., Any], report: Path, scheme: str) -> None:
+    page = opened(report, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(21, 24, 28)") == (scheme == "dark")
+    page.get_by_role("button", name="Hide jpeg").first.click()
+    found = axe.Axe().run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in serious] == []
+
+
+def test_what_is_printed_says_what_was_hidden_and_has_no_controls(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    page.get_by_role("button", name="Hide jpeg").first.click()
+    page.emulate_media(media="print")
+    assert shown(page, "jpeg") == 0
+    assert page.get_by_text("Hidden: jpeg.").is_visible()
+    assert page.locator(".tools:visible, .hide:visible, .left-out button:visible, nav:visible").count() == 0
+    assert cells_of(page).get_by_text("accuracy").first.is_visible()
+    box = page.locator(".left-out").bounding_box()
+    assert box["y"] < page.locator("#figures").bounding_box()["y"], "before everything it holds for"
+
+
+def test_a_phone_does_not_scroll_sideways(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, viewport={"width": 420, "height": 800}, has_touch=True)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.get_by_role("button", name="Hide jpeg").first.tap()
+    page.locator("figure .point:visible").first.focus()
+    assert page.locator(".tip").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    assert page.locator("table.cells").first.evaluate("(table) => table.scrollWidth > table.parentNode.clientWidth")
+
+
+def test_without_script_nothing_is_offered_that_does_nothing(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, java_script_enabled=False)
+    assert page.locator("button").count() == 0
+    assert page.locator("input:not([type=radio])").count() == 0
+    assert saved(page, page.locator('a[download="cells.csv"]')) == report.with_name("cells.csv").read_bytes()
+    assert page.locator("figure .point title").first.text_content().startswith("colorcnn, 2 colors")
+
+
+def test_the_gallery_needs_no_script(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report.with_name("gallery.html"))
+    assert page.locator("script, button").count() == 0
+    assert page.locator(".palette span").first.evaluate("(one) => getComputedStyle(one).backgroundColor") not in (
+        "rgba(0, 0, 0, 0)",
+        "",
+    )
+
+
+def test_hostile_names_stay_names(
+    opened: Callable[..., Any], searches: type[Searches], benches: type[Bench], tmp_path: Path
+) -> None:
+    path = written(hostile_run(benches(tmp_path / "store"), searches), tmp_path / "report")
+    for file in (path, path.with_name("gallery.html")):
+        page = opened(file)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate("'hacked' in window") is False
+        assert page.locator("script").count() == (1 if file == path else 0)
+        assert page.locator("img:not([src^='data:image/png;base64,'])").count() == 0
+    page = opened(path)
+    hide = page.get_by_role("button", name=f"Hide {HOSTILE}").first
+    hide.click()
+    assert shown(page, HOSTILE) == 0
+    assert HOSTILE.replace("\u2028", "") in page.locator(".left-out").text_content().replace("\u2028", "")
+    hide.click()
+    page.locator("figure .point").first.focus()
+    assert "</script>" in page.locator(".tip").inner_text()
+    text = saved(page, page.locator("#cells .tools").first.get_by_role("button", name="Save CSV")).decode()
+    names = [row[0] for row in csv.reader(io.StringIO(text))]
+    assert f"'{HOSTILE}".replace("\u2028", " ") in [name.replace("\u2028", " ") for name in names]
+    svg = saved(page, page.locator(".drawn").first.get_by_role("button", name="Save SVG:")).decode()
+    assert not list(ElementTree.fromstring(svg).iter(f"{SVG}script"))
+    assert page.evaluate("'hacked' in window") is False
+    for name in ("cells.csv", "significance.csv", "bits.csv"):
+        with path.with_name(name).open(encoding="utf-8", newline="") as file:
+            assert not [cell for row in csv.reader(file) for cell in row if re.match(r"[=@\t\r]|[+-](?!\d)", cell)]
+    assert f"'{HOSTILE}" in set(pd.read_csv(path.with_name("cells.csv"))["dataset"])
