@@ -25,7 +25,7 @@ from harness.contracts import BadInput, DamagedCheckpoint, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
-from harness.run.schedule import JobResult, LostTask
+from harness.run.schedule import JobResult, LostTask, share
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
@@ -180,9 +180,7 @@ class RayPool:
             self._refreshed = time.monotonic()
 
     def occupies(self, job: Job) -> tuple[float, float]:
-        gpus = job.needs.gpus or 0.0
-        share = 1.0 if gpus == "required" else gpus if self.has_gpus else 0.0
-        return float(job.needs.cpus or 1), float(share)
+        return share(job.needs, self.has_gpus)
 
     def check(self, jobs: Iterable[Job]) -> None:
         """Raises BadInput for a job that no node of the cluster could ever run."""

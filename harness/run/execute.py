@@ -184,7 +184,7 @@ def compute(
             log("cached", job)
     schedule = None
     if pool is not None:
-        progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
+        progress = Progress(console, plan, todo.pending, store, pool)
         log.listeners = (*log.listeners, progress)
         schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
         with progress:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.contracts import Needs
 from harness.plan import Job, Plan
+from harness.run.estimate import Kind
 from harness.run.events import EventLog
 from harness.spec.schema import STAGES, Stage
 from harness.work.store import DamagedArtifact, Store
@@ -67,6 +69,18 @@ class Pool(Protocol):
 
     def cancel(self, task: Hashable) -> None:
         """Kills it; it then ends as a LostTask."""
+
+
+def share(needs: Needs, has_gpus: bool) -> tuple[float, float]:
+    """CPUs and GPUs that a job with these needs occupies, on a cluster with GPUs and on one without."""
+    gpus = needs.gpus or 0.0
+    return float(needs.cpus or 1), 1.0 if gpus == "required" else float(gpus) if has_gpus else 0.0
+
+
+def kind_of(job: Job, pool: Pool) -> Kind:
+    """Which jobs take about as long as this one."""
+    dataset = job.inputs["dataset"][1] if "dataset" in job.inputs else job.key
+    return Kind(job.stage, job.plugin, dataset, *pool.occupies(job))
 
 
 @dataclass(frozen=True)
