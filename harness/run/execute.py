@@ -159,14 +159,15 @@ def _workers(
     if not pending:
         yield None, ()
         return
-    from harness.run.cluster import RayPool, connect
+    from harness.run.cluster import RayPool, connect, exports_metrics
+    from harness.run.metrics import RunMetrics
 
     with connect(address, cpus, gpus):
         pool = RayPool(
             request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
         )
         pool.check(request.plan.jobs[key] for key in pending)
-        yield pool, ()
+        yield pool, (RunMetrics(request.spec.name, len(pending)),) if exports_metrics() else ()
 
 
 def _capacity_watch(heartbeat: Heartbeat, pool: RayPool) -> Listener:
