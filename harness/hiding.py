@@ -72,7 +72,18 @@ def _is_ours(found: ModuleSpec | None) -> bool:
     if found is None or found.origin is None:
         return False
     file = Path(found.origin).resolve()
-    return (file.parent.parent if file.name == "__init__.py" else file.parent) == _HOME.resolve()
+    home, ours = file.parent.parent if file.name == "__init__.py" else file.parent, home_of_ours()
+    return home == ours or (is_sent(home) and home.parent == ours.parent)
+
+
+def home_of_ours() -> Path:
+    """The folder that our modules are in."""
+    return _HOME.resolve()
+
+
+def is_sent(home: Path) -> bool:
+    """Whether Ray has brought this folder here from the driver; it puts each module into one of its own."""
+    return "runtime_resources" in home.parts
 
 
 def _place(found: ModuleSpec | None) -> str:

@@ -1,4 +1,4 @@
-"""Specs and runs: ``plan``, ``run``, ``report`` and ``status``."""
+"""Specs and runs: ``plan``, ``run`` and ``report``."""
 
 from __future__ import annotations
 
@@ -154,46 +154,3 @@ def report(
         complete = complete and finished.complete and not damaged
     if not complete:
         raise typer.Exit(1)
-
-
-@app.command()
-def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
-    store: MovedStore = None,
-) -> None:
-    """Shows the progress of a run: what is done, running or failed."""
-    from collections import Counter
-
-    from harness.run.events import last_run
-    from harness.run.results import EVENTS, MEND, read_plan, store_of
-    from harness.spec.schema import STAGES
-    from harness.work.store import DamagedArtifact
-
-    content = read_plan(run)
-    kept = store_of(content, store)
-    screen = console()
-
-    def say(sentence: str) -> None:
-        screen.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
-
-    newest = {event.key: event for event in last_run(run / EVENTS, say) if event.key}
-    found = kept.look_up((job["stage"], job["key"]) for job in content["jobs"])
-    for stage in STAGES:
-        states = Counter[str]()
-        for job in content["jobs"]:
-            if job["stage"] == stage:
-                event = newest.get(job["key"])
-                running = "running" if event and event.event in ("started", "retried") else "waiting"
-                lost = event.event if event and event.event in ("failed", "blocked", "interrupted") else running
-                there = found[job["key"]]
-                states["done" if there is True else "damaged" if there else lost] += 1
-        if states:
-            shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            screen.print(f"{stage}: {shown}", highlight=False)
-    for job in content["jobs"]:
-        if isinstance(found[job["key"]], DamagedArtifact):
-            say(f"{job['name']}: {found[job['key']]}; {MEND}.")
-    for event in newest.values():
-        if event.event == "failed":
-            sentence = f"failed: {event.stage}: {event.job}: {event.message}"
-            screen.print(sentence, style="red", markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,14 @@ from harness.contracts import BadInput, DamagedCheckpoint, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
-from harness.run.schedule import JobResult, LostTask
+from harness.run.events import utc_now
+from harness.run.schedule import JobResult, LostTask, share
+from harness.run.sending import code_to_send, runtime_env
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
 from harness.work.store import Store
+from harness.writing import write_json
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
@@ -82,7 +86,7 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
     import ray
 
     try:
-        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **own)
+        _join(target, own)
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()
         raise BadInput(
@@ -94,6 +98,31 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             yield
         finally:
             ray.shutdown()
+
+
+def _join(target: str, own: Mapping[str, Any]) -> None:
+    """Joins or starts a cluster; where nodes are on other machines, they are sent the code."""
+    import ray
+
+    def init(**more: Any) -> None:
+        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **own, **more)
+
+    init()
+    if own:
+        return
+    addresses = [node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]
+    modules = code_to_send(addresses, ray.util.get_node_ip_address(), os.environ)
+    if modules:
+        # Ray sends code only for a whole connection, and who is there is known only now.
+        ray.shutdown()
+        init(runtime_env=runtime_env(modules))
+
+
+def exports_metrics() -> bool:
+    """Whether a node of the cluster serves metrics to Prometheus: Ray was installed and started with its dashboard."""
+    import ray
+
+    return any(node.get("MetricsExportPort") for node in ray.nodes() if node["Alive"])
 
 
 def _has_joined() -> bool:
@@ -180,9 +209,7 @@ class RayPool:
             self._refreshed = time.monotonic()
 
     def occupies(self, job: Job) -> tuple[float, float]:
-        gpus = job.needs.gpus or 0.0
-        share = 1.0 if gpus == "required" else gpus if self.has_gpus else 0.0
-        return float(job.needs.cpus or 1), float(share)
+        return share(job.needs, self.has_gpus)
 
     def check(self, jobs: Iterable[Job]) -> None:
         """Raises BadInput for a job that no node of the cluster could ever run."""
@@ -248,18 +275,23 @@ class RayPool:
     def _is_left_behind(self, task: Any) -> bool:
         """Whether it runs on a lost node. Ray reports such a task only once the connection to its worker breaks."""
         self._refresh()
-        return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
+        return bool(self._lost_nodes) and _Mark.read(self._marks[task]).node in self._lost_nodes
 
     def _give_up(self, task: Any) -> LostTask:
-        self._marks.pop(task).unlink(missing_ok=True)
-        return LostTask(_NODE_LOST)
+        return self._lost(task, _NODE_LOST)
+
+    def _lost(self, task: Any, reason: str) -> LostTask:
+        path = self._marks.pop(task)
+        mark = _Mark.read(path)
+        path.unlink(missing_ok=True)
+        return LostTask(reason, mark.host, mark.log)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:
-        self._marks.pop(task).unlink(missing_ok=True)
         try:
             outcomes: list[JobResult] = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            return LostTask(_plainly(error))
+            return self._lost(task, _plainly(error))
+        self._marks.pop(task).unlink(missing_ok=True)
         return outcomes
 
     def cancel(self, task: Any) -> None:
@@ -324,10 +356,35 @@ class WorkerSetup:
 def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: str) -> list[JobResult]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
-    mark: a file that is there once the task has begun, with the Ray node's id.
+    mark: where to write that the task has begun, and in which worker.
     """
-    Path(mark).write_text(_node())
+    write_json(Path(mark), asdict(_Mark(_node(), _host(), _prints_to())))
     return [_job_result(job, driver, on_gpu) for job in jobs]
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """That a task has begun, and where. node: its id in Ray. host, log: as in an event."""
+
+    node: str = ""
+    host: str = ""
+    log: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> _Mark:
+        """An empty one where the task has not begun."""
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+
+def _prints_to() -> str:
+    """The files that Ray sent this worker's standard output and errors to, less their endings."""
+    with contextlib.suppress(OSError):
+        path = os.readlink("/proc/self/fd/2")
+        return path.removesuffix(".err") if path.endswith(".err") else ""
+    return ""
 
 
 def _host() -> str:
@@ -343,7 +400,7 @@ def _node() -> str:
 
 
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
-    started, message, text = time.perf_counter(), "", ""
+    began, started, message, text = utc_now(), time.perf_counter(), "", ""
     store = Store(Path(driver.store))
     with _damaged_checkpoints() as remarks:
         try:
@@ -352,7 +409,8 @@ def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
         except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
             if not store.has(job.stage, job.key):
                 message, text = one_line(error), traceback_of(error)
-    return JobResult(job.key, time.perf_counter() - started, _host(), message, text, tuple(remarks))
+    seconds = time.perf_counter() - started
+    return JobResult(job.key, seconds, _host(), message, text, tuple(remarks), began, _prints_to())
 
 
 @contextlib.contextmanager

@@ -33,7 +33,13 @@ EventKind = Literal[
 @pydantic.with_config({"extra": "forbid"})
 @dataclass(frozen=True)
 class Event:
-    """time: UTC, ISO 8601. job: its name, empty for the run itself. seconds: how long it took, where it ended."""
+    """Something that happened to a job or to the run.
+
+    time: UTC, ISO 8601, by the driver's clock. job: its name, empty for the run itself. seconds: how long it took,
+    where it ended. began: when its worker began with it, by that host's clock; ``seconds`` later it was done, even if
+    its task had more to do. log: on that host, the files to which its worker printed, less the ``.out`` and ``.err``
+    at their ends.
+    """
 
     time: str
     job: str
@@ -44,6 +50,8 @@ class Event:
     traceback: str = ""
     stage: str = ""
     key: str = ""
+    began: str = ""
+    log: str = ""
 
 
 _SEAL_LENGTH = 16
@@ -70,9 +78,11 @@ class EventLog:
         traceback: str = "",
         host: str = "",
         seconds: float | None = None,
+        began: str = "",
+        log: str = "",
     ) -> None:
         noted = Event(
-            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            time=utc_now(),
             job=job.name if job else "",
             event=event,
             host=host or socket.gethostname(),
@@ -81,12 +91,24 @@ class EventLog:
             traceback=traceback,
             stage=job.stage if job else "",
             key=job.key if job else "",
+            began=began,
+            log=log,
         )
         line = asdict(noted)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | {SEAL: seal_of(line)[:_SEAL_LENGTH]}) + "\n")
         for listener in self.listeners:
             listener(noted)
+
+
+def utc_now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def moment(time: str) -> datetime.datetime:
+    """When that was. Raises ValueError where it is no time."""
+    found = datetime.datetime.fromisoformat(time)
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
 def last_run(path: Path, say: Callable[[str], None] = lambda _sentence: None) -> Iterator[Event]:
@@ -113,6 +135,7 @@ def _event(line: bytes) -> Event | None:
         content = json.loads(line, object_pairs_hook=unique)
         seal = content.pop(SEAL, None)
         event = _EVENTS.validate_json(json.dumps(content), strict=True)
+        moment(event.time)
     except (ValueError, TypeError, AttributeError):
         return None
     return event if seal is None or seal == seal_of(content)[:_SEAL_LENGTH] else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
 from harness.run.events import Event, EventLog, Listener
+from harness.run.heartbeat import Heartbeat
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.results import EVENTS, SPEC, gather, write_plan
@@ -130,33 +131,54 @@ def execute(
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
     request.store.create()
-    pending = request.remaining.pending
 
     def say(sentence: str) -> None:
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
-    with contextlib.ExitStack() as stack:
-        pool = None
-        if pending:
-            from harness.run.cluster import RayPool, connect
+    with Heartbeat(folder) as heartbeat:
+        with _workers(request, address, cpus, gpus) as (pool, listeners):
+            try:
+                write_yaml(folder / SPEC, request.spec.written_out())
+                write_plan(folder, request.spec, request.plan, request.store)
+                record_provenance(folder, request.sources, computing=pool is not None)
+            except OSError as error:
+                raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
+            if pool is not None:
+                listeners = (*listeners, _capacity_watch(heartbeat, pool))
+            log = EventLog(folder / EVENTS, _judge_watch(request, say), *listeners)
+            compute(request.plan, request.remaining, request.store, pool, log, console)
+        results = with_claims(gather(folder, say=say), request.registry)
+        pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
+    return FinishedRun(results, pages, broken, len(request.remaining.pending))
 
-            stack.enter_context(connect(address, cpus, gpus))
-            pool = RayPool(
-                request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
-            )
-            pool.check(request.plan.jobs[key] for key in pending)
-        try:
-            write_yaml(folder / SPEC, request.spec.written_out())
-            write_plan(folder, request.spec, request.plan, request.store)
-            record_provenance(folder, request.sources, computing=bool(pending))
-        except OSError as error:
-            raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
-        log = EventLog(folder / EVENTS, _judge_watch(request, say))
-        compute(request.plan, request.remaining, request.store, pool, log, console)
 
-    results = with_claims(gather(folder, say=say), request.registry)
-    pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
-    return FinishedRun(results, pages, broken, len(pending))
+@contextlib.contextmanager
+def _workers(
+    request: Request, address: str | None, cpus: int | None, gpus: int | None
+) -> Iterator[tuple[RayPool | None, tuple[Listener, ...]]]:
+    """Workers, where there is anything to do for them, and who else on their cluster hears of events."""
+    pending = request.remaining.pending
+    if not pending:
+        yield None, ()
+        return
+    from harness.run.cluster import RayPool, connect, exports_metrics
+    from harness.run.metrics import RunMetrics
+
+    with connect(address, cpus, gpus):
+        pool = RayPool(
+            request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
+        )
+        pool.check(request.plan.jobs[key] for key in pending)
+        yield pool, (RunMetrics(request.spec.name, len(pending)),) if exports_metrics() else ()
+
+
+def _capacity_watch(heartbeat: Heartbeat, pool: RayPool) -> Listener:
+    """Others see in the heartbeat how large the cluster is by now."""
+
+    def look(_event: Event) -> None:
+        heartbeat.capacity = pool.capacity()
+
+    return look
 
 
 def _judge_watch(request: Request, say: Callable[[str], None]) -> Listener:
@@ -186,7 +208,7 @@ def compute(
             log("cached", job)
     schedule = None
     if pool is not None:
-        progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
+        progress = Progress(console, plan, todo.pending, store, pool)
         log.listeners = (*log.listeners, progress)
         schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
         with progress:

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -15,14 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.plan import Job, Plan
+from harness.run.estimate import Durations, UnderWay, duration, time_left
 from harness.run.events import Event
 from harness.run.notebook import NotebookOutput
+from harness.run.schedule import Pool, kind_of
 from harness.spec.schema import STAGES
 from harness.work.jobs import read_history
 from harness.work.store import Store
 
 PLAIN_SECONDS = 15.0
 """How often a plain line says what is running when nothing else has happened."""
+LOOK_SECONDS = 1.0
+"""How old what is known of a training's epochs may be: its file may lie on a shared file system."""
 
 
 class LiveTable(ABC):
@@ -62,17 +67,34 @@ class LiveTable(ABC):
     def _table(self) -> Group: ...
 
 
+@dataclass
+class _Training:
+    """A training under way, as last looked at.
+
+    epochs: the seconds of each. before: of those that an earlier start did. since: when the last one was seen to end.
+    """
+
+    epochs: list[float]
+    of: int
+    before: float
+    since: float
+    looked: float
+
+
 class Progress(LiveTable):
     """Listens to events and is ticked by the schedule. Where it is live it repaints a table, else it prints lines."""
 
-    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, workers: float) -> None:
-        self.store, self.workers = store, max(workers, 1.0)
+    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, pool: Pool) -> None:
+        self.store, self.pool = store, pool
         self.total = Counter(plan.jobs[key].stage for key in pending)
         self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
-        self.seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+        self.durations = Durations()
         self.running: Sequence[Job] = ()
         self.started_at: dict[str, float] = {}
-        self._epoch_ends: dict[str, tuple[int, float]] = {}
+        self._kinds = {key: kind_of(plan.jobs[key], pool) for key in pending}
+        self._waiting = set(pending)
+        self._counted = Counter(self._kinds.values())
+        self._trainings: dict[str, _Training] = {}
         super().__init__(console)
         self._said = self.begun
 
@@ -80,10 +102,16 @@ class Progress(LiveTable):
         if not event.stage:
             return
         self.counts[event.stage][event.event] += 1
+        if event.event in ("started", "retried", "done", "failed", "blocked"):
+            self._wait(event.key, event.event == "retried")
+            self.running = [job for job in self.running if job.key != event.key]
         if event.event == "started":
             self.started_at[event.key] = time.monotonic()
+        if event.event in ("retried", "failed"):
+            self._trainings.pop(event.key, None)
         if event.event == "done" and event.seconds is not None:
-            self.seconds[event.stage].append(event.seconds)
+            training = self._trainings.pop(event.key, None)
+            self.durations.add(self._kinds[event.key], event.seconds + (training.before if training else 0.0))
         if event.event in ("failed", "retried"):
             sentence = f"{event.event}: {event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
@@ -96,7 +124,7 @@ class Progress(LiveTable):
     def tick(self, running: Sequence[Job]) -> None:
         self.running = running
         for job in running:
-            self._whole(job, time.monotonic() - self.started_at.get(job.key, self.begun))
+            self._look(job)
         self.paint()
         if not self.live and time.monotonic() - self._said > PLAIN_SECONDS and running:
             self._line("running " + ", ".join(self._shown(job) for job in running[:4]))
@@ -129,53 +157,40 @@ class Progress(LiveTable):
         return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
 
     def _shown(self, job: Job) -> str:
-        done, of = self._epochs(job)
-        return f"{job.stage}: {job.name}" + (f" (epoch {done} of {of})" if of else "")
+        training = self._trainings.get(job.key)
+        epochs = f" (epoch {len(training.epochs)} of {training.of})" if training and training.of else ""
+        return f"{job.stage}: {job.name}{epochs}"
 
     def _left_in_words(self) -> str:
-        seconds, known = self._time_left()
-        if not known and not seconds:
-            return ""
-        return f", {'about' if known else 'at least'} {duration(seconds)} left"
+        running = [self._under_way(job) for job in self.running]
+        left = time_left(running, self._counted, self.durations, self.pool.capacity())
+        return f", {left}" if left.known else ""
 
-    def _epochs(self, job: Job) -> tuple[int, int]:
-        if job.stage not in ("classifiers", "quantizers"):
-            return 0, 0
+    def _wait(self, key: str, waits: bool) -> None:
+        if waits != (key in self._waiting):
+            self._waiting ^= {key}
+            self._counted[self._kinds[key]] += 1 if waits else -1
+
+    def _look(self, job: Job) -> None:
+        """Reads how far a training is, if the last time is a while ago."""
+        now, known = time.monotonic(), self._trainings.get(job.key)
+        if job.stage not in ("classifiers", "quantizers") or (known and now - known.looked < LOOK_SECONDS):
+            return
         history, of = read_history(self.store.checkpoints(job.key))
-        return len(history), of
+        epochs = [epoch.get("seconds", 0.0) for epoch in history]
+        if known is None:
+            since = self.started_at.get(job.key, self.begun)
+            self._trainings[job.key] = _Training(epochs, of, sum(epochs), since, now)
+            return
+        if len(epochs) != len(known.epochs):
+            known.since = now
+        if len(epochs) < len(known.epochs):  # it began anew
+            known.before = 0.0
+        known.epochs, known.of, known.looked = epochs, of, now
 
-    def _time_left(self) -> tuple[float, bool]:
-        """Seconds, from what jobs of each stage have taken so far, and whether all stages to come are measured."""
-        typical = {stage: sum(times) / len(times) for stage, times in self.seconds.items() if times}
-        now, work, longest, known = time.monotonic(), 0.0, 0.0, True
-        running = Counter(job.stage for job in self.running)
-        for job in self.running:
-            gone = now - self.started_at.get(job.key, now)
-            whole = self._whole(job, gone) or typical.get(job.stage)
-            if whole is None:
-                known = False
-                continue
-            typical.setdefault(job.stage, whole)
-            left = max(whole - gone, 0.0)
-            work, longest = work + left, max(longest, left)
-        for stage, total in self.total.items():
-            counts = self.counts[stage]
-            waiting = total - counts["done"] - counts["failed"] - counts["blocked"] - running[stage]
-            known = known and (waiting <= 0 or stage in typical)
-            work += max(waiting, 0) * typical.get(stage, 0.0)
-        return max(work / self.workers, longest), known
-
-    def _whole(self, job: Job, gone: float) -> float | None:
-        """How long a training will take by the epochs it has done, counted when the last one ended."""
-        done, of = self._epochs(job)
-        if not done:
-            return None
-        if self._epoch_ends.get(job.key, (0, 0.0))[0] != done:
-            self._epoch_ends[job.key] = (done, gone)
-        return self._epoch_ends[job.key][1] * of / done
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    def _under_way(self, job: Job) -> UnderWay:
+        now, kind = time.monotonic(), self._kinds[job.key]
+        gone, training = now - self.started_at.get(job.key, now), self._trainings.get(job.key)
+        if training is None:
+            return UnderWay(kind, gone)
+        return UnderWay(kind, gone, training.epochs, training.of, now - training.since)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.contracts import Needs
 from harness.plan import Job, Plan
+from harness.run.estimate import Kind
 from harness.run.events import EventLog
 from harness.spec.schema import STAGES, Stage
 from harness.work.store import DamagedArtifact, Store
@@ -26,7 +28,7 @@ BATCHED: tuple[Stage, ...] = ("applied", "cells")
 class JobResult:
     """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
 
-    remarks: what the user should hear of, though the job went on.
+    remarks: what the user should hear of, though the job went on. began, log: as in an event.
     """
 
     key: str
@@ -35,6 +37,8 @@ class JobResult:
     message: str = ""
     traceback: str = ""
     remarks: tuple[str, ...] = ()
+    began: str = ""
+    log: str = ""
 
     @property
     def ok(self) -> bool:
@@ -43,9 +47,11 @@ class JobResult:
 
 @dataclass(frozen=True)
 class LostTask:
-    """A task whose process or node was lost: why, in a sentence."""
+    """A task whose process or node was lost: why, in a sentence. host, log: where it was and printed, if it began."""
 
     reason: str
+    host: str = ""
+    log: str = ""
 
 
 class Pool(Protocol):
@@ -67,6 +73,18 @@ class Pool(Protocol):
 
     def cancel(self, task: Hashable) -> None:
         """Kills it; it then ends as a LostTask."""
+
+
+def share(needs: Needs, has_gpus: bool) -> tuple[float, float]:
+    """CPUs and GPUs that a job with these needs occupies, on a cluster with GPUs and on one without."""
+    gpus = needs.gpus or 0.0
+    return float(needs.cpus or 1), 1.0 if gpus == "required" else float(gpus) if has_gpus else 0.0
+
+
+def kind_of(job: Job, pool: Pool) -> Kind:
+    """Which jobs take about as long as this one."""
+    dataset = job.inputs["dataset"][1] if "dataset" in job.inputs else job.key
+    return Kind(job.stage, job.plugin, dataset, *pool.occupies(job))
 
 
 @dataclass(frozen=True)
@@ -199,34 +217,37 @@ class Schedule:
                 self.log("warned", job, message=remark, host=outcome.host)
             if outcome.ok:
                 self._unfinished.discard(job.key)
-                self.log("done", job, host=outcome.host, seconds=outcome.seconds)
+                began, log = outcome.began, outcome.log
+                self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
             else:
-                self._fail(job, outcome.message, outcome.traceback, host=outcome.host, seconds=outcome.seconds)
+                self._fail(job, outcome.message, outcome.traceback, outcome)
 
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
             reason = "one of a batch ran past its limit" if task.late else lost.reason
             for job in task.jobs:
-                self._retry(job, f"{reason}; run again alone")
+                self._retry(job, f"{reason}; run again alone", lost)
             return
         (job,) = task.jobs
         if task.late:
-            self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason)
+            self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason, lost)
             return
         self._losses[job.key] = self._losses.get(job.key, 0) + 1
         if self._losses[job.key] > RETRIES:
-            self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason)
+            self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason, lost)
         else:
-            self._retry(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}")
+            self._retry(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}", lost)
 
-    def _retry(self, job: Job, why: str) -> None:
+    def _retry(self, job: Job, why: str, lost: LostTask) -> None:
         self._alone.add(job.key)
         self._waiting[job.key] = job
-        self.log("retried", job, message=why)
+        self.log("retried", job, message=why, host=lost.host, log=lost.log)
 
-    def _fail(self, job: Job, message: str, traceback: str, host: str = "", seconds: float | None = None) -> None:
+    def _fail(self, job: Job, message: str, traceback: str, ended: JobResult | LostTask | None = None) -> None:
         self.failed[job.key] = message
-        self.log("failed", job, message=message, traceback=traceback, host=host, seconds=seconds)
+        seconds, began = (ended.seconds, ended.began) if isinstance(ended, JobResult) else (None, "")
+        host, log = (ended.host, ended.log) if ended is not None else ("", "")
+        self.log("failed", job, message=message, traceback=traceback, host=host, seconds=seconds, began=began, log=log)
         for key, waiting in list(self._waiting.items()):
             if job.key in self.plan.ancestors(key):
                 self.blocked[key] = f"{job.name}: {message}"

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.progress import LiveTable, duration
+from harness.run.estimate import duration
+from harness.run.progress import LiveTable
 from harness.search.plan import PlannedSearch
 from harness.spec.schema import SearchSettings
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from harness.plan import make_plan
 from harness.run import progress as showing
+from harness.run.estimate import Kind
 from harness.run.events import EventLog
 from harness.run.progress import Progress
 from harness.work.store import Store
@@ -32,6 +33,20 @@ def plan(make_spec):
     return make_plan(make_spec(methods=["flat", {"name": "learned", "colors": 2}]))
 
 
+class Pool:
+    """Stands for a cluster of some CPUs, of which each job takes one."""
+
+    def __init__(self, cpus):
+        self.cpus = cpus
+
+    def capacity(self):
+        return self.cpus, 0.0
+
+    def occupies(self, job):
+        assert job.needs is not None
+        return 1.0, 0.0
+
+
 class Watched:
     """A progress with what it printed."""
 
@@ -39,7 +54,7 @@ class Watched:
         self.screen = io.StringIO()
         console = Console(file=self.screen, width=100, **console)
         self.plan, self.store = plan, Store(folder / "store")
-        self.progress = Progress(console, plan, list(plan.jobs), self.store, workers)
+        self.progress = Progress(console, plan, list(plan.jobs), self.store, Pool(workers))
         self.log = EventLog(folder / "events.jsonl", self.progress)
         self.jobs = {f"{job.stage}: {job.name}": job for job in plan.jobs.values()}
 
@@ -87,13 +102,12 @@ def test_when_nothing_ends_for_a_while_it_says_what_is_running(watched, clock):
     watched.progress.tick([net])
     watched.progress.tick([net])
     assert watched.lines() == ["[16 s] 0/9: running classifiers: net on dots, seed 0"]
-    folder = watched.store.checkpoints(net.key)
-    folder.mkdir(parents=True)
-    write_json(folder / "history.json", {"of": 10, "epochs": [{"loss": 1.0}] * 3})
+    write_epochs(watched, net, [10.0] * 3)
     clock.now += showing.PLAIN_SECONDS + 1
     watched.progress.tick([net])
     assert watched.lines() == [
-        "[32 s] 0/9, at least 1 min 15 s left: running classifiers: net on dots, seed 0 (epoch 3 of 10)"
+        "[32 s] 0/9, at least 1 min 10 s left, not counting datasets and quantizers and applied and cells: "
+        "running classifiers: net on dots, seed 0 (epoch 3 of 10)"
     ]
 
 
@@ -112,7 +126,9 @@ def test_time_left_is_told_once_every_stage_has_a_measure(watched, clock):
     applied = [job for job in watched.plan.jobs.values() if job.stage == "applied"]
     cells = [job for job in watched.plan.jobs.values() if job.stage == "cells"]
     watched.log("done", applied[0], seconds=4)
-    assert ", at least 4 s left: " in watched.lines()[-1], "two to apply at 4 s on two workers; judging is not known"
+    assert ", at least 4 s left, not counting cells: " in watched.lines()[-1], (
+        "two to apply at 4 s on two workers; judging is not known"
+    )
     watched.log("done", cells[0], seconds=10)
     # two of three to apply at 4 s, two of three to judge at 10 s, on two workers
     assert watched.lines() == [f"[1 min 40 s] 5/9, about 14 s left: cells: {cells[0].name} done in 10 s"]
@@ -120,7 +136,7 @@ def test_time_left_is_told_once_every_stage_has_a_measure(watched, clock):
     watched.log("blocked", cells[1], message="no")
     watched.lines()
     watched.log("done", applied[2], seconds=4)
-    assert watched.lines()[0].startswith("[1 min 40 s] 6/9, 2 failed or blocked, about 5 s left: ")
+    assert watched.lines()[0].startswith("[1 min 40 s] 6/9, 2 failed or blocked, about 10 s left: ")
     watched.log("done", cells[2], seconds=10)
     assert watched.lines()[0].startswith("[1 min 40 s] 7/9, 2 failed or blocked, about 0 s left: ")
 
@@ -130,21 +146,42 @@ def test_a_training_under_way_is_measured_by_its_epochs(make_spec, tmp_path, clo
     run_stage(watched, clock, "datasets", 1)
     net = watched.jobs[CLASSIFIER]
     for stage in ("applied", "cells"):
-        watched.progress.seconds[stage].append(5.0)
+        watched.progress.durations.add(Kind(stage, "another", "", 1.0, 0.0), 5.0)
     watched.log("started", net)
+    watched.progress.tick([net])
     clock.now += 40
     watched.progress.tick([net])
-    assert ", at least 10 s left: " in watched.lines()[-1], "the two jobs of 5 s"
-    folder = watched.store.checkpoints(net.key)
-    folder.mkdir(parents=True)
-    write_json(folder / "history.json", {"of": 10, "epochs": [{}] * 4})
+    assert ", at least 10 s left, not counting classifiers: " in watched.lines()[-1], "the two jobs of 5 s"
+    write_epochs(watched, net, [25.0, 15.0, 15.0, 15.0])
     clock.now += 20
     watched.progress.tick([net])
-    # 60 s for four epochs: 90 s for the other six, and two jobs of 5 s
     assert watched.lines() == ["[1 min 1 s] 1/4, about 1 min 40 s left: running " + CLASSIFIER + " (epoch 4 of 10)"]
     clock.now += 20
     watched.progress.tick([net])
-    assert ", about 1 min 20 s left: " in watched.lines()[-1], "it counts down between epochs"
+    assert ", about 1 min 25 s left: " in watched.lines()[-1], "it counts down until an epoch's end is overdue"
+
+
+def test_a_training_that_goes_on_counts_the_epochs_of_its_earlier_start_at_their_pace(make_spec, tmp_path, clock):
+    watched = Watched(make_plan(make_spec(methods=["flat"], colors=2, seeds=[0, 1])), tmp_path, workers=1)
+    nets = [job for job in watched.jobs.values() if job.stage == "classifiers"]
+    for stage in ("datasets", "applied", "cells"):
+        watched.progress.durations.add(Kind(stage, "another", "", 1.0, 0.0), 0.0)
+    write_epochs(watched, nets[0], [20.0] * 19, of=60)
+    watched.log("started", nets[0])
+    watched.progress.tick([nets[0]])
+    clock.now += 16
+    watched.progress.tick([nets[0]])
+    # 41 epochs of 20 s less 16 s, and the other seed's 60
+    assert ", about 33 min 24 s left: " in watched.lines()[-1]
+    write_epochs(watched, nets[0], [20.0] * 60, of=60)
+    clock.now += 804
+    watched.log("done", nets[0], seconds=820)
+    assert ", about 20 min 0 s left: " in watched.lines()[-1], "the other seed takes as long as both starts together"
+
+
+def write_epochs(watched, job, seconds, of=10):
+    folder = watched.store.checkpoints(job.key)
+    write_json(folder / "history.json", {"of": of, "epochs": [{"seconds": each} for each in seconds]})
 
 
 def test_on_a_terminal_a_table_counts_jobs_by_stage(plan, tmp_path, clock):
