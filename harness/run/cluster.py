@@ -189,7 +189,8 @@ class RayPool:
         nodes = self._nodes()
         for job in jobs:
             cpus, gpus = self.occupies(job)
-            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(self._memory(job, nodes) or 0)}
+            memory = max(self._memory(job, nodes) or 0, job.least_memory)
+            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory)}
             if not any(_has(node, wanted) for node in nodes):
                 has = "; ".join(_in_words(node) for node in nodes)
                 raise BadInput(
