@@ -182,7 +182,9 @@ def unusable(value: object, deepest: int = _DEEPEST) -> str:
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return ""
     if isinstance(value, int):
-        return "" if abs(value) <= LARGEST else f"{_digits(value)} is beyond {LARGEST:,}, the largest number there is here"
+        return (
+            "" if abs(value) <= LARGEST else f"{_digits(value)} is beyond {LARGEST:,}, the largest number there is here"
+        )
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"{value} is not a finite number"
     if not isinstance(value, list | tuple | dict):

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -376,7 +375,7 @@ def _damaged_checkpoints() -> Iterator[list[str]]:
 
 @cache
 def _registry(sources: tuple[Source, ...], origins: tuple[str, ...]) -> Registry:
-    return discover(sources, Path(tempfile.gettempdir()), origins)
+    return discover(sources, origins=origins)
 
 
 def _device(on_gpu: bool) -> str:

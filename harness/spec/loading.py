@@ -60,7 +60,9 @@ class _Loader(yaml.SafeLoader):
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         if node is not None and isinstance(event, yaml.ScalarEvent) and len(node.value) > LONGEST_VALUE:
-            raise _refused(f"a value has {len(node.value):,} characters, at most {LONGEST_VALUE:,} can be", event.start_mark)
+            raise _refused(
+                f"a value has {len(node.value):,} characters, at most {LONGEST_VALUE:,} can be", event.start_mark
+            )
         return node
 
     def get_single_node(self) -> Any:

@@ -184,9 +184,13 @@ class SearchSettings(Model):
         default=2,
         description="Of ASHA, a number n: one in n trials passes a rung, and rungs are a factor of n apart.",
     )
-    trials: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(default=None, description="How many trials one search runs.")
+    trials: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
+        default=None, description="How many trials one search runs."
+    )
     seconds: Annotated[float, Field(gt=0)] | None = Field(default=None, description="The time limit of one search.")
-    concurrency: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(default=None, description="How many trials run at a time.")
+    concurrency: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
+        default=None, description="How many trials run at a time."
+    )
     validation: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.15,
         description="The share of the training images, whole groups, that neither classifier nor quantizer of the "
