@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 import reprlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,9 @@ _NO_MESSAGE = "its message cannot be shown"
 LONGEST = 500
 """Characters of an exception's line."""
 LONGEST_TRACEBACK = 100_000
+LARGEST = 2**53
+"""Up to here whole numbers are exact in whatever reads them: JSON's readers, a double."""
+_DEEPEST, _MOST_DIGITS, _LONGEST_NAME = 50, 30, 100
 
 
 class BadInputs(BadInput):
@@ -121,7 +125,7 @@ def _hint(given: object, kinds: set[str]) -> str:
     if isinstance(given, bool):
         words = kinds & {"string_type", "literal_error"}
         return "; YAML reads yes, no, on and off as true and false, put such a word in quotes" if words else ""
-    if isinstance(given, float) and "int_type" in kinds and given.is_integer():
+    if isinstance(given, float) and "int_type" in kinds and given.is_integer() and abs(given) <= LARGEST:
         return f"; write {int(given)}"
     if isinstance(given, str) and number and _is_number(given):
         return f"; write {given.replace('_', '')} without quotes"
@@ -163,7 +167,37 @@ def shown(value: object) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     short.maxlist = short.maxdict = 4
+    if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+        return _digits(value)
     return " ".join(short.repr(value).split())
+
+
+def unusable(value: object, deepest: int = _DEEPEST) -> str:
+    """What keeps a value from being one that a file holds and that can be calculated with; empty where nothing does.
+
+    Args:
+        value: Plain values, and lists and mappings of them, maybe of themselves.
+        deepest: How deep they may lie in one another.
+    """
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return ""
+    if isinstance(value, int):
+        return (
+            "" if abs(value) <= LARGEST else f"{_digits(value)} is beyond {LARGEST:,}, the largest number there is here"
+        )
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{value} is not a finite number"
+    if not isinstance(value, list | tuple | dict):
+        return f"{shown(value)} is not a plain YAML value"
+    if not deepest:
+        return "lists and mappings lie too deep in one another, or in themselves"
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    return next((wrong for each in inner if (wrong := unusable(each, deepest - 1))), "")
+
+
+def _digits(number: int) -> str:
+    """A number as it is written where it is short."""
+    return str(number) if abs(number) < 10**_MOST_DIGITS else f"a number of more than {_MOST_DIGITS} digits"
 
 
 def one_line(error: BaseException) -> str:
@@ -181,7 +215,7 @@ def traceback_of(error: BaseException) -> str:
     """An exception's traceback, its lines kept, otherwise as ``printable`` has it; at most 100,000 characters."""
     text = _plain(lambda: "".join(traceback.format_exception(error)), "its traceback cannot be shown")
     lines = _without_middle(text, LONGEST_TRACEBACK).split("\n")
-    return _without_middle("\n".join(escaped(line) for line in lines), LONGEST_TRACEBACK)
+    return _without_middle("\n".join(map(escaped, lines)), LONGEST_TRACEBACK)
 
 
 def _plain(read: Callable[[], str], otherwise: str) -> str:
@@ -207,6 +241,11 @@ def escaped(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+def harmless(text: str) -> str:
+    """A text of several lines in which whatever is not printable is an escape."""
+    return text if text.isprintable() else "\n".join(map(escaped, text.split("\n")))
+
+
 def with_place(error: BaseException, root: Path) -> str:
     """An exception in one line with the file and the line where the code under ``root`` raised it.
 
@@ -228,5 +267,7 @@ def _lies_in(file: str, root: Path) -> bool:
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """``, did you mean 'x'?`` or nothing."""
+    if len(str(name)) > _LONGEST_NAME:
+        return ""
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -37,7 +37,7 @@ def discover(
                 _add_installed(registry, point, origin)
     for source in sources:
         if origins is None or source.path in origins:
-            _add_source(registry, source, scratch or Path.cwd())
+            _add_source(registry, source, scratch)
     return registry
 
 
@@ -50,7 +50,7 @@ def _built_in() -> Registry:
     return registry
 
 
-def _add_source(registry: Registry, source: Source, scratch: Path) -> None:
+def _add_source(registry: Registry, source: Source, scratch: Path | None) -> None:
     try:
         module = import_source(source, scratch)
         count = registry.add_module(module, source.path)

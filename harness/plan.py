@@ -91,7 +91,7 @@ class Job:
     that takes the place of the test images. metrics: what the reduced images are measured with.
     task: the plugins of the dataset and the classifiers that a quantizer learns from.
     retraining: how a classifier is trained further, instead of from new weights.
-    source: the hash of the plugin's code, as the driver has it.
+    source: the hash of the plugin's code, as the driver has it. least_memory: bytes it takes in any case.
     """
 
     stage: Stage
@@ -111,6 +111,7 @@ class Job:
     metrics: tuple[JobMetric, ...] = ()
     task: tuple[str, ...] | None = None
     retraining: Retraining | None = None
+    least_memory: float = 0
 
 
 def make_job(
@@ -133,6 +134,7 @@ def make_job(
     fingerprint: str | None = None,
     source: str | None = None,
     resolved: Mapping[str, Any] | None = None,
+    least_memory: float = 0,
     **more: Any,
 ) -> Job:
     """A job under the hash of everything that changes its artifact.
@@ -178,6 +180,7 @@ def make_job(
         metrics=metrics,
         task=task,
         retraining=retraining,
+        least_memory=least_memory,
     )
 
 
@@ -217,7 +220,9 @@ class PlanBuilder:
         self.spec = spec
         self.jobs: dict[str, Job] = {}
         self.cells: list[PlannedCell] = []
+        self._cells: dict[str, list[PlannedCell]] = {}
         self._fingerprints: dict[int, str | None] = {}
+        self._identities: dict[int, dict[str, Any]] = {}
         self._networks: dict[tuple[int, str, int], Job] = {}
 
     def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
@@ -324,7 +329,9 @@ class PlanBuilder:
             )
             name = f"{label_of(method, teachers, classifier)}{at} on {dataset.short}, {cell.judged_by}, seed {seed}"
             cell = replace(cell, key=self._job("cells", classifier, name, roles).key)
-            if cell not in self.cells:
+            met = self._cells.setdefault(cell.key, [])
+            if cell not in met:
+                met.append(cell)
                 self.cells.append(cell)
 
     def _retrained(
@@ -400,21 +407,25 @@ class PlanBuilder:
             retraining=retraining,
             fingerprint=self._fingerprint(choice),
             resolved=resolved_on(task, choice.instance, choice.params, choice.where),
+            least_memory=choice.plugin.least_memory(choice.instance, choice.where),
             **more,
         )
         _warn_of_unknown(choice.plugin, stage, self._fingerprint(choice))
         return self.jobs.setdefault(job.key, job)
 
     def _identity(self, metric: Choice) -> dict[str, Any]:
-        """Everything that changes a metric's column."""
+        """Everything that changes a metric's column; of each metric once."""
+        if id(metric) in self._identities:
+            return self._identities[id(metric)]
         params = {name: value for name, value in metric.params.items() if name not in metric.plugin.fingerprinted}
-        return {
+        self._identities[id(metric)] = {
             "column": metric.short,
             "plugin": metric.name,
             "source": metric.plugin.source_digest(MEASURING),
             "params": params,
             "fingerprint": self._fingerprint(metric),
         }
+        return self._identities[id(metric)]
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
         """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""

@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import pydantic
 
-from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown
+from harness.complaints import Complaints, by_place, did_you_mean, one_line, sentence_about, shown, unusable
 from harness.contracts import (
     MAX_COLORS,
     MIN_COLORS,
@@ -59,9 +60,11 @@ class Mark:
     source: str = ""
 
 
+MOST_MEMORY = 2**45
+"""Bytes: more than any machine has."""
 _MOST_NAMED = 20
 """Plugins that a message lists."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _CLASS_DATA: Mapping[str, tuple[type, str]] = {
     "needs": (Needs, "fc.Needs(...)"),
     "paper": (Mapping, "a mapping from parameters to values"),
@@ -79,7 +82,7 @@ _CLASS_DATA: Mapping[str, tuple[type, str]] = {
 def _decorator(mark: Mark, required: tuple[str, ...], hooks: type[PluginHooks] = PluginHooks) -> Callable[[T], T]:
     if not isinstance(mark.name, str) or not _NAME.fullmatch(mark.name):
         raise TypeError(
-            f"a {mark.kind}'s decorator needs a name of letters, digits, '.', '_' and '-', such as "
+            f"a {mark.kind}'s decorator needs a name of letters, digits, '_' and '-', at most 60, such as "
             f'@fc.quantizer("my-name"), got {shown(mark.name)}'
         )
 
@@ -377,7 +380,7 @@ class Plugin:
         can = f"{', '.join(map(str, counts[:-1]))} or {counts[-1]}" if len(counts) > 1 else str(counts[0])
         return f"{self.name!r} gives {can} colors, not {', '.join(map(str, others))}"
 
-    @property
+    @functools.cached_property
     def _fields(self) -> set[str]:
         return {f.name for f in dataclasses.fields(self.cls)}
 
@@ -475,10 +478,8 @@ class Plugin:
                 f"{where}: {self.mark.kind} {self.mark.name!r} has no parameter {name!r}{guess} (has: {has}){colon}."
             )
             return False
-        try:
-            json.dumps(value)
-        except TypeError:
-            complaints.add(f"{where}.{name}: {shown(value)} is not a plain YAML value.")
+        if wrong := unusable(value):
+            complaints.add(f"{where}.{name}: {wrong}.")
             return False
         if value == "None" and self.accepts(name, None):
             complaints.add(f"{where}.{name}: 'None' is a text like any other in YAML; write null.")
@@ -493,15 +494,45 @@ class Plugin:
             value: As plain YAML has it.
 
         Returns:
-            Whether validation finds nothing wrong with it; true as well where the annotations cannot be validated.
+            Whether validation finds nothing wrong with it; true as well where the annotations cannot be validated, and
+            for what is no plain YAML value.
         """
+        if unusable(value):
+            return not isinstance(value, int | float)
         try:
             self.adapter.validate_json(json.dumps({parameter: value}), strict=True)
         except pydantic.ValidationError as error:
             return all(complaint["loc"][:1] != (parameter,) for complaint in error.errors())
-        except (TypeError, pydantic.errors.PydanticUserError):
+        except pydantic.errors.PydanticUserError:
             return True
         return True
+
+    def least_memory(self, instance: Any, where: str) -> float:
+        """Asks an instance what memory its parameters need in any case.
+
+        Args:
+            instance: An instance of the plugin's class.
+            where: The place of its parameters in the user's input, which messages begin with.
+
+        Returns:
+            Bytes.
+
+        Raises:
+            BadInput: No machine has so much, or the method fails.
+        """
+        try:
+            needed = instance.least_memory()
+            needed = float(needed)
+        except OverflowError:
+            needed = math.inf
+        except Exception as error:
+            raise BadInput(f"{where}: least_memory() of {self.name!r} failed: {one_line(error)}.") from error
+        if not needed <= MOST_MEMORY:
+            raise BadInput(
+                f"{where}: {self.name!r} would need {needed / 2**40:,.0f} TiB of memory at the least with these "
+                f"parameters; no machine has more than {MOST_MEMORY >> 40}."
+            )
+        return needed
 
     def defaults_written_out(self, instance: Any) -> dict[str, Any]:
         """Writes out all parameters of an instance, defaults included.

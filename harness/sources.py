@@ -9,8 +9,10 @@ import importlib.util
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -74,8 +76,11 @@ def _files(module: str) -> tuple[tuple[str, bytes], ...]:
     return ((Path(top.origin).name, Path(top.origin).read_bytes()),)
 
 
-def import_source(source: Source, scratch: Path) -> ModuleType:
-    """Imports it from its own place if that still holds the same text, else from a copy under ``scratch``."""
+def import_source(source: Source, scratch: Path | None = None) -> ModuleType:
+    """Imports it from its own place if that still holds the same text, else from a copy under ``scratch``.
+
+    scratch: where only this user can write; None: ``private_folder()``.
+    """
     if source.name in sys.modules:
         return sys.modules[source.name]
     if source.name.startswith(_SINGLE):
@@ -86,7 +91,7 @@ def import_source(source: Source, scratch: Path) -> ModuleType:
     return importlib.import_module(source.name)
 
 
-def _import_file(source: Source, scratch: Path) -> ModuleType:
+def _import_file(source: Source, scratch: Path | None) -> ModuleType:
     here = Path(source.path)
     if not (here.is_file() and here.read_bytes() == source.files[0][1]):
         here = _unpack(source, scratch) / f"{source.name}.py"
@@ -103,14 +108,36 @@ def _import_file(source: Source, scratch: Path) -> ModuleType:
     return module
 
 
+def private_folder() -> Path:
+    """Where copies of plugins are kept between the processes of this user; what lies there goes on Python's path.
+
+    A folder of that name that is not ours alone (another user's, a link, open to others) is passed over with a warning,
+    and a new one made.
+    """
+    folder = Path(tempfile.gettempdir()) / f"fewcolors-{os.geteuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+        return folder
+    fresh = Path(tempfile.mkdtemp(prefix="fewcolors-"))
+    warnings.warn(f"{folder} is not a folder that only this user can open; plugins are kept in {fresh}.", stacklevel=2)
+    return fresh
+
+
 def _holds(root: Path, source: Source) -> bool:
+    """Whether all files of the plugin are there as they were read, and nothing beside them but what Python compiled."""
     try:
-        return all((root / name).read_bytes() == content for name, content in source.files)
+        there = {str(p.relative_to(root)): p for p in root.rglob("*") if not p.is_dir() or p.is_symlink()}
+        there = {name: path for name, path in there.items() if path.parent.name != "__pycache__"}
+        content = {name: path.read_bytes() for name, path in there.items() if not path.is_symlink()}
     except OSError:
         return False
+    return there.keys() == content.keys() and content == dict(source.files)
 
 
-def _unpack(source: Source, scratch: Path) -> Path:
+def _unpack(source: Source, scratch: Path | None) -> Path:
+    scratch = scratch or private_folder()
     root = scratch / f"fewcolors-plugin-{source.digest[:16]}"
     if root.exists() and not _holds(root, source):
         root = Path(tempfile.mkdtemp(prefix="fewcolors-plugin-", dir=scratch)) / "whole"

@@ -38,6 +38,9 @@ class AlexNet(SmallImageClassifier):
         "small": {**SmallImageClassifier.scales["small"], "epochs": 30}
     }
 
+    def least_memory(self) -> float:
+        return 4 * 2.24e6 * self.width**2  # its weights, in fp32
+
     def build(self, classes: int) -> MappedClassifier:
         from tasks.networks import alexnet
 
@@ -46,6 +49,9 @@ class AlexNet(SmallImageClassifier):
 
 @classifier("vgg16", summary="VGG16 with batch normalization for small images, 14.73 M parameters")
 class VGG16(SmallImageClassifier):
+    def least_memory(self) -> float:
+        return 4 * 14.7e6 * self.width**2  # its weights, in fp32
+
     def build(self, classes: int) -> MappedClassifier:
         from tasks.networks import vgg16
 
@@ -54,6 +60,9 @@ class VGG16(SmallImageClassifier):
 
 @classifier("resnet18", summary="ResNet18 with the CIFAR stem, 11.17 M parameters")
 class ResNet18(SmallImageClassifier):
+    def least_memory(self) -> float:
+        return 4 * 11.1e6 * self.width**2  # its weights, in fp32
+
     def build(self, classes: int) -> MappedClassifier:
         from tasks.networks import resnet18
 

@@ -60,6 +60,9 @@ class DigitsOnPhotos:
     def known_sizes(self) -> tuple[int, int]:
         return 10, TEST_DIGITS * self.test_per_digit
 
+    def least_memory(self) -> float:
+        return 3 * SIDE**2 * (self.train_images + TEST_DIGITS * self.test_per_digit)
+
     def load(self) -> DatasetArrays:
         from sklearn.datasets import load_digits, load_sample_images
 

@@ -91,6 +91,10 @@ class ImageFolder:
         test = self._tree().test
         return len(test), sum(map(len, test.values()))
 
+    def least_memory(self) -> float:
+        """One padded image, as a training crops it."""
+        return 4 * 3 * (self.side + 2 * (self.crop_padding or 0)) ** 2
+
     def load(self) -> DatasetArrays:
         tree = self._tree()
         train, test = self._split(tree.train, first_group=0), self._split(tree.test, first_group=len(tree.files()))

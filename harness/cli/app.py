@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shlex
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -14,12 +17,15 @@ import typer
 
 from harness import __version__
 from harness.cli.completing import classifier_names, dataset_names, method_names, spec_names
-from harness.complaints import one_line
+from harness.complaints import harmless, one_line, shown, traceback_of
 from harness.contracts import BadInput
 from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal obeys; tabs and line breaks are text."""
 
 
 def _export_data_root(root: Path | None) -> Path | None:
@@ -150,10 +156,14 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of the cluster start
 def main() -> NoReturn:
     """Runs the command line; a BadInput becomes its sentence and exit code 2, a warning a line."""
     warnings.showwarning = _print_warning  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold bytes that are no text
     try:
+        _check_arguments(sys.argv[1:])
         app()
     except BadInput as error:
-        print(f"fewcolors: {error}", file=sys.stderr)
+        print(f"fewcolors: {harmless(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         print(f"fewcolors: {one_line(error)}; what is finished is kept in the store.", file=sys.stderr)
@@ -162,7 +172,17 @@ def main() -> NoReturn:
         _ignore_further_interrupts()
         sys.stdout.flush()
         os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
+    except Exception as error:  # noqa: BLE001 - a mistake of ours, whose traceback may hold anyone's text
+        print(traceback_of(error), file=sys.stderr)
+        sys.exit(1)
     sys.exit(0)
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Raises BadInput for an argument that would command the terminal where it is repeated in a message."""
+    for argument in arguments:
+        if found := _COMMANDS.search(argument):
+            raise BadInput(f"the argument {shown(argument)} holds the control character {found[0]!r}.")
 
 
 def print_interrupted(screen: Console, kept: str) -> None:
@@ -173,7 +193,7 @@ def print_interrupted(screen: Console, kept: str) -> None:
 
 
 def _print_warning(message: Warning | str, *_where: object) -> None:
-    print(f"fewcolors: warning: {message}", file=sys.stderr)
+    print(f"fewcolors: warning: {harmless(str(message))}", file=sys.stderr)
 
 
 def _ignore_further_interrupts() -> None:
@@ -189,6 +209,6 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 def console() -> Console:
     """Where commands print."""
-    from rich.console import Console
+    from harness.terminal import Screen
 
-    return Console(file=sys.stdout)
+    return Screen(file=sys.stdout)

@@ -254,6 +254,15 @@ class PluginHooks:
         """
         return None
 
+    def least_memory(self) -> float:
+        """Says what its parameters need of memory in any case, so that far too large ones are refused at once.
+
+        Returns:
+            Bytes, at most as many as a job of it will take: of a network those of its weights, of a dataset those of
+            its images.
+        """
+        return 0
+
     def departures(self, dataset: str, classifiers: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
         """Says where its parameters depart from the published recipe on this task.
 

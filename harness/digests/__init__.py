@@ -45,8 +45,18 @@ class Code:
 
     def digest(self, version: object = None) -> str:
         """One hash of it all. version: as the plugin states it, in the place of all source that is not fewcolors'."""
+        stated = None if version is None else str(version)
+        if stated not in self._digests:
+            self._digests[stated] = self._digest(stated)
+        return self._digests[stated]
+
+    @functools.cached_property
+    def _digests(self) -> dict[str | None, str]:
+        return {}
+
+    def _digest(self, version: str | None) -> str:
         counted = {name: found for name, found in self.sources.items() if version is None or _top(name) in OURS}
-        meaning = [sorted(counted.items()), sorted(self.packages), None if version is None else str(version)]
+        meaning = [sorted(counted.items()), sorted(self.packages), version]
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 

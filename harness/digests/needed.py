@@ -18,6 +18,8 @@ from harness.digests.syntax import dotted, imported_names, nodes_of
 _MARKS = {"quantizer", "codec", "dataset", "classifier", "report", "claim"}
 _ABOUT = {"needs", "paper", "scales", "credit", "sources", "version", "fingerprinted", "departures_of"}
 """Class data that the engine reads: resources, what a report says, and values that go into parameters."""
+_ASKED = {"least_memory"}
+"""Methods that only the engine calls, and no job: they can refuse parameters and change nothing else."""
 _EMPTY_BASES = re.compile(r"object|(abc|typing|harness\.contracts|fewcolors)\.\w+")
 """Base classes without code that calls a plugin's methods."""
 _PLAIN = {"property", "cached_property", "staticmethod", "classmethod", "abstractmethod", "override", "setter"}
@@ -142,6 +144,8 @@ def _last_name(node: ast.expr) -> str:
 
 def _is_optional(member: ast.stmt, closed: bool) -> bool:
     if isinstance(member, Function):
+        if member.name in _ASKED and not member.decorator_list:
+            return True
         special = member.name.startswith("__") and member.name.endswith("__")
         return closed and not special and all(_last_name(d) in _PLAIN for d in member.decorator_list)
     return bool(_bound(member)) and _bound(member) <= (_ABOUT if closed else {"needs"})

@@ -6,12 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.contracts import BadInput
 from harness.interactive.given import python_words
 from harness.interactive.planned import RunPlan
 from harness.run.execute import FinishedRun, execute
+from harness.terminal import Screen
 
 _under_way = threading.Lock()
 
@@ -20,7 +19,7 @@ def run_plan(
     plan: RunPlan, folder: Path, address: str | None, cpus: int | None, gpus: int | None, progress: bool
 ) -> FinishedRun:
     """Does what is to do and writes the reports. Raises BadInput; KeyboardInterrupt once everything is stopped."""
-    console = Console(file=sys.stdout, quiet=not progress)
+    console = Screen(file=sys.stdout, quiet=not progress)
     if not _under_way.acquire(blocking=False):
         raise BadInput("this process is at work on another run already, wait for its end.")
     try:
@@ -44,5 +43,5 @@ def run_plan(
     return finished
 
 
-def _say(console: Console, sentence: str) -> None:
+def _say(console: Screen, sentence: str) -> None:
     console.print(sentence, markup=False, highlight=False, soft_wrap=True)

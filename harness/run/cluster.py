@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -216,7 +215,8 @@ class RayPool:
         nodes = self._nodes()
         for job in jobs:
             cpus, gpus = self.occupies(job)
-            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(self._memory(job, nodes) or 0)}
+            memory = max(self._memory(job, nodes) or 0, job.least_memory)
+            wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory)}
             if not any(_has(node, wanted) for node in nodes):
                 has = "; ".join(_in_words(node) for node in nodes)
                 raise BadInput(
@@ -433,7 +433,7 @@ def _damaged_checkpoints() -> Iterator[list[str]]:
 
 @cache
 def _registry(sources: tuple[Source, ...], origins: tuple[str, ...]) -> Registry:
-    return discover(sources, Path(tempfile.gettempdir()), origins)
+    return discover(sources, origins=origins)
 
 
 def _device(on_gpu: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -14,8 +13,12 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from harness.complaints import printable
 from harness.contracts import VALIDATION_ACCURACY
-from harness.writing import write_json
+from harness.search.table import TrialTable, damaged
+from harness.writing import read_sealed, write_sealed
+
+_LIST = "list"
 
 MAX_INITIAL_FAILURES = 5
 """A search ends when all of its first trials, this many, have failed."""
@@ -26,25 +29,20 @@ the trial's number, its last report (under ``config`` what was drawn), and how m
 
 @dataclass(frozen=True)
 class RunningSearch:
-    """The folder and the listener of the search that runs in this process.
+    """The folder, the listener and the trials of the search that runs in this process.
 
-    Tune stores neither with a search, so that it can continue in another folder and on another terminal. announced: the
-    numbers of the trials the listener knows; lost: Tune's ids of trials given up because their workers kept dying.
+    numbers: of the trials of this session, by Tune's ids; announced: the numbers of the trials the listener knows.
     """
 
     folder: Path
     listener: Listener
+    table: TrialTable
+    numbers: dict[str, int] = field(default_factory=dict)
     announced: set[int] = field(default_factory=set)
-    lost: list[str] = field(default_factory=list)
-
-    @property
-    def stops(self) -> Path:
-        """Which trials were stopped early, one number a line."""
-        return self.folder / "stops.txt"
 
     @property
     def rungs(self) -> Path:
-        """What trials had reached when ASHA judged them, in order: Tune's id, cycles, accuracy."""
+        """What trials had reached when ASHA judged them, in order: number, cycles, accuracy."""
         return self.folder / "rungs.json"
 
     @property
@@ -56,16 +54,37 @@ class RunningSearch:
 CURRENT: ContextVar[RunningSearch] = ContextVar("CURRENT")
 
 
+def number_of(trial: Any) -> int:
+    """The number that the table has given one of Tune's trials."""
+    return CURRENT.get().numbers[trial.trial_id]
+
+
 def numbered(trial: Any) -> str:
-    """The trial's number, as Tune's generators count (from 1 where a searcher draws, else from 0), for sorting."""
-    return f"{int(trial.experiment_tag.partition('_')[0]):05}"
+    """The name of the trial's folder."""
+    return f"{number_of(trial):05}"
+
+
+def read_list(path: Path) -> list[Any]:
+    """A sealed list, empty where there is no file. Raises BadInput where it is damaged."""
+    try:
+        content = read_sealed(path)[_LIST] if path.exists() else []
+    except (OSError, ValueError, KeyError):
+        raise damaged(path) from None
+    if not isinstance(content, list):
+        raise damaged(path)
+    return content
+
+
+def write_list(path: Path, content: list[Any]) -> None:
+    """Writes a list as JSON with its checksum."""
+    write_sealed(path, {_LIST: content})
 
 
 class Rungs(AsyncHyperBandScheduler):
     """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
 
     Records which trials it stops, because Tune does not distinguish them from those that ended. Also records what it
-    judged: Tune saves nothing of a scheduler, so a search that is continued would ignore earlier trials.
+    judged, under the trials' own numbers, so that a search that is continued judges by earlier trials too.
     """
 
     _ENDLESS = 1 << 30
@@ -77,27 +96,37 @@ class Rungs(AsyncHyperBandScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         if self._judged is None:
-            path = CURRENT.get().rungs
-            self._judged = json.loads(path.read_text()) if path.exists() else []
-            for trial_id, cycles, accuracy in self._judged:
-                earlier: Any = SimpleNamespace(trial_id=trial_id)
+            self._judged = read_list(CURRENT.get().rungs)
+            for number, cycles, accuracy in self._judged:
+                earlier: Any = SimpleNamespace(trial_id=number)
                 super().on_trial_add(tune_controller, earlier)
                 super().on_trial_result(tune_controller, earlier, {"cycles": cycles, VALIDATION_ACCURACY: accuracy})
-        super().on_trial_add(tune_controller, trial)
+        super().on_trial_add(tune_controller, _by_number(trial))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        super().on_trial_complete(tune_controller, _by_number(trial), result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_remove(tune_controller, _by_number(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result.get("ended"):
             return str(TrialScheduler.CONTINUE)
-        decision = str(super().on_trial_result(tune_controller, trial, result))
+        decision = str(super().on_trial_result(tune_controller, _by_number(trial), result))
         if self._judged is not None and {"cycles", VALIDATION_ACCURACY} <= result.keys():
-            judged = [trial.trial_id, result["cycles"], result[VALIDATION_ACCURACY]]
+            judged = [number_of(trial), result["cycles"], result[VALIDATION_ACCURACY]]
             if judged not in self._judged:
                 self._judged.append(judged)
-                write_json(CURRENT.get().rungs, self._judged)
+                write_list(CURRENT.get().rungs, self._judged)
         if decision == TrialScheduler.STOP:
-            with CURRENT.get().stops.open("a") as file:
-                file.write(f"{numbered(trial)}\n")
+            CURRENT.get().table.report(number_of(trial), result)
+            CURRENT.get().table.end(number_of(trial), "stopped")
         return decision
+
+
+def _by_number(trial: Any) -> Any:
+    """A trial as ASHA knows it, the same in every session."""
+    return SimpleNamespace(trial_id=number_of(trial))
 
 
 class Budget(tune.Stopper):
@@ -105,24 +134,27 @@ class Budget(tune.Stopper):
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
-        self._failed = dict[str, bool]()
+        self._failed = dict[int, bool]()
         self._began: float | None = None
         self._earlier = self._noted = 0.0
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        self._failed[trial_id] = bool(result.get("error"))
+        self._failed[CURRENT.get().numbers[trial_id]] = bool(result.get("error"))
         return False
 
     def stop_all(self) -> bool:
         now, path = time.monotonic(), CURRENT.get().spent
         if self._began is None:
             self._began = now
-            self._earlier = float(json.loads(path.read_text())) if path.exists() else 0.0
+            self._earlier = sum(map(float, read_list(path)))
+            before = (row for row in CURRENT.get().table.rows if row.is_over)
+            self._failed = {row.number: row.has_failed for row in before} | self._failed
         spent = self._earlier + now - self._began
         if spent - self._noted > 1:
-            write_json(path, spent)
+            write_list(path, [spent])
             self._noted = spent
-        self._failed |= dict.fromkeys(CURRENT.get().lost, True)  # a lost trial reports nothing
+        lost = (row.number for row in CURRENT.get().table.rows if row.state == "lost")
+        self._failed |= dict.fromkeys(lost, True)  # a lost trial reports nothing
         first = list(self._failed.values())[:MAX_INITIAL_FAILURES]
         all_failed = len(first) == MAX_INITIAL_FAILURES and all(first)
         return all_failed or (self._seconds is not None and spent > self._seconds)
@@ -132,32 +164,31 @@ class Budget(tune.Stopper):
 
 
 class TrialEvents(tune.Callback):
-    """Hands what happens to the listener of this process."""
+    """Writes down what happens, and hands it to the listener of this process."""
 
-    def __init__(self, algorithm: str) -> None:
-        self._first = 1 if algorithm == "optuna" else 0
-
-    def _announce(self, what: str, trial: Any, trials: list[Any]) -> None:
-        current = CURRENT.get()
-        over = [other for other in trials if other is not trial and other.is_finished()]
+    def _announce(self, what: str, trial: Any) -> None:
+        current, number = CURRENT.get(), number_of(trial)
+        over = [row for row in current.table.rows if row.is_over and row.number != number]
         ended = len(over) + (what in ("ended", "lost"))
-        earlier = [("earlier", other) for other in over if self._number(other) not in current.announced]
-        for happened, each in (*earlier, (what, trial)):
-            current.announced.add(self._number(each))
-            current.listener(happened, self._number(each), {**(each.last_result or {}), "config": each.config}, ended)
-
-    def _number(self, trial: Any) -> int:
-        return int(numbered(trial)) - self._first
+        for row in over:
+            if row.number not in current.announced:
+                current.announced.add(row.number)
+                current.listener("earlier", row.number, {**row.last, "config": row.config}, ended)
+        current.announced.add(number)
+        current.listener(what, number, {**(trial.last_result or {}), "config": trial.config}, ended)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._announce("started", trial, trials)
+        CURRENT.get().table.start(number_of(trial))
+        self._announce("started", trial)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
-        self._announce("epoch", trial, trials)
+        CURRENT.get().table.report(number_of(trial), result)
+        self._announce("epoch", trial)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._announce("ended", trial, trials)
+        self._announce("ended", trial)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        CURRENT.get().lost.append(trial.trial_id)
-        self._announce("lost", trial, trials)
+        lines = (trial.get_error() or "").strip().splitlines()
+        CURRENT.get().table.end(number_of(trial), "lost", printable(lines[-1]) if lines else "")
+        self._announce("lost", trial)

@@ -90,4 +90,5 @@ def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
         fingerprint=fingerprint_of(method, first.name),
         source=first.source,
         resolved=resolved_on(first.task, method, params, first.name),
+        least_memory=plugin.least_memory(method, first.name),
     )

@@ -6,10 +6,10 @@ key, so a trial that was interrupted resumes, and a finished one is only read.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
 
-from ray import cloudpickle, tune
-from ray.tune.search import BasicVariantGenerator
-from ray.tune.search.optuna import OptunaSearch
+from ray import tune
 
 from harness.complaints import one_line, traceback_of
-from harness.contracts import VALIDATION_ACCURACY, BadInput, Trial, TrialStatus
+from harness.contracts import VALIDATION_ACCURACY, Trial, TrialStatus
 from harness.plan import Job
 from harness.run.cluster import RayPool, WorkerSetup
-from harness.search.hooks import CURRENT, Budget, Listener, Rungs, RunningSearch, TrialEvents, numbered
+from harness.search.drawing import Drawn
+from harness.search.hooks import CURRENT, Budget, Listener, Rungs, RunningSearch, TrialEvents, numbered, read_list
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
+from harness.search.table import TrialRow, TrialTable
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
 from harness.work.artifacts import read_about
@@ -40,9 +40,8 @@ from harness.work.store import Store
 
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
-_STATE = "tune"
-_DRAWN = "searcher-state-*", "search_gen_state-*", "basic-variant-state-*"
-"""Where Tune keeps what has been drawn; it reads them only when a search goes on."""
+TABLE = "trials.json"
+_LOGS = "tune"
 
 
 @dataclass(frozen=True)
@@ -78,84 +77,49 @@ def run_trials(
     for name in ("ray.tune", "ray.train", "ray.air", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    state, current = folder / _STATE, RunningSearch(folder, listener)
+    table = TrialTable.read(folder / TABLE, search.space)
+    current = RunningSearch(folder, listener, table)
+    read_list(current.rungs)
+    read_list(current.spent)
     CURRENT.set(current)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
-        snapshots = sorted(state.glob("experiment_state-*.json"))
-        if snapshots:
-            tuner = _restored(search, share, snapshots[-1], setup)
-        else:
-            for path in (current.stops, current.rungs):
-                path.unlink(missing_ok=True)
-            tuner = _new(search, settings, share, folder, setup)
-        results = tuner.fit()
-    stops = set(current.stops.read_text().split()) if current.stops.exists() else set()
-    in_order = sorted((results[i] for i in range(len(results))), key=lambda result: Path(result.path).name)
-    started = [result for result in in_order if _config(result) is not None]
-    return tuple(_row(number, result, search, stops, store) for number, result in enumerate(started))
+        drawn = Drawn(search, settings)
+        if drawn.remaining:
+            (folder / _LOGS).mkdir(exist_ok=True)
+            session = Path(tempfile.mkdtemp(prefix="session-", dir=folder / _LOGS))
+            _tuner(search, settings, share, drawn, session, setup).fit()
+    table.write()
+    return tuple(_row(row, search, store) for row in table.rows if row.state != "drawn")
 
 
-def _new(search: PlannedSearch, settings: SearchSettings, share: Share, folder: Path, setup: WorkerSetup) -> tune.Tuner:
-    points = search.points(settings)
-    algorithm: Any = (
-        OptunaSearch(points_to_evaluate=points, seed=settings.seed, metric=VALIDATION_ACCURACY, mode="max")
-        if settings.algorithm == "optuna"
-        else BasicVariantGenerator(
-            points_to_evaluate=points, max_concurrent=share.concurrency, random_state=settings.seed
-        )
-    )
+def _tuner(
+    search: PlannedSearch, settings: SearchSettings, share: Share, drawn: Drawn, session: Path, setup: WorkerSetup
+) -> tune.Tuner:
+    """session: a new folder in which nobody else may write. Tune's files there are for TensorBoard; its pickles are
+    never read by a later session.
+    """
     return tune.Tuner(
         _trainable(search, share, setup),
-        param_space={name: _tunes(domain, search.start[name]) for name, domain in search.space.items()},
         tune_config=tune.TuneConfig(
             metric=VALIDATION_ACCURACY,
             mode="max",
-            search_alg=algorithm,
+            search_alg=drawn,
             scheduler=None if settings.scheduler == "none" else Rungs(settings.reduction_factor),
-            num_samples=search.count(settings),
+            num_samples=drawn.remaining,
             max_concurrent_trials=share.concurrency,
             reuse_actors=not share.gpus,
             trial_dirname_creator=numbered,
         ),
         run_config=tune.RunConfig(
-            name=_STATE,
-            storage_path=str(folder.resolve()),
+            name=_LOGS,
+            storage_path=str(session.resolve()),
             verbose=0,
             stop=Budget(settings.seconds),
             failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
-            callbacks=[TrialEvents(settings.algorithm), *_further_loggers(settings, search)],
+            callbacks=[TrialEvents(), *_further_loggers(settings, search)],
         ),
     )
-
-
-def _restored(search: PlannedSearch, share: Share, snapshot: Path, setup: WorkerSetup) -> tune.Tuner:
-    state = snapshot.parent
-    trainable = _trainable(search, share, setup)
-    try:
-        for path in (snapshot, CURRENT.get().rungs, CURRENT.get().spent):
-            if path.exists():
-                json.loads(path.read_text())  # Tune itself would start anew without a word
-        for drawn in _DRAWN:
-            for newest in sorted(state.glob(drawn))[-1:]:
-                cloudpickle.loads(newest.read_bytes())
-        return tune.Tuner.restore(str(state.resolve()), trainable=trainable, resume_unfinished=True)
-    except Exception as error:  # noqa: BLE001 - a damaged state may fail in any way
-        raise BadInput(
-            f"{state}: this folder holds a search whose state is damaged ({one_line(error)}); remove {state} to "
-            "start it again: what is in the store is not computed again."
-        ) from None
-
-
-def _tunes(domain: Domain, start: Any) -> Any:
-    low_high = domain.values
-    if domain.kind == "uniform":
-        return tune.uniform(*low_high)
-    if domain.kind == "loguniform":
-        return tune.loguniform(*low_high)
-    if domain.kind == "randint":
-        return tune.randint(low_high[0], low_high[1] + 1)
-    return tune.choice([*domain.values, *([] if start in domain.values else [start])])
 
 
 def _further_loggers(settings: SearchSettings, search: PlannedSearch) -> list[Any]:
@@ -222,42 +186,32 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 
-def _config(result: Any) -> dict[str, Any] | None:
-    """What Tune drew for a trial, also one that never reported; None where it has not begun."""
-    path = Path(result.path) / "params.json"
-    if result.config is not None or not path.is_file():
-        return result.config
-    config: dict[str, Any] = json.loads(path.read_text())
-    return config
-
-
-def _row(number: int, result: Any, search: PlannedSearch, stops: set[str], store: Store) -> Trial:
-    last = result.metrics or {}
-    values = search_values(_config(result) or {}, search.space, search.first.params)
+def _row(row: TrialRow, search: PlannedSearch, store: Store) -> Trial:
+    values = search_values(row.config, search.space, search.first.params)
     job = trial_job(search.first, search.method.plugin, values)
     history, of = fit_history(store, job)
     seconds = sum(epoch.get("seconds", 0.0) for epoch in history)
     if store.has(job.stage, job.key):
         seconds = max(seconds, read_about(store, job.stage, job.key)["seconds"])
     status: TrialStatus = "unfinished"
-    error = str(last.get("error") or "")
-    if result.error is not None:
-        error = f"its worker process was lost {LOST_WORKERS + 1} times: {one_line(result.error)}"
+    error = str(row.last.get("error") or "")
+    if row.state == "lost":
+        error = f"its worker process was lost {LOST_WORKERS + 1} times: {row.error}"
     if error:
         status = "failed"
-    elif last.get("finished"):
+    elif row.last.get("finished"):
         status = "finished"
-    elif Path(result.path).name.partition("_")[0] in stops:  # Tune adds to the name where one was drawn before a kill
-        status, history = "stopped", history[: int(last["epoch"])]  # another trial with its values may have gone on
+    elif row.state == "stopped":
+        status, history = "stopped", history[: int(row.last["epoch"])]  # another trial with its values may have gone on
     measured = [epoch[VALIDATION_ACCURACY] for epoch in history if VALIDATION_ACCURACY in epoch]
-    accuracy = last.get(VALIDATION_ACCURACY) if status == "finished" else (measured[-1] if measured else None)
+    accuracy = row.last.get(VALIDATION_ACCURACY) if status == "finished" else (measured[-1] if measured else None)
     return Trial(
-        number=number,
+        number=row.number,
         chosen=values,
         status=status,
         accuracy=accuracy,
         epochs=len(history),
-        of=of or int(last.get("epochs", 0)),
+        of=of or int(row.last.get("epochs", 0)),
         seconds=seconds,
         error=error,
         key=job.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from harness.spec.traps import TEACHERS
 
 SCALES: Mapping[str, int] = {"small": 4000}
 """How many training images are used at most at each scale; plugins say what their parameters are there."""
+MOST_VARIANTS = 100_000
+"""Of one entry."""
+_LIMITS = "train_images", "test_images"
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +203,11 @@ def _variants(entry: Entry, plugin: Plugin, scale: str | None, complaints: Compl
     for params in _expand(plugin, scaled | stated, f"{at}.params", complaints):
         with complaints.gathering():
             instance = plugin.make(params | start, f"{at}.params")
+            plugin.least_memory(instance, f"{at}.params")
+            for name, values in ((name, domain.values) for name, domain in (space or {}).items()):
+                for value in values:
+                    tried = f"{at}.search.{name}"
+                    plugin.least_memory(plugin.make(params | start | {name: value}, tried), tried)
             written = plugin.defaults_written_out(instance)
             found.append(Choice(plugin, instance, written, at, entry.name, space=space))
     return found
@@ -220,6 +229,8 @@ def _expand(plugin: Plugin, params: Mapping[str, Any], where: str, complaints: C
             options.append([(name, item) for item in value])
         else:
             options.append([(name, value)])
+    if (count := math.prod(map(len, options))) > MOST_VARIANTS:
+        raise BadInput(f"{where}: its lists make {count:,} variants, at most {MOST_VARIANTS:,} can be.")
     return [dict(combination) for combination in itertools.product(*options)]
 
 
@@ -237,7 +248,7 @@ def _merge(choices: Sequence[Choice], complaints: Complaints) -> tuple[Choice, .
         ordered = tuple(sorted(levels, key=lambda level: -1 if level is None else level))
         distinct[identity] = replace(present, levels=ordered)
     merged = list(distinct.values())
-    named = tuple(replace(choice, short=_short_name(choice, merged)) for choice in merged)
+    named = tuple(replace(choice, short=short) for choice, short in zip(merged, _short_names(merged), strict=True))
     _check_names(
         (choice for choice in named if choice.space is None), complaints
     )  # two searches differ in what they try
@@ -254,26 +265,36 @@ def _check_names(choices: Iterable[Choice], complaints: Complaints) -> None:
         met[choice.short, choice.taught_by] = choice
 
 
-def _short_name(choice: Choice, siblings: Iterable[Choice]) -> str:
-    """The plugin's name, with those parameters that siblings set otherwise and that are not at their default.
+def _short_names(choices: Sequence[Choice]) -> list[str]:
+    """For each the plugin's name, with those parameters that siblings set otherwise and that are not at their default.
 
     A label takes the plugin's place; siblings are then those of the same entry.
     """
-    if choice.label:
-        same = [other for other in siblings if other.where == choice.where]
-    else:
-        same = [other for other in siblings if other.name == choice.name and not other.label]
-    defaults = {p.name: p.value for p in choice.plugin.parameters}
-    differing = [
-        name
-        for name, value in choice.params.items()
-        if value != defaults[name] and any(other.params[name] != value for other in same)
-    ]
-    parts = [f"{name}={_shown(choice.params[name])}" for name in differing]
-    for limit in ("train_images", "test_images"):
-        stated = getattr(choice, limit)
-        if stated is not None and any(getattr(other, limit) != stated for other in same):
-            parts.append(f"{limit}={stated}")
+    families = dict[tuple[str, bool], list[Choice]]()
+    for choice in choices:
+        families.setdefault(_family(choice), []).append(choice)
+    differing = {family: _differing(siblings) for family, siblings in families.items()}
+    return [_short_name(choice, *differing[_family(choice)]) for choice in choices]
+
+
+def _family(choice: Choice) -> tuple[str, bool]:
+    """The same for siblings."""
+    return (choice.where, True) if choice.label else (choice.name, False)
+
+
+def _differing(siblings: Sequence[Choice]) -> tuple[list[str], list[str], Mapping[str, Any]]:
+    """The parameters and the limits in which siblings differ, and the parameters' defaults."""
+    first = siblings[0]
+    params = [name for name in first.params if any(each.params[name] != first.params[name] for each in siblings)]
+    limits = [limit for limit in _LIMITS if any(getattr(each, limit) != getattr(first, limit) for each in siblings)]
+    return params, limits, {p.name: p.value for p in first.plugin.parameters}
+
+
+def _short_name(choice: Choice, params: Sequence[str], limits: Sequence[str], defaults: Mapping[str, Any]) -> str:
+    values = {name: choice.params[name] for name in params}
+    parts = [f"{name}={_shown(value)}" for name, value in values.items() if value != defaults[name]]
+    stated = {limit: getattr(choice, limit) for limit in limits}
+    parts += [f"{limit}={count}" for limit, count in stated.items() if count is not None]
     return " ".join([choice.label or choice.name, *parts])
 
 

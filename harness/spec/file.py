@@ -1,11 +1,10 @@
-"""A spec file's text: YAML to plain values, and the values that the command line replaces."""
+"""A spec file's content, and the values that the command line replaces."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,41 +12,21 @@ import yaml
 
 from harness.contracts import BadInput
 from harness.spec.examples import spec_path
+from harness.spec.loading import Refused, load_yaml
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a duplicate key in a mapping is an error.
-
-    Numbers are those of YAML 1.2: 1e-3 is one, and 2:16 or 010 are not taken for 136 and 8.
-    """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base class has it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:int"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        merge = "tag:yaml.org,2002:merge"
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
-        for key, times in Counter(map(repr, keys)).items():
-            if times > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^([-+]?(0|[1-9]\d*)|0x[0-9a-fA-F]+)$"), list("-+0123456789")
-)
+LARGEST_FILE = 4 << 20
+"""Bytes of a spec."""
 
 
 def read_spec(path: Path) -> dict[str, Any]:
     """The content of a spec file, or of the example of that name, not yet validated. Raises BadInput."""
     path = spec_path(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise BadInput(f"{path}: the spec cannot be read: it has more than {LARGEST_FILE >> 20} MiB.")
+        content = load_yaml(text.decode("utf-8"))
     except OSError as error:
         raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -58,7 +37,8 @@ def read_spec(path: Path) -> dict[str, Any]:
         problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be parsed")
         if "'\\t'" in str(problem):
             problem = "there is a tab here; indent lines with spaces only"
-        raise BadInput(f"{path}{line}: not valid YAML: {problem}.") from None
+        kind = "" if isinstance(error, Refused) else "not valid YAML: "
+        raise BadInput(f"{path}{line}: {kind}{problem}.") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
     content.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
@@ -109,7 +89,7 @@ def _entry(text: str, where: str) -> str | dict[str, Any]:
 def _param(text: str, option: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     try:
-        return name.strip(), yaml.load(value, _Loader) if equals else _raise(option, text)
+        return name.strip(), load_yaml(value) if equals else _raise(option, text)
     except yaml.YAMLError:
         return _raise(option, text)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
+from harness.complaints import LARGEST
 from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, JudgeKind, Precision, check_share
 from harness.spec import traps
 from harness.spec.space import DomainKind
@@ -41,7 +42,7 @@ def _label(text: str) -> str:
 class Model(pydantic.BaseModel):
     """A mapping of a spec: no other keys, and no value is converted to another type."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 NumberList = Annotated[list[int], Field(min_length=1)]
@@ -91,10 +92,10 @@ class DatasetEntry(Entry):
     label: Annotated[str, pydantic.AfterValidator(_label)] | None = Field(
         default=None, description="What it is called in tables and figures, instead of its plugin's name."
     )
-    train_images: Annotated[int, Field(ge=1)] | None = Field(
+    train_images: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
         default=None, description="The most training images to use, with every class in proportion."
     )
-    test_images: Annotated[int, Field(ge=1)] | None = Field(
+    test_images: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
         default=None,
         description="The most test images to use, with every class in proportion; images of one source stay together.",
     )
@@ -131,7 +132,7 @@ class Resources(Model):
         default=None,
         description="A share of a GPU, if the cluster has GPUs; required: a whole GPU, and nothing runs without it.",
     )
-    memory: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Bytes that Ray reserves.")
+    memory: Annotated[int, Field(gt=0, le=LARGEST)] | None = Field(default=None, description="Bytes that Ray reserves.")
     seconds: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="The time limit of one job; a job that exceeds it is stopped and counts as failed."
     )
@@ -167,7 +168,7 @@ class Headline(Model):
     """The comparison with the baseline that a report speaks of first, named before any result is known."""
 
     method: str = Field(description="A variant, by its name in tables.")
-    level: Annotated[int, Field(ge=0)] | None = Field(
+    level: Annotated[int, Field(ge=0, le=LARGEST)] | None = Field(
         default=None, description="Its number of colors, or a codec's quality; default: its lowest."
     )
 
@@ -179,13 +180,17 @@ class SearchSettings(Model):
         default="optuna", description="What proposes the next trial."
     )
     scheduler: Literal["asha", "none"] = Field(default="asha", description="What stops trials that do badly.")
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+    reduction_factor: Annotated[int, Field(ge=2, le=LARGEST)] = Field(
         default=2,
         description="Of ASHA, a number n: one in n trials passes a rung, and rungs are a factor of n apart.",
     )
-    trials: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many trials one search runs.")
+    trials: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
+        default=None, description="How many trials one search runs."
+    )
     seconds: Annotated[float, Field(gt=0)] | None = Field(default=None, description="The time limit of one search.")
-    concurrency: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many trials run at a time.")
+    concurrency: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
+        default=None, description="How many trials run at a time."
+    )
     validation: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.15,
         description="The share of the training images, whole groups, that neither classifier nor quantizer of the "
@@ -210,7 +215,7 @@ class Precisions(Model):
 class RetrainingSettings(Model):
     """How far a classifier is trained further on reduced images; null: a tenth of what its own training has."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = Field(
+    epochs: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
         default=None, description="Passes over the reduced training images."
     )
     rate: Annotated[float, Field(gt=0)] | None = Field(

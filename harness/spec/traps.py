@@ -19,8 +19,10 @@ from harness.spec.file import read_param
 TEACHERS = ("own", "each", "all")
 """What ``taught_by`` may say instead of classifiers' names."""
 
-_RANGE = re.compile(r"\s*(?:range\()?\s*(\d+)\s*(?:-|–|:|\.\.+|to|,)\s*(\d+)\s*\)?\s*")
+_RANGE = re.compile(r"\s*(?:range\()?\s*(\d{1,15})\s*(?:-|–|:|\.\.+|to|,)\s*(\d{1,15})\s*\)?\s*")
 _NUMBERS = re.compile(r"\s*\d+(?:\s*[,;\s]\s*\d+)+\s*")
+_LONGEST_TEXT = 200
+"""Characters of a text that could mean a list of numbers."""
 _LONGEST = 10
 """At most this many numbers are written out in a message; of more, only the first and the last."""
 _MOST_SEEDS = 100
@@ -57,7 +59,7 @@ def levels(value: object) -> object:
 def _numbers(value: object, between: Any) -> object:
     """The value as it is, unless it is a text that lists numbers or names the first and the last."""
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         return value
     found, listed = _RANGE.fullmatch(text), _NUMBERS.fullmatch(text)
     if listed:

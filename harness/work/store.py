@@ -76,8 +76,11 @@ class Store:
             except DamagedArtifact as error:
                 return place[1], error
 
+        asked = list(places)
+        found: dict[str, bool | DamagedArtifact] = {key: False for _, key in asked}
+        there = [place for place in asked if self.path(*place).is_dir()]
         with ThreadPoolExecutor(_READERS) as readers:
-            return dict(readers.map(look, places))
+            return found | dict(readers.map(look, there))
 
     def read(self, stage: Stage, key: str, name: str) -> bytes:
         """One file of an artifact. Raises DamagedArtifact where it is not as it was written."""

@@ -85,6 +85,14 @@ class Anchored:
     def __post_init__(self) -> None:
         self._network: AnchoredNetwork | None = None
 
+    def least_memory(self) -> float:
+        """Says how many bytes the network's weights have, nearly: their number grows with the width's square.
+
+        Returns:
+            Bytes in fp32.
+        """
+        return 4 * (3271 if self.backbone == "unet" else 148) * self.width**2
+
     def cycle(self) -> int:
         """Says how many epochs pass until the learning rate starts anew: nobody is judged in the middle of one.
 

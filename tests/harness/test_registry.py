@@ -91,7 +91,7 @@ def test_valid_parameters_make_an_instance_and_are_written_out(registry):
         ({"gamma": True}, "here.gamma: it should be a valid number, got True."),
         ({"gamma": None}, "here.gamma: it should be a valid number, got None (the value is empty)."),
         ({"gamma": -1}, "here.gamma: it should be greater than or equal to 0, got -1."),
-        ({"gamma": float("nan")}, "here.gamma: it should be greater than or equal to 0, got nan."),
+        ({"gamma": float("nan")}, "here.gamma: nan is not a finite number."),
         ({"steps": 1.0}, "here.steps: it should be a valid integer, got 1.0; write 1."),
         ({"steps": True}, "here.steps: it should be a valid integer, got True."),
         ({"slow": 1}, "here.slow: it should be a valid boolean, got 1; write true or false."),

@@ -1,11 +1,13 @@
+import os
 import sys
+import tempfile
 
 import pytest
 
 from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.registry import Registry
-from harness.sources import Source, import_source, read_source
+from harness.sources import Source, import_source, private_folder, read_source
 
 PLUGIN = """
 from __future__ import annotations
@@ -148,3 +150,50 @@ def test_the_digest_of_a_source_covers_names_and_contents():
     assert base.digest == Source("x", "/elsewhere.py", (("x.py", b"1"),)).digest
     assert base.digest != Source("x", "/x.py", (("x.py", b"2"),)).digest
     assert base.digest != Source("x", "/x.py", (("y.py", b"1"),)).digest
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The system's folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_copies_lie_where_only_this_user_can_write(temporary):
+    folder = private_folder()
+    assert folder.parent == temporary
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert private_folder() == folder
+
+
+@pytest.mark.parametrize("planted", ["open", "link", "file"])
+def test_a_folder_that_others_prepared_is_passed_over(planted, temporary):
+    place = temporary / f"fewcolors-{os.geteuid()}"
+    if planted == "open":
+        place.mkdir()
+        place.chmod(0o777)
+    elif planted == "link":
+        (temporary / "elsewhere").mkdir(mode=0o700)
+        place.symlink_to(temporary / "elsewhere")
+    else:
+        place.touch()
+    with pytest.warns(UserWarning, match="is not a folder that only this user can open"):
+        folder = private_folder()
+    assert folder != place
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_copy_with_a_file_too_many_is_not_put_on_the_path(tmp_path, monkeypatch):
+    with monkeypatch.context() as context:
+        context.syspath_prepend(str(package(tmp_path / "here")))
+        source = read_source("toy_package.deep.method")
+    scratch = tmp_path / "scratch"
+    planted = scratch / f"fewcolors-plugin-{source.digest[:16]}"
+    for name, content in source.files:
+        write(planted / name, content.decode())
+    write(planted / "json.py", "raise SystemExit('planted')")
+    forget("toy_package")
+    module = import_source(source, scratch)
+    assert gamma_of(module) == 1.0
+    assert not module.__file__.startswith(str(planted))
+    assert str(planted) not in sys.path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import signal
 import subprocess
 from pathlib import Path
@@ -174,6 +175,38 @@ def test_a_search_that_is_killed_goes_on_and_its_winner_meets_the_start_on_fresh
     )
 
 
+class Planted:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+def plant_pickles(search: Path) -> None:
+    """Puts pickles that leave a mark wherever Tune has kept or would look for its state."""
+    mark = search.parents[3] / "planted"
+    planted = pickle.dumps(Planted(mark))
+    pickle.loads(planted)
+    assert mark.exists()
+    mark.unlink()
+    ours = [path for path in search.rglob("*") if path.is_file() and path.parent != search]
+    assert any(path.suffix == ".pkl" for path in ours)
+    names = (
+        "tuner.pkl",
+        "trainable.pkl",
+        "searcher-state-x.pkl",
+        "search_gen_state-x.json",
+        "basic-variant-state-x.json",
+    )
+    further = [folder / name for folder in (search, search / "tune", search / "tune/x") for name in names]
+    for path in (*ours, *further):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(planted)
+
+
 ADAPTIVE = """
 methods: [{name: threshold, search: {level: {randint: [90, 118]}}}]
 seeds: [3]
@@ -190,19 +223,21 @@ def test_a_killed_search_by_tpe_and_asha_goes_on_with_what_it_had_drawn_and_judg
     assert killed.wait() == -signal.SIGKILL
     before = notes(bench)
     (judged,) = (bench.folder / "runs/tiny/searches").glob("*/rungs.json")
-    earlier = json.loads(judged.read_text())
+    earlier = json.loads(judged.read_text())["list"]
+    plant_pickles(judged.parent)
     finished = {path.name for path in (bench.folder / "store/quantizers").iterdir()}
     assert earlier
     assert finished
 
     tune(bench, ADAPTIVE)
+    assert not (bench.folder / "planted").exists(), "a pickle in the run's folder was read"
     table = trials(bench)
     assert len(table) == 8
     assert {row["status"] for row in table} <= {"finished", "stopped"}
     again = {fit["level"] for fit in notes(bench)[len(before) :] if fit["seed"] == 9}
     assert not again & {int(row["param.level"]) for row in table if row["key"] in finished}
     assert {fit["level"] for fit in before} <= {int(row["param.level"]) for row in table}
-    assert json.loads(judged.read_text())[: len(earlier)] == earlier
+    assert json.loads(judged.read_text())["list"][: len(earlier)] == earlier
 
 
 def test_what_fails_is_a_row_and_what_dies_is_taken_up_again(bench: Workplace) -> None:
@@ -372,18 +407,15 @@ def test_each_of_several_tasks_has_its_folder_and_its_report(bench: Workplace) -
 
 
 def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
-    place = bench.folder / "runs/tiny/searches/threshold-2-colors/tune"
+    place = bench.folder / "runs/tiny/searches/threshold-2-colors"
     place.mkdir(parents=True)
-    (place / "experiment_state-x.json").write_text("{")
     text = "methods: [{name: threshold, search: {level: {grid: [128]}}}]\nsearch: {algorithm: grid}\n"
-    ended = tune(bench, text, code=2)
-    assert "runs/tiny/searches/threshold-2-colors/tune: this folder holds a search whose state is damaged" in ended.err
-    assert len(ended.err.splitlines()) == 1
-    (place / "experiment_state-x.json").write_text("{}")
-    (place / "basic-variant-state-x.json").write_text("{")
-    ended = tune(bench, text, code=2)
-    assert "whose state is damaged (UnpicklingError" in ended.err
-    assert len(ended.err.splitlines()) == 1
+    for name in ("trials.json", "rungs.json"):
+        (place / name).write_text("{")
+        ended = tune(bench, text, code=2)
+        assert f"runs/tiny/searches/threshold-2-colors/{name}: damaged, so that the search cannot go on" in ended.err
+        assert len(ended.err.splitlines()) == 1
+        (place / name).unlink()
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,43 @@
 """What Tune asks along the way, and what is shown of it."""
 
 import io
-import pickle
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.search.hooks import CURRENT, MAX_INITIAL_FAILURES, Budget, Rungs, RunningSearch, TrialEvents
+from harness.search.hooks import CURRENT, MAX_INITIAL_FAILURES, Budget, Rungs, RunningSearch, TrialEvents, write_list
 from harness.search.progress import SearchProgress
+from harness.search.table import TrialTable
 from harness.spec.schema import SearchSettings
+
+
+def session_in(folder, listener=lambda *_: None, count=20):
+    """A session of a search in which so many trials were drawn."""
+    table = TrialTable.read(folder / "trials.json", ("loss", "rate"))
+    while len(table.rows) < count:
+        table.draw({"loss": "a", "rate": 0.5})
+    return RunningSearch(folder, listener, table, numbers={str(number): number for number in range(count)})
 
 
 @pytest.fixture
 def told(tmp_path):
     """Everything the listener of a search hears."""
     heard = []
-    token = CURRENT.set(RunningSearch(tmp_path, lambda *what: heard.append(what)))
+    token = CURRENT.set(session_in(tmp_path, lambda *what: heard.append(what)))
     yield heard
     CURRENT.reset(token)
 
 
 def drawn(number, over=True, **last):
     config = {"loss": "a", "rate": 0.5}
-    tag = f"{number}_x"
     return SimpleNamespace(
-        trial_id=str(number), experiment_tag=tag, config=config, last_result=last, is_finished=lambda: over
+        trial_id=str(number),
+        config=config,
+        last_result=last,
+        is_finished=lambda: over,
+        get_error=lambda: "Traceback\nWorkerCrashed: gone\n",
     )
 
 
@@ -51,25 +62,25 @@ def test_one_sound_trial_among_the_first_is_hope(sound):
 
 @pytest.mark.usefixtures("told")
 def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_or_not():
-    budget, callback = Budget(None), TrialEvents("grid")
+    budget, callback = Budget(None), TrialEvents()
     for number in range(MAX_INITIAL_FAILURES):
         assert not budget.stop_all()
         if number % 2:
             budget(str(number), {"validation_accuracy": 0.9})
         callback.on_trial_error(0, [], drawn(number))
     assert budget.stop_all()
-    token = CURRENT.set(RunningSearch(CURRENT.get().folder, lambda *_: None))
-    assert pickle.loads(pickle.dumps(budget)).stop_all(), "a search that goes on knows what was lost before"
+    assert {row.error for row in CURRENT.get().table.rows if row.state == "lost"} == {"WorkerCrashed: gone"}
+    token = CURRENT.set(session_in(CURRENT.get().folder))
+    assert Budget(None).stop_all(), "a search that goes on knows what was lost before"
     CURRENT.reset(token)
 
 
 @pytest.mark.usefixtures("told")
 def test_seconds_of_earlier_sessions_count_wherever_the_search_lies_now():
-    budget = pickle.loads(pickle.dumps(Budget(100)))
-    CURRENT.get().spent.write_text("99")
-    assert not budget.stop_all()
-    CURRENT.get().spent.write_text("101")
-    assert pickle.loads(pickle.dumps(budget)).stop_all()
+    write_list(CURRENT.get().spent, [99])
+    assert not Budget(100).stop_all()
+    write_list(CURRENT.get().spent, [101])
+    assert Budget(100).stop_all()
 
 
 @pytest.mark.usefixtures("told")
@@ -83,25 +94,25 @@ def test_a_search_that_goes_on_measures_its_trials_against_those_before():
         rungs.on_trial_add(None, drawn(number))
         return rungs.on_trial_result(None, drawn(number), {"cycles": 1, VALIDATION_ACCURACY: accuracy})
 
+    def stopped():
+        return [row.number for row in CURRENT.get().table.rows if row.state == "stopped"]
+
     before = session()
     assert [judge(before, number, accuracy) for number, accuracy in enumerate((0.9, 0.8))] == ["CONTINUE", "STOP"]
-    assert CURRENT.get().stops.read_text() == "00001\n"
+    assert stopped() == [1]
     goes_on = session()
     assert judge(goes_on, 2, 0.7) == "STOP", "of an empty rung it would be the best"
     assert judge(goes_on, 0, 0.1) == "CONTINUE", "it was judged here before"
     assert judge(goes_on, 3, 0.95) == "CONTINUE"
-    assert CURRENT.get().stops.read_text() == "00001\n00002\n"
+    assert stopped() == [1, 2]
 
 
 def test_what_ended_in_an_earlier_session_is_told_once_and_counts(told):
-    callback, first, second, third = (
-        TrialEvents("optuna"),
-        drawn(1, finished=True),
-        drawn(2),
-        drawn(3, over=False, epoch=1),
-    )
-    callback.on_trial_start(0, [first, second, third], third)
-    callback.on_trial_complete(0, [first, second, third], third)
+    callback, third = TrialEvents(), drawn(2, over=False, epoch=1)
+    for number in (0, 1):
+        CURRENT.get().table.end(number, "ended")
+    callback.on_trial_start(0, [third], third)
+    callback.on_trial_complete(0, [third], third)
     assert [(what, number, ended) for what, number, _, ended in told] == [
         ("earlier", 0, 2), ("earlier", 1, 2), ("started", 2, 2), ("ended", 2, 3)
     ]  # fmt: skip

@@ -175,7 +175,7 @@ CHANGES = [
     (METHOD.format("median-cut, params: {dither: [none, floyd]}"), "methods[1].params.dither: it should be 'none'..."),
     (ALEXNET.format("width: 0"), "classifiers[0].params.width: it should be greater than 0, got 0."),
     (ALEXNET.format("epochs: 0"), "classifiers[0].params.epochs: it should be greater than or equal to 1, got 0."),
-    (ALEXNET.format("rate: .nan"), "classifiers[0].params.rate: it should be greater than 0, got nan."),
+    (ALEXNET.format("rate: .nan"), "classifiers[0].params.rate: nan is not a finite number."),
     (FOLDER.format("root: x, test_fraction: 1.0"),
      "datasets[0].params.test_fraction: it should be less than 1, got 1.0."),
     (FOLDER.format("root: x, side: 4"), "datasets[0].params.side: it should be greater than or equal to 8, got 4."),
