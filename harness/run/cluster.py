@@ -25,6 +25,7 @@ from harness.contracts import BadInput, DamagedCheckpoint, EpochCallback
 from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
+from harness.run.marks import Mark
 from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
@@ -160,7 +161,7 @@ class RayPool:
         self._payloads: dict[ForeignCode, Any] = {}
         self._started = store.root.resolve() / "started"
         self._started.mkdir(exist_ok=True)
-        self._marks: dict[Hashable, Path] = {}
+        self._marks: dict[Hashable, Mark] = {}
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
         self._refreshed = -_REFRESH_SECONDS
@@ -224,8 +225,8 @@ class RayPool:
             name=f"{jobs[0].stage}: {jobs[0].name}",
             **_process_of(code),
         )
-        mark = self._started / f".partial-{uuid.uuid4().hex}"
-        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, str(mark))
+        mark = Mark(self._started / f".partial-{uuid.uuid4().hex}")
+        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, mark)
         self._marks[handle] = mark
         return handle
 
@@ -235,7 +236,7 @@ class RayPool:
         return self._payloads[code]
 
     def has_started(self, task: Hashable) -> bool:
-        return self._marks[task].exists()
+        return self._marks[task].begun
 
     def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
         if not tasks:
@@ -248,18 +249,20 @@ class RayPool:
     def _is_left_behind(self, task: Any) -> bool:
         """Whether it runs on a lost node. Ray reports such a task only once the connection to its worker breaks."""
         self._refresh()
-        return bool(self._lost_nodes) and self.has_started(task) and self._marks[task].read_text() in self._lost_nodes
+        return bool(self._lost_nodes) and self._marks[task].node in self._lost_nodes
 
     def _give_up(self, task: Any) -> LostTask:
-        self._marks.pop(task).unlink(missing_ok=True)
+        self._marks.pop(task).remove()
         return LostTask(_NODE_LOST)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:
-        self._marks.pop(task).unlink(missing_ok=True)
+        mark = self._marks.pop(task)
+        preempted = mark.preempted
+        mark.remove()
         try:
             outcomes: list[JobResult] = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            return LostTask(_plainly(error))
+            return LostTask("its worker process was asked to end" if preempted else _plainly(error), preempted)
         return outcomes
 
     def cancel(self, task: Any) -> None:
@@ -321,13 +324,13 @@ class WorkerSetup:
         return Context(Store(Path(self.store)), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
 
 
-def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: str) -> list[JobResult]:
+def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> list[JobResult]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
-    mark: a file that is there once the task has begun, with the Ray node's id.
+    mark: the task's.
     """
-    Path(mark).write_text(_node())
-    return [_job_result(job, driver, on_gpu) for job in jobs]
+    with mark.working(_node()):
+        return [_job_result(job, driver, on_gpu) for job in jobs]
 
 
 def _host() -> str:

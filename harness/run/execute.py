@@ -24,6 +24,7 @@ from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
 from harness.work.foreign_code import foreign_code_of
+from harness.work.jobs import read_history
 from harness.work.judges import stored_judge
 from harness.work.store import Store
 from harness.writing import write_yaml
@@ -186,7 +187,15 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
         log.listeners = (*log.listeners, progress)
-        schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
+        schedule = Schedule(
+            plan,
+            todo.pending,
+            pool,
+            log,
+            progress.tick,
+            apart=pool.code,
+            place=lambda job: len(read_history(store.checkpoints(job.key))[0]),
+        )
         with progress:
             schedule.run()
     log("run-ended")

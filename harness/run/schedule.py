@@ -13,8 +13,11 @@ from harness.run.events import EventLog
 from harness.spec.schema import STAGES, Stage
 from harness.work.store import DamagedArtifact, Store
 
-RETRIES = 2
-"""How often a job is run again after its worker process or node was lost."""
+RETRIES = 4
+"""How often in a row a job is run again that was lost with its worker process or node and had come no further."""
+PAUSE_SECONDS = 0.5
+"""Before the first of them; before each further one twice as long."""
+LONGEST_PAUSE_SECONDS = 60.0
 BATCH = 8
 STARVED_SECONDS = 300.0
 """How long jobs wait for a lost node to come back when nothing else can run."""
@@ -43,9 +46,13 @@ class JobResult:
 
 @dataclass(frozen=True)
 class LostTask:
-    """A task whose process or node was lost: why, in a sentence."""
+    """A task whose process or node was lost.
+
+    reason: why, in a sentence. preempted: its process was asked to end (SIGTERM), which says nothing of its jobs.
+    """
 
     reason: str
+    preempted: bool = False
 
 
 class Pool(Protocol):
@@ -115,10 +122,20 @@ class _Task:
 
 
 @dataclass
+class _Losses:
+    """How often a job was lost since it last came further. place: how far it had come by then."""
+
+    place: Hashable
+    in_a_row: int = 0
+    counted: int = 0
+
+
+@dataclass
 class Schedule:
     """One walk through the pending jobs of a plan.
 
-    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task.
+    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task. place: how far a
+    job has come that is not done; a job that came further before it was lost has all its retries again.
     """
 
     plan: Plan
@@ -129,13 +146,15 @@ class Schedule:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
+    place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
         self._unfinished = set(self._waiting)
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
-        self._losses: dict[str, int] = {}
+        self._losses: dict[str, _Losses] = {}
+        self._paused_until: dict[str, float] = {}
         self._idle_since = time.monotonic()
 
     def run(self) -> None:
@@ -160,7 +179,7 @@ class Schedule:
         for task in self._running.values():
             taken = self.pool.occupies(task.jobs[0])
             cpus, gpus = cpus - taken[0], gpus - taken[1]
-        ready = [job for job in self._waiting.values() if not self._waits(job)]
+        ready = [job for job in self._waiting.values() if not self._waits(job) and not self._pauses(job)]
         for jobs in self._tasks(ready, cpus):
             takes = self.pool.occupies(jobs[0])
             if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
@@ -173,6 +192,9 @@ class Schedule:
 
     def _waits(self, job: Job) -> bool:
         return any(key in self._unfinished for _, key in job.inputs.values())
+
+    def _pauses(self, job: Job) -> bool:
+        return time.monotonic() < self._paused_until.get(job.key, -math.inf)
 
     def _tasks(self, ready: Sequence[Job], cpus: float) -> list[list[Job]]:
         """Ready jobs as tasks: what others wait for first, many colors first; short ones several to a task."""
@@ -213,11 +235,19 @@ class Schedule:
         if task.late:
             self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason)
             return
-        self._losses[job.key] = self._losses.get(job.key, 0) + 1
-        if self._losses[job.key] > RETRIES:
-            self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason)
-        else:
-            self._retry(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}")
+        losses, place = self._losses.get(job.key), self.place(job)
+        if losses is None or losses.place != place:
+            losses = self._losses[job.key] = _Losses(place)
+        losses.in_a_row += 1
+        losses.counted += not lost.preempted
+        if losses.counted > RETRIES:
+            where = f"{RETRIES + 1} times at the same place"
+            self._fail(job, f"its worker process was lost {where}: {lost.reason}", lost.reason)
+            return
+        pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
+        self._paused_until[job.key] = time.monotonic() + pause
+        retry = "run again" if lost.preempted else f"retry {losses.counted} of {RETRIES}"
+        self._retry(job, f"{lost.reason}; {retry}")
 
     def _retry(self, job: Job, why: str) -> None:
         self._alone.add(job.key)
@@ -234,7 +264,7 @@ class Schedule:
                 self.log("blocked", waiting, message=self.blocked[key])
 
     def _give_up_where_nothing_fits(self) -> None:
-        if self._running or not self._waiting:
+        if self._running or not self._waiting or any(self._pauses(job) for job in self._waiting.values()):
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > STARVED_SECONDS:
             for job in [job for job in self._waiting.values() if not self._waits(job)]:
