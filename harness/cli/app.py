@@ -16,6 +16,7 @@ from harness import __version__
 from harness.cli.completing import classifier_names, dataset_names, method_names, spec_names
 from harness.complaints import one_line
 from harness.contracts import BadInput
+from harness.full_disks import FullDisk, in_words, is_full
 from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
@@ -156,13 +157,22 @@ def main() -> NoReturn:
         print(f"fewcolors: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print(f"fewcolors: {one_line(error)}; what is finished is kept in the store.", file=sys.stderr)
+        print(f"fewcolors: {_about(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _ignore_further_interrupts()
         sys.stdout.flush()
         os._exit(130)  # all is said and stopped; Python's own way out can take seconds with Ray's exit handlers
     sys.exit(0)
+
+
+def _about(error: OSError) -> str:
+    if isinstance(error, FullDisk):
+        return f"{error}."
+    if is_full(error):
+        place = Path(os.fsdecode(error.filename or "."))
+        return f"{in_words(place.parent, place.name or 'a file')}."
+    return f"{one_line(error)}; what is finished is kept in the store."
 
 
 def print_interrupted(screen: Console, kept: str) -> None:

@@ -23,6 +23,7 @@ from harness.plan import Job, Retraining
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
 from harness.work.applying import apply_method, chunks, palettize_all, reduce_images
+from harness.work.arrays import on_disk
 from harness.work.artifacts import (
     ABOUT,
     GALLERY,
@@ -152,9 +153,7 @@ def _retrain_classifier(job: Job, retraining: Retraining, context: Context, fold
     history = _History(store.checkpoints(job.key), context.on_epoch)
     lesson = _lesson(job, context, data, history)
     with tempfile.TemporaryDirectory(dir=folder) as room:
-        images = np.lib.format.open_memmap(
-            Path(room) / "images.npy", "w+", np.uint8, lesson.train.images.shape
-        )  # as large as the training images: on disk, not in memory
+        images = on_disk(Path(room) / "images.npy", np.uint8, lesson.train.images.shape)  # as large as the training set
         start = 0
         for chunk in chunks(lesson.train.images):
             images[start : start + len(chunk)] = reduce_images(method, chunk, job.levels[0]).decoded

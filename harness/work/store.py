@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness import full_disks
 from harness.complaints import printable
 from harness.contracts import BadInput
 from harness.spec.schema import STAGES, Stage
@@ -110,12 +111,13 @@ class Store:
     def write(self, stage: Stage, key: str) -> Iterator[Path]:
         """A folder to fill; on leaving it becomes the artifact in one step. The first writer wins."""
         partial = self.root / stage / f".partial-{key[:12]}-{uuid.uuid4().hex}"
-        partial.mkdir(parents=True)
         try:
-            yield partial
-            files = sorted(p for p in partial.rglob("*") if p.is_file())
-            manifest = {str(p.relative_to(partial)): _digest(p) for p in files}
-            write_json(partial / MANIFEST, manifest)
+            with full_disks.told(self.root, f"the artifact {stage}/{key[:12]}", partial):
+                partial.mkdir(parents=True)
+                yield partial
+                files = sorted(p for p in partial.rglob("*") if p.is_file())
+                manifest = {str(p.relative_to(partial)): _digest(p) for p in files}
+                write_json(partial / MANIFEST, manifest)
             with contextlib.suppress(OSError):
                 # Fails where another writer was first; what it wrote is the same.
                 partial.rename(self.path(stage, key))
