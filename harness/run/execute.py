@@ -26,6 +26,7 @@ from harness.spec.resolve import Spec, resolve
 from harness.work.foreign_code import foreign_code_of
 from harness.work.jobs import read_history
 from harness.work.judges import stored_judge
+from harness.work.leases import Leases
 from harness.work.store import Store
 from harness.writing import write_yaml
 
@@ -187,6 +188,7 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool.capacity()[0])
         log.listeners = (*log.listeners, progress)
+        leases = Leases(store.leases)
         schedule = Schedule(
             plan,
             todo.pending,
@@ -195,8 +197,10 @@ def compute(
             progress.tick,
             apart=pool.code,
             place=lambda job: len(read_history(store.checkpoints(job.key))[0]),
+            claims=leases,
+            is_done=lambda job: store.has(job.stage, job.key),
         )
-        with progress:
+        with progress, contextlib.closing(leases):
             schedule.run()
     log("run-ended")
     return schedule

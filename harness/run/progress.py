@@ -79,7 +79,7 @@ class Progress(LiveTable):
     def __call__(self, event: Event) -> None:
         if not event.stage:
             return
-        self.counts[event.stage][event.event] += 1
+        self.counts[event.stage]["done" if event.event == "cached" else event.event] += 1
         if event.event == "started":
             self.started_at[event.key] = time.monotonic()
         if event.event == "done" and event.seconds is not None:
@@ -90,6 +90,10 @@ class Progress(LiveTable):
         elif event.event == "warned":
             sentence = f"{event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        elif event.event == "elsewhere":
+            self.console.print(
+                f"{event.stage}: {event.job}: {event.message}", style="dim", markup=False, soft_wrap=True
+            )
         elif event.event == "done" and not self.live:
             self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 

@@ -76,6 +76,36 @@ class Pool(Protocol):
         """Kills it; it then ends as a LostTask."""
 
 
+class Claims(Protocol):
+    """Who runs a job, where several schedules work on the same plan or parts of it."""
+
+    def take(self, key: str) -> bool:
+        """Whether the job is this schedule's from now on."""
+
+    def holder(self, key: str) -> object:
+        """Whose it is, for a sentence; None where nobody's."""
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Gives jobs up that were taken."""
+
+    def refresh(self) -> None:
+        """Is called every quarter of a second: what was taken is still this schedule's."""
+
+
+class NoClaims:
+    """For a schedule that is alone: every job is its own."""
+
+    def take(self, key: str) -> bool:  # noqa: ARG002
+        return True
+
+    def holder(self, key: str) -> object:  # noqa: ARG002
+        return None
+
+    def release(self, keys: Iterable[str]) -> None: ...
+
+    def refresh(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Remaining:
     """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound."""
@@ -135,7 +165,8 @@ class Schedule:
     """One walk through the pending jobs of a plan.
 
     failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task. place: how far a
-    job has come that is not done; a job that came further before it was lost has all its retries again.
+    job has come that is not done; a job that came further before it was lost has all its retries again. claims: a job
+    that another schedule has taken waits until that is done with it. is_done: whether a job's artifact is there.
     """
 
     plan: Plan
@@ -147,6 +178,8 @@ class Schedule:
     blocked: dict[str, str] = field(default_factory=dict)
     apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
+    claims: Claims = field(default_factory=NoClaims)
+    is_done: Callable[[Job], bool] = lambda job: False  # noqa: ARG005
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
@@ -155,12 +188,14 @@ class Schedule:
         self._alone: set[str] = set()
         self._losses: dict[str, _Losses] = {}
         self._paused_until: dict[str, float] = {}
+        self._elsewhere: set[str] = set()
         self._idle_since = time.monotonic()
 
     def run(self) -> None:
         """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
         try:
             while self._waiting or self._running:
+                self.claims.refresh()
                 self._submit_what_fits()
                 self.tick([job for task in self._running.values() for job in task.jobs])
                 for handle, ending in self.pool.wait(list(self._running), 0.25):
@@ -170,6 +205,7 @@ class Schedule:
         except KeyboardInterrupt:
             for handle, task in self._running.items():
                 self.pool.cancel(handle)
+                self.claims.release(job.key for job in task.jobs)
                 for job in task.jobs:
                     self.log("interrupted", job)
             raise
@@ -180,15 +216,37 @@ class Schedule:
             taken = self.pool.occupies(task.jobs[0])
             cpus, gpus = cpus - taken[0], gpus - taken[1]
         ready = [job for job in self._waiting.values() if not self._waits(job) and not self._pauses(job)]
-        for jobs in self._tasks(ready, cpus):
-            takes = self.pool.occupies(jobs[0])
+        for ranked in self._tasks(ready, cpus):
+            takes = self.pool.occupies(ranked[0])
             if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
+                continue
+            jobs = [job for job in ranked if self._take(job)]
+            if not jobs:
                 continue
             cpus, gpus = cpus - takes[0], gpus - takes[1]
             self._running[self.pool.submit(jobs)] = _Task(jobs)
             for job in jobs:
                 del self._waiting[job.key]
                 self.log("started", job)
+
+    def _take(self, job: Job) -> bool:
+        """Whether the job is to be run here now. One that was another's for a while may be done by then."""
+        if not self.claims.take(job.key):
+            if job.key not in self._elsewhere:
+                self._elsewhere.add(job.key)
+                holder = self.claims.holder(job.key)
+                self.log("elsewhere", job, message=f"another run computes it{f' ({holder})' if holder else ''}")
+            return False
+        if job.key not in self._elsewhere:
+            return True
+        self._elsewhere.discard(job.key)
+        if not self.is_done(job):
+            return True
+        del self._waiting[job.key]
+        self._unfinished.discard(job.key)
+        self.claims.release([job.key])
+        self.log("cached", job)
+        return False
 
     def _waits(self, job: Job) -> bool:
         return any(key in self._unfinished for _, key in job.inputs.values())
@@ -211,6 +269,7 @@ class Schedule:
         return tasks
 
     def _settle(self, task: _Task, ending: list[JobResult] | LostTask) -> None:
+        self.claims.release(job.key for job in task.jobs)
         if isinstance(ending, LostTask):
             self._settle_lost(task, ending)
             return
@@ -261,10 +320,12 @@ class Schedule:
             if job.key in self.plan.ancestors(key):
                 self.blocked[key] = f"{job.name}: {message}"
                 del self._waiting[key]
+                self._elsewhere.discard(key)
                 self.log("blocked", waiting, message=self.blocked[key])
 
     def _give_up_where_nothing_fits(self) -> None:
-        if self._running or not self._waiting or any(self._pauses(job) for job in self._waiting.values()):
+        held_up = self._elsewhere or any(self._pauses(job) for job in self._waiting.values())
+        if self._running or not self._waiting or held_up:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > STARVED_SECONDS:
             for job in [job for job in self._waiting.values() if not self._waits(job)]:

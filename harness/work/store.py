@@ -52,6 +52,11 @@ class Store:
         """Where a training under way keeps what it resumes from; removed when its artifact is written."""
         return self.root / "checkpoints" / key
 
+    @property
+    def leases(self) -> Path:
+        """Where runs note which jobs they compute."""
+        return self.root / "leases"
+
     def has(self, stage: Stage, key: str) -> bool:
         return (self.path(stage, key) / MANIFEST).is_file()
 

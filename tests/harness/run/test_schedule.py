@@ -1,6 +1,6 @@
 """The loop that walks a plan, on a pool of workers that exists in memory only and whose time is a number."""
 
-# ruff: noqa: ARG001, ARG005 - a pool asks with more than most answers need
+# ruff: noqa: ARG001, ARG002, ARG005 - a pool asks with more than most answers need
 
 import itertools
 
@@ -9,7 +9,7 @@ import pytest
 from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
-from harness.run.schedule import PAUSE_SECONDS, RETRIES, JobResult, LostTask, Schedule, find_remaining
+from harness.run.schedule import PAUSE_SECONDS, RETRIES, STARVED_SECONDS, JobResult, LostTask, Schedule, find_remaining
 from harness.work.store import Store
 
 
@@ -100,10 +100,10 @@ def plan(make_spec):
 def walk(tmp_path):
     """Walks a plan on a pool; gives the schedule and the events of the run."""
 
-    def run(plan, pool, pending=None, tick=lambda running: None, place=lambda job: None):
+    def run(plan, pool, pending=None, tick=lambda running: None, **more):
         log = EventLog(tmp_path / "events.jsonl")
         log("run-started")
-        whole = Schedule(plan, list(plan.jobs) if pending is None else pending, pool, log, tick, place=place)
+        whole = Schedule(plan, list(plan.jobs) if pending is None else pending, pool, log, tick, **more)
         try:
             whole.run()
         finally:
@@ -455,3 +455,57 @@ def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ev
     assert clock.now > scheduling.STARVED_SECONDS
     assert set(whole.failed) | set(whole.blocked) == set(plan.jobs)
     assert {"no node that is left has the 1 CPUs and 0 GPUs it needs"} == set(whole.failed.values())
+
+
+class Shared:
+    """Jobs that another schedule has, each until the clock shows its time; then it is done, or not."""
+
+    def __init__(self, until, clock):
+        self.until, self.clock, self.mine, self.refreshed = until, clock, set(), 0
+
+    def take(self, key):
+        if self.clock.now < self.until.get(key, 0.0):
+            return False
+        self.mine.add(key)
+        return True
+
+    def holder(self, key):
+        return "host-2, process 7"
+
+    def release(self, keys):
+        self.mine -= set(keys)
+
+    def refresh(self):
+        self.refreshed += 1
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_job_that_another_run_has_waits_and_is_run_only_if_that_did_not_do_it(plan, walk, clock, is_done):
+    other = job_named(plan, "classifiers: net on dots, seed 0")
+    claims = Shared({other.key: 2 * STARVED_SECONDS}, clock)
+    pool = FakePool(clock=clock)
+    whole, events = walk(plan, pool, claims=claims, is_done=lambda job: is_done and job.key == other.key)
+    assert whole.failed == whole.blocked == {}
+    assert [(e.job, e.message) for e in events if e.event == "elsewhere"] == [
+        (other.name, "another run computes it (host-2, process 7)")
+    ]
+    assert said(events, "cached") == ([other.name] if is_done else [])
+    assert ([other.name] in pool.submitted) is not is_done
+    assert len(said(events, "done")) == len(plan.jobs) - is_done
+    assert claims.mine == set()
+    assert claims.refreshed > 100
+    assert min(len(names) for names in pool.submitted) > 0
+
+
+def test_what_was_taken_is_given_back_when_it_fails_or_is_interrupted(plan, walk, clock):
+    claims = Shared({}, clock)
+    walk(plan, FakePool(lambda job, attempt: "broken", clock=clock), claims=claims)
+    assert claims.mine == set()
+
+    def stop(running):
+        if running:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(plan, FakePool(clock=clock), tick=stop, claims=claims)
+    assert claims.mine == set()
