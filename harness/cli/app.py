@@ -62,10 +62,15 @@ SpecPath = Annotated[
     ),
 ]
 StorePath = Annotated[
-    Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
+    str,
+    typer.Option(
+        "--store",
+        envvar="FEWCOLORS_STORE",
+        help="Where artifacts are kept and looked up: a folder, or a URI such as s3://bucket/folder.",
+    ),
 ]
 MovedStore = Annotated[
-    Path | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
+    str | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
 ]
 Plugins = Annotated[
     list[str],

@@ -30,6 +30,7 @@ from harness.run.schedule import JobResult, LostTask
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
+from harness.work.remote import open_store
 from harness.work.store import Store
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -159,8 +160,6 @@ class RayPool:
         self.code = code
         self._store, self._sources = store, sources
         self._payloads: dict[ForeignCode, Any] = {}
-        self._started = store.root.resolve() / "started"
-        self._started.mkdir(exist_ok=True)
         self._marks: dict[Hashable, Mark] = {}
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
@@ -225,7 +224,7 @@ class RayPool:
             name=f"{jobs[0].stage}: {jobs[0].name}",
             **_process_of(code),
         )
-        mark = Mark(self._started / f".partial-{uuid.uuid4().hex}")
+        mark = Mark(ClusterBoard(), uuid.uuid4().hex)
         handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, mark)
         self._marks[handle] = mark
         return handle
@@ -314,14 +313,49 @@ class WorkerSetup:
     def of_driver(cls, store: Store, sources: Sequence[Source], code: ForeignCode) -> WorkerSetup:
         own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
         needed = tuple(source for source in sources if source.path in code.origins)
-        return cls(str(store.root.resolve()), str(Path.cwd()), own, needed, code.origins)
+        return cls(store.name, str(Path.cwd()), own, needed, code.origins)
 
     def enter(self, on_gpu: bool, on_epoch: EpochCallback | None = None) -> Context:
         """Makes this process one that works for the driver."""
         os.environ.update(self.environment)
         with contextlib.suppress(OSError):
             os.chdir(self.folder)
-        return Context(Store(Path(self.store)), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
+        return Context(open_store(self.store), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
+
+
+class ClusterBoard:
+    """The key-value table that every Ray cluster has: it needs no disk that nodes share."""
+
+    _namespace = "fewcolors"
+
+    def read(self, name: str) -> str:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            return (internal_kv._internal_kv_get(name, namespace=self._namespace) or b"").decode()
+
+    def write(self, name: str, text: str) -> None:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            internal_kv._internal_kv_put(name, text, namespace=self._namespace)
+
+    def remove(self, name: str) -> None:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            internal_kv._internal_kv_del(name, namespace=self._namespace)
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Ray's own errors of a head that cannot be reached are of many classes."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (RayError, RuntimeError) as error:
+        raise ConnectionError(_plainly(error)) from None
 
 
 def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> list[JobResult]:
@@ -347,7 +381,7 @@ def _node() -> str:
 
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     started, message, text = time.perf_counter(), "", ""
-    store = Store(Path(driver.store))
+    store = open_store(driver.store)
     with _damaged_checkpoints() as remarks:
         try:
             if not store.has(job.stage, job.key):

@@ -145,7 +145,7 @@ class Progress(LiveTable):
     def _epochs(self, job: Job) -> tuple[int, int]:
         if job.stage not in ("classifiers", "quantizers"):
             return 0, 0
-        history, of = read_history(self.store.checkpoints(job.key))
+        history, of = read_history(self.store.watched(job.key))
         return len(history), of
 
     def _time_left(self) -> tuple[float, bool]:

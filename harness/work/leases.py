@@ -58,8 +58,8 @@ class Leases:
             if self._is_abandoned(key):
                 self._clear_away(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                json.dump(vars(self.me), file)
+            with path.open("xb") as file:
+                file.write(self._content())
         except FileExistsError:
             return False
         except OSError:
@@ -70,7 +70,7 @@ class Leases:
     def holder(self, key: str) -> Holder | None:
         """Who has the lease; None where nobody has, or it cannot be read."""
         try:
-            return Holder(**json.loads((self.folder / key).read_text(encoding="utf-8")))
+            return Holder(**json.loads(self._read(key)))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -81,7 +81,7 @@ class Leases:
         self._refreshed = time.monotonic()
         for key in self._held:
             with contextlib.suppress(OSError):  # one that was taken over, or is on a disk that is gone, stays lost
-                os.utime(self.folder / key)
+                self._freshen(key)
 
     def release(self, keys: Iterable[str]) -> None:
         """Gives leases back."""
@@ -89,11 +89,23 @@ class Leases:
             self._held.discard(key)
             if self.holder(key) == self.me:
                 with contextlib.suppress(OSError):
-                    (self.folder / key).unlink()
+                    self._give_back(key)
 
     def close(self) -> None:
         """Gives all of this driver's leases back."""
         self.release(set(self._held))
+
+    def _content(self) -> bytes:
+        return json.dumps(vars(self.me)).encode()
+
+    def _read(self, key: str) -> bytes:
+        return (self.folder / key).read_bytes()
+
+    def _freshen(self, key: str) -> None:
+        os.utime(self.folder / key)
+
+    def _give_back(self, key: str) -> None:
+        (self.folder / key).unlink()
 
     def _is_abandoned(self, key: str) -> bool:
         try:

@@ -5,15 +5,33 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from harness.run.marks import Mark
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A board whose texts are files."""
+
+    path: Path
+
+    def read(self, name):
+        return (self.path / name).read_text() if (self.path / name).exists() else ""
+
+    def write(self, name, text):
+        (self.path / name).write_text(text)
+
+    def remove(self, name):
+        (self.path / name).unlink(missing_ok=True)
+
+
 @pytest.fixture
 def mark(tmp_path):
-    return Mark(tmp_path / "mark")
+    return Mark(Folder(tmp_path), "mark")
 
 
 def test_it_is_there_once_the_task_has_begun_and_names_the_node(mark):
