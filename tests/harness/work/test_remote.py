@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from s3_server import s3_server
 
 from harness.contracts import BadInput
 from harness.work import bucket as bucket_module
@@ -23,50 +23,24 @@ KEY, OTHER = "a" * 64, "b" * 64
 
 @pytest.fixture(scope="module")
 def server():
-    """A server of its own, with faults to order: ``faults`` is asked before each request is answered."""
     pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    from werkzeug.serving import make_server
-    from werkzeug.wrappers import Response
-
-    application = moto.DomainDispatcherApplication(moto.create_backend_app)
-
-    def answer(environ, start_response):
-        for fault in list(answer.faults):
-            reply = fault(environ)
-            if reply is not None:
-                return Response("<Error/>", status=reply)(environ, start_response)
-        return application(environ, start_response)
-
-    answer.faults = []
-    http = make_server("127.0.0.1", 0, answer, threaded=True)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}", answer.faults
-    http.shutdown()
-    thread.join()
+    pytest.importorskip("moto.server")
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture
 def uri(server, tmp_path, monkeypatch):
     import s3fs
 
-    endpoint, faults = server
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_MAX_ATTEMPTS": "1",
-        "FEWCOLORS_CACHE": str(tmp_path / "cache"),
-    }.items():
+    for name, value in (server.environment | {"FEWCOLORS_CACHE": str(tmp_path / "cache")}).items():
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
     name = tmp_path.name.replace("_", "-").lower()[:40].strip("-")
     s3fs.S3FileSystem().mkdir(f"bucket-{name}")
     monkeypatch.setattr(bucket_module, "_FIRST_PAUSE_SECONDS", 0.001)
     yield f"s3://bucket-{name}/store"
-    faults.clear()
+    server.faults.clear()
 
 
 @pytest.fixture
@@ -128,7 +102,7 @@ def test_the_first_writer_wins_and_the_other_then_reads_what_counts(machine):
 
 
 def test_busy_and_slow_servers_are_asked_again_and_an_upload_that_is_cut_leaves_nothing(machine, server):
-    store, faults = machine(), server[1]
+    store, faults = machine(), server.faults
     asked = []
 
     def busy(environ):
