@@ -91,7 +91,7 @@ def plan(
 
     Args:
         spec: The path of a spec file, the name of an example, or a spec's content as a mapping.
-        store: Where artifacts are kept; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
+        store: Where artifacts are kept, a folder or a URI; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
         plugins: What is not installed: ``file.py``, ``package.module``, or classes with their decorators.
         datasets: Instead of the spec's, such as ``"stripes"`` or ``"image-folder root=photos side=32"``.
         classifiers: Instead of the spec's, likewise.
@@ -137,7 +137,7 @@ def run(
     Args:
         spec: The path of a spec file, the name of an example, or a spec's content as a mapping.
         out: The run's folder; ``runs/<name of the spec>`` if left out.
-        store: Where artifacts are kept; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
+        store: Where artifacts are kept, a folder or a URI; ``FEWCOLORS_STORE``, else ``store`` in the current folder.
         plugins: What is not installed: ``file.py``, ``package.module``, or classes with their decorators.
         datasets: Instead of the spec's, such as ``"stripes"`` or ``"image-folder root=photos side=32"``.
         classifiers: Instead of the spec's, likewise.
@@ -189,10 +189,10 @@ def load(
     Raises:
         BadInput: There is no run in the folder, or its store is gone.
     """
-    from harness.interactive.given import as_path
+    from harness.interactive.given import as_path, as_place
     from harness.interactive.loaded import load_run
 
-    return load_run(as_path(folder, "folder"), None if store is None else as_path(store, "store"), _tables(), plugins)
+    return load_run(as_path(folder, "folder"), None if store is None else as_place(store), _tables(), plugins)
 
 
 def quantize(

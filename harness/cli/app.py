@@ -19,6 +19,7 @@ from harness import __version__
 from harness.cli.completing import classifier_names, dataset_names, method_names, spec_names
 from harness.complaints import harmless, one_line, shown, traceback_of
 from harness.contracts import BadInput
+from harness.full_disks import FullDisk, in_words, is_full
 from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
@@ -67,10 +68,15 @@ SpecPath = Annotated[
     ),
 ]
 StorePath = Annotated[
-    Path, typer.Option("--store", envvar="FEWCOLORS_STORE", help="Where artifacts are kept and looked up.")
+    str,
+    typer.Option(
+        "--store",
+        envvar="FEWCOLORS_STORE",
+        help="Where artifacts are kept and looked up: a folder, or a URI such as s3://bucket/folder.",
+    ),
 ]
 MovedStore = Annotated[
-    Path | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
+    str | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
 ]
 Plugins = Annotated[
     list[str],
@@ -166,7 +172,7 @@ def main() -> NoReturn:
         print(f"fewcolors: {harmless(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print(f"fewcolors: {one_line(error)}; what is finished is kept in the store.", file=sys.stderr)
+        print(f"fewcolors: {harmless(_about(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _ignore_further_interrupts()
@@ -183,6 +189,15 @@ def _check_arguments(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if found := _COMMANDS.search(argument):
             raise BadInput(f"the argument {shown(argument)} holds the control character {found[0]!r}.")
+
+
+def _about(error: OSError) -> str:
+    if isinstance(error, FullDisk):
+        return f"{error}."
+    if is_full(error):
+        place = Path(os.fsdecode(error.filename or "."))
+        return f"{in_words(place.parent, place.name or 'a file')}."
+    return f"{one_line(error)}; what is finished is kept in the store."
 
 
 def print_interrupted(screen: Console, kept: str) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @app.command()
 def plan(
     spec: SpecPath,
-    store: StorePath = Path("store"),
+    store: StorePath = "store",
     plugin: Plugins = [],
     method: Methods = [],
     dataset: Datasets = [],
@@ -73,7 +73,7 @@ def plan(
 def run(
     spec: SpecPath,
     out: Out = None,
-    store: StorePath = Path("store"),
+    store: StorePath = "store",
     plugin: Plugins = [],
     method: Methods = [],
     dataset: Datasets = [],
@@ -101,7 +101,7 @@ def run(
         finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
-        jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}"
+        jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store}"
         print_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
         raise
     print_summary(screen, finished, folder)

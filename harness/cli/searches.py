@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def tune(
     spec: SpecPath,
     out: Out = None,
-    store: StorePath = Path("store"),
+    store: StorePath = "store",
     plugin: Plugins = [],
     dataset: Datasets = [],
     classifier: Classifiers = [],

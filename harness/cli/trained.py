@@ -92,7 +92,7 @@ def _untrained_reducer(
 
 def _trained_reducer(
     run: Path,
-    store: Path | None,
+    store: str | None,
     registry: Registry,
     variant: str,
     colors: int | None,

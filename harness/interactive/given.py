@@ -18,6 +18,7 @@ from harness.interactive.classes import source_of_class
 from harness.sources import Source, read_source
 from harness.spec.examples import plugin_argument
 from harness.spec.file import override, read_spec
+from harness.work.remote import is_uri
 
 SpecLike = str | os.PathLike[str] | Mapping[str, Any]
 """A spec: the path of its file, the name of an example, or its content."""
@@ -101,6 +102,11 @@ def as_path(value: object, name: str) -> Path:
     return Path(value)
 
 
-def store_folder(stated: str | os.PathLike[str] | None) -> Path:
-    """Where artifacts are kept: what is stated, else ``FEWCOLORS_STORE``, else ``store``."""
-    return as_path(stated if stated is not None else os.environ.get("FEWCOLORS_STORE") or "store", "store")
+def store_place(stated: str | os.PathLike[str] | None) -> str | Path:
+    """Where artifacts are kept, a folder or a URI: what is stated, else ``FEWCOLORS_STORE``, else ``store``."""
+    return as_place(stated if stated is not None else os.environ.get("FEWCOLORS_STORE") or "store")
+
+
+def as_place(place: str | os.PathLike[str]) -> str | Path:
+    """A store's folder as a path, or its URI. Raises BadInput for what is neither."""
+    return place if isinstance(place, str) and is_uri(place) else as_path(place, "store")

@@ -264,7 +264,7 @@ def _named(cell: Cell) -> pd.DataFrame:
 
 def load_run(
     folder: Path,
-    moved_to: Path | None,
+    moved_to: str | Path | None,
     tables: Tables,
     plugins: PluginLike | Sequence[PluginLike] = (),
     registry: Registry | None = None,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from harness.interactive.given import PluginLike, SpecLike, python_words, read_given_spec, read_plugins, store_folder
+from harness.interactive.given import PluginLike, SpecLike, python_words, read_given_spec, read_plugins, store_place
 from harness.run.execute import Request, prepare_content
 from harness.spec.schema import STAGES
 
@@ -102,4 +102,4 @@ def plan_spec(
     with python_words():
         instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
         content = read_given_spec(spec, instead, methods, baseline)
-        return RunPlan(prepare_content(content, store_folder(store), read_plugins(plugins), scale))
+        return RunPlan(prepare_content(content, store_place(store), read_plugins(plugins), scale))

@@ -31,7 +31,7 @@ def run_plan(
         kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
         _say(
             console,
-            f"Interrupted. {kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store.root}; "
+            f"Interrupted. {kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store}; "
             "run it again to go on, trainings resume from their last epoch.",
         )
         raise

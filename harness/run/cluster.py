@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import signal
@@ -15,7 +14,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,14 @@ from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.events import utc_now
+from harness.run.marks import Mark, Worker
 from harness.run.schedule import JobResult, LostTask, share
 from harness.run.sending import code_to_send, runtime_env
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
+from harness.work.remote import open_store
 from harness.work.store import Store
-from harness.writing import write_json
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
@@ -186,9 +186,7 @@ class RayPool:
         self.code = code
         self._store, self._sources = store, sources
         self._payloads: dict[ForeignCode, Any] = {}
-        self._started = store.root.resolve() / "started"
-        self._started.mkdir(exist_ok=True)
-        self._marks: dict[Hashable, Path] = {}
+        self._marks: dict[Hashable, Mark] = {}
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
         self._refreshed = -_REFRESH_SECONDS
@@ -251,8 +249,8 @@ class RayPool:
             name=f"{jobs[0].stage}: {jobs[0].name}",
             **_process_of(code),
         )
-        mark = self._started / f".partial-{uuid.uuid4().hex}"
-        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, str(mark))
+        mark = Mark(ClusterBoard(), uuid.uuid4().hex)
+        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, mark)
         self._marks[handle] = mark
         return handle
 
@@ -262,7 +260,7 @@ class RayPool:
         return self._payloads[code]
 
     def has_started(self, task: Hashable) -> bool:
-        return self._marks[task].exists()
+        return self._marks[task].begun
 
     def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
         if not tasks:
@@ -275,23 +273,24 @@ class RayPool:
     def _is_left_behind(self, task: Any) -> bool:
         """Whether it runs on a lost node. Ray reports such a task only once the connection to its worker breaks."""
         self._refresh()
-        return bool(self._lost_nodes) and _Mark.read(self._marks[task]).node in self._lost_nodes
+        return bool(self._lost_nodes) and self._marks[task].worker.node in self._lost_nodes
 
     def _give_up(self, task: Any) -> LostTask:
         return self._lost(task, _NODE_LOST)
 
     def _lost(self, task: Any, reason: str) -> LostTask:
-        path = self._marks.pop(task)
-        mark = _Mark.read(path)
-        path.unlink(missing_ok=True)
-        return LostTask(reason, mark.host, mark.log)
+        mark = self._marks.pop(task)
+        worker = mark.worker
+        mark.remove()
+        reason = "its worker process was asked to end" if worker.asked_to_end else reason
+        return LostTask(reason, worker.host, worker.log, worker.asked_to_end)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:
         try:
             outcomes: list[JobResult] = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
             return self._lost(task, _plainly(error))
-        self._marks.pop(task).unlink(missing_ok=True)
+        self._marks.pop(task).remove()
         return outcomes
 
     def cancel(self, task: Any) -> None:
@@ -343,40 +342,58 @@ class WorkerSetup:
     def of_driver(cls, store: Store, sources: Sequence[Source], code: ForeignCode) -> WorkerSetup:
         own = {name: value for name, value in os.environ.items() if name.startswith("FEWCOLORS_")}
         needed = tuple(source for source in sources if source.path in code.origins)
-        return cls(str(store.root.resolve()), str(Path.cwd()), own, needed, code.origins)
+        return cls(store.name, str(Path.cwd()), own, needed, code.origins)
 
     def enter(self, on_gpu: bool, on_epoch: EpochCallback | None = None) -> Context:
         """Makes this process one that works for the driver."""
         os.environ.update(self.environment)
         with contextlib.suppress(OSError):
             os.chdir(self.folder)
-        return Context(Store(Path(self.store)), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
+        return Context(open_store(self.store), _registry(self.sources, self.origins), _device(on_gpu), on_epoch)
 
 
-def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: str) -> list[JobResult]:
+class ClusterBoard:
+    """The key-value table that every Ray cluster has: it needs no disk that nodes share."""
+
+    _namespace = "fewcolors"
+
+    def read(self, name: str) -> str:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            return (internal_kv._internal_kv_get(name, namespace=self._namespace) or b"").decode()
+
+    def write(self, name: str, text: str) -> None:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            internal_kv._internal_kv_put(name, text, namespace=self._namespace)
+
+    def remove(self, name: str) -> None:
+        from ray.experimental import internal_kv
+
+        with _as_os_error():
+            internal_kv._internal_kv_del(name, namespace=self._namespace)
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Ray's own errors of a head that cannot be reached are of many classes."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (RayError, RuntimeError) as error:
+        raise ConnectionError(_plainly(error)) from None
+
+
+def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> list[JobResult]:
     """Runs in a worker: each job, whatever becomes of its siblings. A job someone else has finished is not run.
 
-    mark: where to write that the task has begun, and in which worker.
+    mark: the task's.
     """
-    write_json(Path(mark), asdict(_Mark(_node(), _host(), _prints_to())))
-    return [_job_result(job, driver, on_gpu) for job in jobs]
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """That a task has begun, and where. node: its id in Ray. host, log: as in an event."""
-
-    node: str = ""
-    host: str = ""
-    log: str = ""
-
-    @classmethod
-    def read(cls, path: Path) -> _Mark:
-        """An empty one where the task has not begun."""
-        try:
-            return cls(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return cls()
+    with mark.working(Worker(_node(), _host(), _prints_to())):
+        return [_job_result(job, driver, on_gpu) for job in jobs]
 
 
 def _prints_to() -> str:
@@ -401,7 +418,7 @@ def _node() -> str:
 
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     began, started, message, text = utc_now(), time.perf_counter(), "", ""
-    store = Store(Path(driver.store))
+    store = open_store(driver.store)
     with _damaged_checkpoints() as remarks:
         try:
             if not store.has(job.stage, job.key):

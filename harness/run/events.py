@@ -19,6 +19,7 @@ EventKind = Literal[
     "run-started",
     "cached",
     "started",
+    "elsewhere",
     "done",
     "retried",
     "failed",

@@ -21,12 +21,14 @@ from harness.run.heartbeat import Heartbeat
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.results import EVENTS, SPEC, gather, write_plan
-from harness.run.schedule import Remaining, Schedule, find_remaining
+from harness.run.schedule import BATCHED, Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
 from harness.work.foreign_code import foreign_code_of
+from harness.work.jobs import read_history
 from harness.work.judges import stored_judge
+from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_yaml
 
@@ -70,7 +72,7 @@ class FinishedRun:
 
 def prepare(
     path: Path,
-    store: Path,
+    store: str | Path,
     plugins: Sequence[str] = (),
     datasets: Sequence[str] = (),
     classifiers: Sequence[str] = (),
@@ -88,7 +90,7 @@ def prepare(
 
 def prepare_content(
     content: Mapping[str, Any],
-    store: Path,
+    store: str | Path,
     sources: Sequence[Source] = (),
     scale: str | None = None,
     called: str = "the spec",
@@ -99,7 +101,7 @@ def prepare_content(
     spec = resolve(content, registry, scale, called)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec has a search; run it with fewcolors tune.")
-    return request_for(spec, Store(store), registry, tuple(sources))
+    return request_for(spec, open_store(store), registry, tuple(sources))
 
 
 def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
@@ -210,8 +212,19 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool)
         log.listeners = (*log.listeners, progress)
-        schedule = Schedule(plan, todo.pending, pool, log, progress.tick, apart=pool.code)
-        with progress:
+        leases = store.leases(lambda key: plan.jobs[key].stage not in BATCHED)
+        schedule = Schedule(
+            plan,
+            todo.pending,
+            pool,
+            log,
+            progress.tick,
+            apart=pool.code,
+            place=lambda job: len(read_history(store.watched(job.key))[0]),
+            claims=leases,
+            is_done=lambda job: store.has(job.stage, job.key),
+        )
+        with progress, contextlib.closing(leases):
             schedule.run()
     log("run-ended")
     return schedule

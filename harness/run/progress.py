@@ -101,8 +101,8 @@ class Progress(LiveTable):
     def __call__(self, event: Event) -> None:
         if not event.stage:
             return
-        self.counts[event.stage][event.event] += 1
-        if event.event in ("started", "retried", "done", "failed", "blocked"):
+        self.counts[event.stage]["done" if event.event == "cached" else event.event] += 1
+        if event.event in ("started", "retried", "done", "cached", "failed", "blocked"):
             self._wait(event.key, event.event == "retried")
             self.running = [job for job in self.running if job.key != event.key]
         if event.event == "started":
@@ -118,6 +118,10 @@ class Progress(LiveTable):
         elif event.event == "warned":
             sentence = f"{event.stage}: {event.job}: {event.message}"
             self.console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        elif event.event == "elsewhere":
+            self.console.print(
+                f"{event.stage}: {event.job}: {event.message}", style="dim", markup=False, soft_wrap=True
+            )
         elif event.event == "done" and not self.live:
             self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 
@@ -176,7 +180,7 @@ class Progress(LiveTable):
         now, known = time.monotonic(), self._trainings.get(job.key)
         if job.stage not in ("classifiers", "quantizers") or (known and now - known.looked < LOOK_SECONDS):
             return
-        history, of = read_history(self.store.checkpoints(job.key))
+        history, of = read_history(self.store.watched(job.key))
         epochs = [epoch.get("seconds", 0.0) for epoch in history]
         if known is None:
             since = self.started_at.get(job.key, self.begun)

@@ -20,6 +20,7 @@ from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import ABOUT, GALLERY, read_about
 from harness.work.explaining import read_pictures
+from harness.work.remote import open_store
 from harness.work.store import DamagedArtifact, Store
 from harness.writing import read_sealed, write_sealed
 
@@ -34,7 +35,7 @@ def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
         folder / PLAN,
         {
             "spec": spec.written_out(),
-            "store": str(store.root.resolve()),
+            "store": store.name,
             "jobs": [dataclasses.asdict(job) for job in plan.jobs.values()],
             "cells": [dataclasses.asdict(cell) for cell in plan.cells],
             "recipes": [_dataset_recipe(d) for d in spec.datasets]
@@ -128,15 +129,17 @@ def runs_in(folder: Path) -> list[Path]:
     return found
 
 
-def store_of(content: Mapping[str, Any], moved_to: Path | None = None) -> Store:
+def store_of(content: Mapping[str, Any], moved_to: str | Path | None = None) -> Store:
     """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
-    root = moved_to or Path(content["store"])
-    if not root.is_dir():
-        raise BadInput(f"{root}: there is no store here; give its new place with --store.")
-    return Store(root)
+    store = open_store(moved_to or content["store"])
+    if not store.is_there():
+        raise BadInput(f"{store}: there is no store here; give its new place with --store.")
+    return store
 
 
-def gather(folder: Path, moved_to: Path | None = None, say: Callable[[str], None] = lambda _sentence: None) -> Results:
+def gather(
+    folder: Path, moved_to: str | Path | None = None, say: Callable[[str], None] = lambda _sentence: None
+) -> Results:
     """All cells of a run, whatever their status; what is damaged counts as not there.
 
     Args:

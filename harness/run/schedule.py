@@ -15,8 +15,11 @@ from harness.run.events import EventLog
 from harness.spec.schema import STAGES, Stage
 from harness.work.store import DamagedArtifact, Store
 
-RETRIES = 2
-"""How often a job is run again after its worker process or node was lost."""
+RETRIES = 4
+"""How often in a row a job is run again that was lost with its worker process or node and had come no further."""
+PAUSE_SECONDS = 0.5
+"""Before the first of them; before each further one twice as long."""
+LONGEST_PAUSE_SECONDS = 60.0
 BATCH = 8
 STARVED_SECONDS = 300.0
 """How long jobs wait for a lost node to come back when nothing else can run."""
@@ -47,11 +50,16 @@ class JobResult:
 
 @dataclass(frozen=True)
 class LostTask:
-    """A task whose process or node was lost: why, in a sentence. host, log: where it was and printed, if it began."""
+    """A task whose process or node was lost.
+
+    reason: why, in a sentence. host, log: where it was and printed, if it began. preempted: its process was asked to
+    end (SIGTERM), which says nothing of its jobs.
+    """
 
     reason: str
     host: str = ""
     log: str = ""
+    preempted: bool = False
 
 
 class Pool(Protocol):
@@ -85,6 +93,36 @@ def kind_of(job: Job, pool: Pool) -> Kind:
     """Which jobs take about as long as this one."""
     dataset = job.inputs["dataset"][1] if "dataset" in job.inputs else job.key
     return Kind(job.stage, job.plugin, dataset, *pool.occupies(job))
+
+
+class Claims(Protocol):
+    """Who runs a job, where several schedules work on the same plan or parts of it."""
+
+    def take(self, key: str) -> bool:
+        """Whether the job is this schedule's from now on."""
+
+    def holder(self, key: str) -> object:
+        """Whose it is, for a sentence; None where nobody's."""
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Gives jobs up that were taken."""
+
+    def refresh(self) -> None:
+        """Is called every quarter of a second: what was taken is still this schedule's."""
+
+
+class NoClaims:
+    """For a schedule that is alone: every job is its own."""
+
+    def take(self, key: str) -> bool:  # noqa: ARG002
+        return True
+
+    def holder(self, key: str) -> object:  # noqa: ARG002
+        return None
+
+    def release(self, keys: Iterable[str]) -> None: ...
+
+    def refresh(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -133,10 +171,21 @@ class _Task:
 
 
 @dataclass
+class _Losses:
+    """How often a job was lost since it last came further. place: how far it had come by then."""
+
+    place: Hashable
+    in_a_row: int = 0
+    counted: int = 0
+
+
+@dataclass
 class Schedule:
     """One walk through the pending jobs of a plan.
 
-    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task.
+    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task. place: how far a
+    job has come that is not done; a job that came further before it was lost has all its retries again. claims: a job
+    that another schedule has taken waits until that is done with it. is_done: whether a job's artifact is there.
     """
 
     plan: Plan
@@ -147,19 +196,25 @@ class Schedule:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
+    place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
+    claims: Claims = field(default_factory=NoClaims)
+    is_done: Callable[[Job], bool] = lambda job: False  # noqa: ARG005
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
         self._unfinished = set(self._waiting)
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
-        self._losses: dict[str, int] = {}
+        self._losses: dict[str, _Losses] = {}
+        self._paused_until: dict[str, float] = {}
+        self._elsewhere: set[str] = set()
         self._idle_since = time.monotonic()
 
     def run(self) -> None:
         """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
         try:
             while self._waiting or self._running:
+                self.claims.refresh()
                 self._submit_what_fits()
                 self.tick([job for task in self._running.values() for job in task.jobs])
                 for handle, ending in self.pool.wait(list(self._running), 0.25):
@@ -169,6 +224,7 @@ class Schedule:
         except KeyboardInterrupt:
             for handle, task in self._running.items():
                 self.pool.cancel(handle)
+                self.claims.release(job.key for job in task.jobs)
                 for job in task.jobs:
                     self.log("interrupted", job)
             raise
@@ -178,10 +234,13 @@ class Schedule:
         for task in self._running.values():
             taken = self.pool.occupies(task.jobs[0])
             cpus, gpus = cpus - taken[0], gpus - taken[1]
-        ready = [job for job in self._waiting.values() if not self._waits(job)]
-        for jobs in self._tasks(ready, cpus):
-            takes = self.pool.occupies(jobs[0])
+        ready = [job for job in self._waiting.values() if not self._waits(job) and not self._pauses(job)]
+        for ranked in self._tasks(ready, cpus):
+            takes = self.pool.occupies(ranked[0])
             if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
+                continue
+            jobs = [job for job in ranked if self._take(job)]
+            if not jobs:
                 continue
             cpus, gpus = cpus - takes[0], gpus - takes[1]
             self._running[self.pool.submit(jobs)] = _Task(jobs)
@@ -189,8 +248,30 @@ class Schedule:
                 del self._waiting[job.key]
                 self.log("started", job)
 
+    def _take(self, job: Job) -> bool:
+        """Whether the job is to be run here now. One that was another's for a while may be done by then."""
+        if not self.claims.take(job.key):
+            if job.key not in self._elsewhere:
+                self._elsewhere.add(job.key)
+                holder = self.claims.holder(job.key)
+                self.log("elsewhere", job, message=f"another run computes it{f' ({holder})' if holder else ''}")
+            return False
+        if job.key not in self._elsewhere:
+            return True
+        self._elsewhere.discard(job.key)
+        if not self.is_done(job):
+            return True
+        del self._waiting[job.key]
+        self._unfinished.discard(job.key)
+        self.claims.release([job.key])
+        self.log("cached", job)
+        return False
+
     def _waits(self, job: Job) -> bool:
         return any(key in self._unfinished for _, key in job.inputs.values())
+
+    def _pauses(self, job: Job) -> bool:
+        return time.monotonic() < self._paused_until.get(job.key, -math.inf)
 
     def _tasks(self, ready: Sequence[Job], cpus: float) -> list[list[Job]]:
         """Ready jobs as tasks: what others wait for first, many colors first; short ones several to a task."""
@@ -207,6 +288,7 @@ class Schedule:
         return tasks
 
     def _settle(self, task: _Task, ending: list[JobResult] | LostTask) -> None:
+        self.claims.release(job.key for job in task.jobs)
         if isinstance(ending, LostTask):
             self._settle_lost(task, ending)
             return
@@ -232,11 +314,19 @@ class Schedule:
         if task.late:
             self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason, lost)
             return
-        self._losses[job.key] = self._losses.get(job.key, 0) + 1
-        if self._losses[job.key] > RETRIES:
-            self._fail(job, f"its worker process was lost {RETRIES + 1} times: {lost.reason}", lost.reason, lost)
-        else:
-            self._retry(job, f"{lost.reason}; retry {self._losses[job.key]} of {RETRIES}", lost)
+        losses, place = self._losses.get(job.key), self.place(job)
+        if losses is None or losses.place != place:
+            losses = self._losses[job.key] = _Losses(place)
+        losses.in_a_row += 1
+        losses.counted += not lost.preempted
+        if losses.counted > RETRIES:
+            where = f"{RETRIES + 1} times at the same place"
+            self._fail(job, f"its worker process was lost {where}: {lost.reason}", lost.reason, lost)
+            return
+        pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
+        self._paused_until[job.key] = time.monotonic() + pause
+        retry = "run again" if lost.preempted else f"retry {losses.counted} of {RETRIES}"
+        self._retry(job, f"{lost.reason}; {retry}", lost)
 
     def _retry(self, job: Job, why: str, lost: LostTask) -> None:
         self._alone.add(job.key)
@@ -252,10 +342,12 @@ class Schedule:
             if job.key in self.plan.ancestors(key):
                 self.blocked[key] = f"{job.name}: {message}"
                 del self._waiting[key]
+                self._elsewhere.discard(key)
                 self.log("blocked", waiting, message=self.blocked[key])
 
     def _give_up_where_nothing_fits(self) -> None:
-        if self._running or not self._waiting:
+        held_up = self._elsewhere or any(self._pauses(job) for job in self._waiting.values())
+        if self._running or not self._waiting or held_up:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > STARVED_SECONDS:
             for job in [job for job in self._waiting.values() if not self._waits(job)]:

@@ -32,6 +32,7 @@ from harness.spreadsheets import csv_text
 from harness.work.artifacts import read_about
 from harness.work.foreign_code import foreign_code_of
 from harness.work.judges import stored_judge
+from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_yaml
 
@@ -73,7 +74,7 @@ class FinishedSearch:
 
 def prepare_search(
     path: Path,
-    store: Path,
+    store: str | Path,
     plugins: Sequence[str] = (),
     instead: Mapping[str, Sequence[Any]] = {},
     scale: str | None = None,
@@ -88,7 +89,7 @@ def prepare_search(
         raise BadInput(f"{path}: no method has a search, such as search: {{gamma: {{loguniform: [0.01, 100]}}}}.")
     _check_search(spec, str(path))
     before, searches = plan_searches(spec)
-    return SearchRequest(spec, before, searches, Store(store), registry, sources)
+    return SearchRequest(spec, before, searches, open_store(store), registry, sources)
 
 
 def _check_search(spec: Spec, called: str) -> None:

@@ -72,14 +72,14 @@ class TrainedRun:
             if self.store.verify(stage, key):
                 return key
         except DamagedArtifact as error:
-            raise BadInput(f"{self.store.root}: {error}; run the spec again to repair it.") from None
+            raise BadInput(f"{self.store}: {error}; run the spec again to repair it.") from None
         raise BadInput(
-            f"{self.folder}: {job['name']!r} ({stage}) is not in {self.store.root}; "
+            f"{self.folder}: {job['name']!r} ({stage}) is not in {self.store}; "
             "it failed or has not been run yet, run the spec again."
         )
 
 
-def open_run(folder: Path, moved_to: Path | None, registry: Registry) -> TrainedRun:
+def open_run(folder: Path, moved_to: str | Path | None, registry: Registry) -> TrainedRun:
     """A run's folder and the store it left its artifacts in. Raises BadInput."""
     content = read_plan(folder)
     return TrainedRun(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,6 +50,19 @@ class GrowingArray:
         shape = (self._rows, *self._row)
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def on_disk(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A new array in a file, to be filled in any order; its whole room on the disk is taken at once.
+
+    Raises OSError where there is less room. (A mapped file that gets its room as it is written to would end the process
+    instead.)
+    """
+    array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def let_go(array: NDArray[Any]) -> None:

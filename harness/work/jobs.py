@@ -23,6 +23,7 @@ from harness.plan import Job, Retraining
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
 from harness.work.applying import apply_method, chunks, palettize_all, reduce_images
+from harness.work.arrays import on_disk
 from harness.work.artifacts import (
     ABOUT,
     GALLERY,
@@ -129,7 +130,7 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     if job.retraining is not None:
         return _retrain_classifier(job, job.retraining, context, folder)
     data = load_dataset(context.store, job.inputs["dataset"][1])
-    history = _History(context.store.checkpoints(job.key), context.on_epoch)
+    history = _History(context.store, job.key, context.on_epoch)
     classifier = _instance("classifier", job, context)
     _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
     history.write(folder)
@@ -149,12 +150,10 @@ def _retrain_classifier(job: Job, retraining: Retraining, context: Context, fold
     method = context.registry.get("method", retraining.plugin, job.name).make(retraining.params, job.name)
     if "quantizer" in job.inputs:
         method.load(read_state(store, job.inputs["quantizer"][1]), device)
-    history = _History(store.checkpoints(job.key), context.on_epoch)
+    history = _History(store, job.key, context.on_epoch)
     lesson = _lesson(job, context, data, history)
     with tempfile.TemporaryDirectory(dir=folder) as room:
-        images = np.lib.format.open_memmap(
-            Path(room) / "images.npy", "w+", np.uint8, lesson.train.images.shape
-        )  # as large as the training images: on disk, not in memory
+        images = on_disk(Path(room) / "images.npy", np.uint8, lesson.train.images.shape)  # as large as the training set
         start = 0
         for chunk in chunks(lesson.train.images):
             images[start : start + len(chunk)] = reduce_images(method, chunk, job.levels[0]).decoded
@@ -175,7 +174,7 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     networks = [
         load_classifier(context.store, key, context.registry, len(data.classes), context.device) for key in keys
     ]
-    history = _History(context.store.checkpoints(job.key), context.on_epoch)
+    history = _History(context.store, job.key, context.on_epoch)
     lesson = _lesson(job, context, data, history)
     held_out = read_about(context.store, *job.inputs["dataset"])["held_out"]
     lesson = replace(
@@ -328,8 +327,9 @@ def _lesson(job: Job, context: Context, data: DatasetArrays, history: _History) 
 class _History:
     """The metrics of each epoch and its ``seconds``, kept beside the checkpoint so that a restart continues them."""
 
-    def __init__(self, folder: Path, further: EpochCallback | None) -> None:
-        self.folder, self.further = folder, further
+    def __init__(self, store: Store, key: str, further: EpochCallback | None) -> None:
+        self.store, self.key, self.further = store, key, further
+        self.folder = folder = store.fetch_checkpoints(key)
         if (folder / HISTORY).is_file() and not read_history(folder)[1]:
             sentence = f"its checkpoint is damaged ({HISTORY}), training starts anew"
             warnings.warn(sentence, DamagedCheckpoint, stacklevel=2)
@@ -344,6 +344,7 @@ class _History:
         self._since = now
         self.epochs = [*self.epochs[: done - 1], noted]
         write_sealed(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+        self.store.keep_checkpoints(self.key)
         return bool(self.further is not None and self.further(done, epochs, noted))
 
     @property
@@ -367,7 +368,7 @@ def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
 def fit_history(store: Store, job: Job) -> tuple[list[dict[str, float]], int]:
     """The same of a training, whether it is done or under way. Raises DamagedArtifact."""
     if not store.has(job.stage, job.key):
-        return read_history(store.checkpoints(job.key))
+        return read_history(store.watched(job.key))
     epochs: list[dict[str, float]] = json.loads(store.read(job.stage, job.key, HISTORY))
     return epochs, len(epochs)
 

@@ -8,13 +8,15 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness import full_disks
 from harness.complaints import printable
 from harness.contracts import BadInput
 from harness.spec.schema import STAGES, Stage
+from harness.work.leases import Leases
 from harness.writing import unique, write_json
 
 MANIFEST = "manifest.json"
@@ -32,6 +34,18 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def name(self) -> str:
+        """Where it is, as ``open_store`` takes it."""
+        return str(self.root.resolve())
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def is_there(self) -> bool:
+        """Whether anything was ever stored in it."""
+        return self.root.is_dir()
+
     def create(self) -> None:
         """Makes the folders that are not there yet and removes what crashed writers left. Raises BadInput."""
         try:
@@ -45,22 +59,41 @@ class Store:
                     shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def path(self, stage: Stage, key: str) -> Path:
+        """The folder with the artifact's files, on a disk of this machine."""
+        return self._place(stage, key)
+
+    def _place(self, stage: Stage, key: str) -> Path:
         return self.root / stage / key
 
     def checkpoints(self, key: str) -> Path:
         """Where a training under way keeps what it resumes from; removed when its artifact is written."""
         return self.root / "checkpoints" / key
 
+    def fetch_checkpoints(self, key: str) -> Path:
+        """The same, with what another machine has left there."""
+        return self.checkpoints(key)
+
+    def keep_checkpoints(self, key: str) -> None:
+        """Called when a training has written them: other machines can go on from there."""
+
+    def watched(self, key: str) -> Path:
+        """Where the history of a training under way on any machine can be read; it may be some seconds old."""
+        return self.checkpoints(key)
+
+    def leases(self, worth: Callable[[str], bool]) -> Leases:  # noqa: ARG002
+        """New leases of this process. worth: for which keys they save more than they cost, where they are slow."""
+        return Leases(self.root / "leases")
+
     def has(self, stage: Stage, key: str) -> bool:
-        return (self.path(stage, key) / MANIFEST).is_file()
+        return (self._place(stage, key) / MANIFEST).is_file()
 
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
-        folder = self.path(stage, key)
+        folder = self._place(stage, key)
         if not folder.is_dir():
             return False
         try:
-            wrong = [name for name, digest in _manifest(folder).items() if _digest(folder / name) != digest]
+            wrong = [name for name, digest in read_manifest(folder).items() if digest_of(folder / name) != digest]
         except (OSError, ValueError) as error:
             wrong = [_in_words(error)]
         if wrong:
@@ -86,7 +119,7 @@ class Store:
         """One file of an artifact. Raises DamagedArtifact where it is not as it was written."""
         folder = self.path(stage, key)
         try:
-            content, digest = (folder / name).read_bytes(), _manifest(folder).get(name)
+            content, digest = (folder / name).read_bytes(), read_manifest(folder).get(name)
         except (OSError, ValueError) as error:
             raise _damaged(stage, key, [_in_words(error)]) from None
         if hashlib.sha256(content).hexdigest() != digest:
@@ -103,7 +136,7 @@ class Store:
 
     def remove(self, stage: Stage, key: str) -> None:
         """Throws an artifact away."""
-        shutil.rmtree(self.path(stage, key), ignore_errors=True)
+        shutil.rmtree(self._place(stage, key), ignore_errors=True)
 
     def forget(self, key: str) -> None:
         """Throws a training's checkpoint away."""
@@ -113,20 +146,25 @@ class Store:
     def write(self, stage: Stage, key: str) -> Iterator[Path]:
         """A folder to fill; on leaving it becomes the artifact in one step. The first writer wins."""
         partial = self.root / stage / f".partial-{key[:12]}-{uuid.uuid4().hex}"
-        partial.mkdir(parents=True)
         try:
-            yield partial
-            files = sorted(p for p in partial.rglob("*") if p.is_file())
-            manifest = {str(p.relative_to(partial)): _digest(p) for p in files}
-            write_json(partial / MANIFEST, manifest)
+            with full_disks.told(self.root, f"the artifact {stage}/{key[:12]}", partial):
+                partial.mkdir(parents=True)
+                yield partial
+                files = sorted(p for p in partial.rglob("*") if p.is_file())
+                manifest = {str(p.relative_to(partial)): digest_of(p) for p in files}
+                write_json(partial / MANIFEST, manifest)
             with contextlib.suppress(OSError):
                 # Fails where another writer was first; what it wrote is the same.
-                partial.rename(self.path(stage, key))
+                partial.rename(self._place(stage, key))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        if not self.has(stage, key):
+        if not (self._place(stage, key) / MANIFEST).is_file():
             raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place")
+        self._written(stage, key)
         self.forget(key)
+
+    def _written(self, stage: Stage, key: str) -> None:
+        """Called when an artifact is complete in its place."""
 
 
 def _damaged(stage: Stage, key: str, wrong: Sequence[str]) -> DamagedArtifact:
@@ -140,7 +178,7 @@ def _in_words(error: Exception) -> str:
     return printable(f"{MANIFEST}: {error}", 200)
 
 
-def _manifest(folder: Path) -> dict[str, str]:
+def read_manifest(folder: Path) -> dict[str, str]:
     """Each file's digest by its path. Raises OSError, and ValueError where the manifest is damaged."""
     manifest = json.loads((folder / MANIFEST).read_bytes(), object_pairs_hook=unique)
     if not isinstance(manifest, dict):
@@ -151,6 +189,6 @@ def _manifest(folder: Path) -> dict[str, str]:
     return manifest
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """The loop that walks a plan, on a pool of workers that exists in memory only and whose time is a number."""
 
-# ruff: noqa: ARG001, ARG005 - a pool asks with more than most answers need
+# ruff: noqa: ARG001, ARG002, ARG005 - a pool asks with more than most answers need
 
 import itertools
 
@@ -9,7 +9,7 @@ import pytest
 from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
-from harness.run.schedule import RETRIES, JobResult, LostTask, Schedule, find_remaining
+from harness.run.schedule import PAUSE_SECONDS, RETRIES, STARVED_SECONDS, JobResult, LostTask, Schedule, find_remaining
 from harness.work.store import Store
 
 
@@ -100,10 +100,10 @@ def plan(make_spec):
 def walk(tmp_path):
     """Walks a plan on a pool; gives the schedule and the events of the run."""
 
-    def run(plan, pool, pending=None, tick=lambda running: None):
+    def run(plan, pool, pending=None, tick=lambda running: None, **more):
         log = EventLog(tmp_path / "events.jsonl")
         log("run-started")
-        whole = Schedule(plan, list(plan.jobs) if pending is None else pending, pool, log, tick)
+        whole = Schedule(plan, list(plan.jobs) if pending is None else pending, pool, log, tick, **more)
         try:
             whole.run()
         finally:
@@ -232,36 +232,63 @@ def test_when_the_first_job_fails_everything_else_is_blocked_and_the_walk_ends(p
     assert said(events, "done") == []
 
 
-def test_a_lost_job_is_retried_twice_and_then_failed(plan, walk):
+def test_a_job_that_is_lost_at_the_same_place_is_retried_with_growing_pauses_and_then_failed(plan, walk, clock):
     lost = job_named(plan, "classifiers: net on dots, seed 0")
-    pool = FakePool(lambda job, attempt: LostTask("its worker process died") if job.key == lost.key else None)
-    whole, events = walk(plan, pool)
-    assert pool.attempts[lost.key] == 1 + RETRIES == 3
-    assert whole.failed == {lost.key: "its worker process was lost 3 times: its worker process died"}
+    tried_at = []
+
+    def behave(job, attempt):
+        if job.key != lost.key:
+            return None
+        tried_at.append(clock.now)
+        return LostTask("its worker process died")
+
+    whole, events = walk(plan, FakePool(behave, clock=clock))
+    assert len(tried_at) == 1 + RETRIES == 5
+    assert whole.failed == {lost.key: "its worker process was lost 5 times at the same place: its worker process died"}
     assert [event.message for event in events if event.event == "retried"] == [
-        "its worker process died; retry 1 of 2",
-        "its worker process died; retry 2 of 2",
+        f"its worker process died; retry {number} of 4" for number in (1, 2, 3, 4)
     ]
-    assert said(events, "started").count(lost.name) == 3
+    assert said(events, "started").count(lost.name) == 5
     assert len(said(events, "done")) + len(whole.blocked) + 1 == len(plan.jobs)
+    pauses = [then - before for before, then in itertools.pairwise(tried_at)]
+    assert all(pause >= PAUSE_SECONDS * 2**number for number, pause in enumerate(pauses))
 
 
-@pytest.mark.parametrize("crashes", [1, 2])
-def test_a_job_that_is_lost_less_often_ends_well(plan, walk, crashes):
+@pytest.mark.parametrize(
+    ("losses", "comes_further", "preempted"),
+    [(RETRIES, False, False), (3 * RETRIES, True, False), (3 * RETRIES, False, True)],
+)
+def test_a_job_ends_well_that_is_lost_less_often_or_comes_further_or_is_preempted(
+    plan, walk, clock, losses, comes_further, preempted
+):
     lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
-    pool = FakePool(lambda job, attempt: LostTask("gone") if job.key == lost.key and attempt < crashes else None)
-    whole, events = walk(plan, pool)
+    pool = FakePool(
+        lambda job, attempt: (
+            LostTask("gone", preempted=preempted) if job.key == lost.key and attempt < losses else None
+        ),
+        clock=clock,
+    )
+    epochs = lambda job: pool.attempts.get(job.key, 0) // 2 if comes_further else 0  # noqa: E731
+    whole, events = walk(plan, pool, place=epochs)
     assert whole.failed == whole.blocked == {}
-    assert len(said(events, "retried")) == crashes
+    assert len(said(events, "retried")) == losses
 
 
-def test_a_batch_that_crashed_is_run_again_one_by_one(make_spec, walk):
+def test_a_job_that_came_further_is_given_up_once_it_no_longer_does(plan, walk, clock):
+    lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+    pool = FakePool(lambda job, attempt: LostTask("gone") if job.key == lost.key else None, clock=clock)
+    whole, _ = walk(plan, pool, place=lambda job: min(pool.attempts.get(job.key, 0), 3))
+    assert pool.attempts[lost.key] == 3 + RETRIES
+    assert set(whole.failed) == {lost.key}
+
+
+def test_a_batch_that_crashed_is_run_again_one_by_one(make_spec, walk, clock):
     plan = make_plan(make_spec(methods=[{"name": "flat", "colors": [2, 3, 4, 5]}]))
     killer = job_named(plan, "applied: flat at 3 colors on dots")
-    pool = FakePool(lambda job, attempt: LostTask("crash") if job.key == killer.key else None, cpus=1)
+    pool = FakePool(lambda job, attempt: LostTask("crash") if job.key == killer.key else None, cpus=1, clock=clock)
     whole, events = walk(plan, pool)
     applied = [names for names in pool.submitted if names[0].endswith("colors on dots")]
-    assert sorted(map(len, applied)) == [1] * 6 + [4]
+    assert sorted(map(len, applied)) == [1] * (4 + RETRIES) + [4]
     assert sum(killer.name in names for names in applied) == 1 + 1 + RETRIES
     assert set(whole.failed) == {killer.key}
     assert len(whole.blocked) == 1
@@ -430,3 +457,57 @@ def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ev
     assert clock.now > scheduling.STARVED_SECONDS
     assert set(whole.failed) | set(whole.blocked) == set(plan.jobs)
     assert {"no node that is left has the 1 CPUs and 0 GPUs it needs"} == set(whole.failed.values())
+
+
+class Shared:
+    """Jobs that another schedule has, each until the clock shows its time; then it is done, or not."""
+
+    def __init__(self, until, clock):
+        self.until, self.clock, self.mine, self.refreshed = until, clock, set(), 0
+
+    def take(self, key):
+        if self.clock.now < self.until.get(key, 0.0):
+            return False
+        self.mine.add(key)
+        return True
+
+    def holder(self, key):
+        return "host-2, process 7"
+
+    def release(self, keys):
+        self.mine -= set(keys)
+
+    def refresh(self):
+        self.refreshed += 1
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_job_that_another_run_has_waits_and_is_run_only_if_that_did_not_do_it(plan, walk, clock, is_done):
+    other = job_named(plan, "classifiers: net on dots, seed 0")
+    claims = Shared({other.key: 2 * STARVED_SECONDS}, clock)
+    pool = FakePool(clock=clock)
+    whole, events = walk(plan, pool, claims=claims, is_done=lambda job: is_done and job.key == other.key)
+    assert whole.failed == whole.blocked == {}
+    assert [(e.job, e.message) for e in events if e.event == "elsewhere"] == [
+        (other.name, "another run computes it (host-2, process 7)")
+    ]
+    assert said(events, "cached") == ([other.name] if is_done else [])
+    assert ([other.name] in pool.submitted) is not is_done
+    assert len(said(events, "done")) == len(plan.jobs) - is_done
+    assert claims.mine == set()
+    assert claims.refreshed > 100
+    assert min(len(names) for names in pool.submitted) > 0
+
+
+def test_what_was_taken_is_given_back_when_it_fails_or_is_interrupted(plan, walk, clock):
+    claims = Shared({}, clock)
+    walk(plan, FakePool(lambda job, attempt: "broken", clock=clock), claims=claims)
+    assert claims.mine == set()
+
+    def stop(running):
+        if running:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(plan, FakePool(clock=clock), tick=stop, claims=claims)
+    assert claims.mine == set()

@@ -1,0 +1,87 @@
+"""What a worker tells of a task that it has begun: on which node it runs, and that its process was asked to end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from types import FrameType
+from typing import Protocol
+
+
+class Board(Protocol):
+    """Where driver and workers read and write short texts by name. Its methods raise OSError where it cannot be had."""
+
+    def read(self, name: str) -> str:
+        """The text, empty where there is none."""
+
+    def write(self, name: str, text: str) -> None: ...
+
+    def remove(self, name: str) -> None:
+        """Removes the text if there is one."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Where a task runs; all is empty where it has not begun.
+
+    Attributes:
+        node: The node's id in Ray.
+        host: As in an event.
+        log: Where it prints, as in an event.
+        asked_to_end: Whether it got SIGTERM.
+    """
+
+    node: str = ""
+    host: str = ""
+    log: str = ""
+    asked_to_end: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One task's text on the board; it is there once the task has begun."""
+
+    board: Board
+    name: str
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.board.read(self.name))
+
+    @property
+    def worker(self) -> Worker:
+        text = self.board.read(self.name)
+        return Worker(**json.loads(text)) if text else Worker()
+
+    def remove(self) -> None:
+        self.board.remove(self.name)
+
+    @contextlib.contextmanager
+    def working(self, worker: Worker) -> Iterator[None]:
+        """Within it the task is under way. SIGTERM, by which batch systems and clouds take a machine back, is noted
+        and ends the process; it would else raise SystemExit in whatever a plugin does."""
+        self._write(worker)
+        owner = os.getpid()
+
+        def leave(number: int, _frame: FrameType | None) -> None:
+            if os.getpid() == owner:  # and not a process that it has forked
+                with contextlib.suppress(OSError):
+                    self._write(replace(worker, asked_to_end=True))
+            os._exit(128 + number)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, leave)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _write(self, worker: Worker) -> None:
+        self.board.write(self.name, json.dumps(asdict(worker)))

@@ -1,0 +1,166 @@
+"""Objects below a URI, whatever kind of storage that is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.complaints import one_line
+from harness.contracts import BadInput
+
+_ATTEMPTS = 6
+_FIRST_PAUSE_SECONDS = 0.5
+
+
+class StoreUnreachable(OSError):
+    """The store did not answer, or refused, again and again."""
+
+
+class Bucket:
+    """Objects below a URI by their names, reached by fsspec; what fails is tried again, with growing pauses.
+
+    ``S3``, ``gs`` and others need their packages (``s3fs``, ``gcsfs``); how they are reached is set as each of them
+    says, or by fsspec's environment variables (``FSSPEC_S3_ENDPOINT_URL``).
+    """
+
+    def __init__(self, uri: str) -> None:
+        import fsspec
+
+        self.uri = uri
+        try:
+            self._fs, self._base = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise BadInput(f"--store {uri}: {one_line(error)}.") from None
+
+    def has(self, name: str) -> bool:
+        return bool(self._patiently(lambda: self._fs.exists(self._at(name))))
+
+    def list(self, folder: str) -> list[str]:
+        """The names of the objects directly in a folder, without the folder's."""
+
+        def look() -> list[str]:
+            try:
+                return [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._at(folder), detail=False)]
+            except FileNotFoundError:
+                return []
+
+        names: list[str] = self._patiently(look)
+        return names
+
+    def read(self, name: str) -> bytes | None:
+        """An object's content; None where there is none."""
+
+        def get() -> bytes | None:
+            try:
+                content: bytes = self._fs.cat_file(self._at(name))
+            except FileNotFoundError:
+                return None
+            return content
+
+        content: bytes | None = self._patiently(get)
+        return content
+
+    def write(self, name: str, content: bytes, *, replace: bool = True) -> bool:
+        """Writes an object. Gives False where it was there and is not to be replaced."""
+
+        def put() -> bool:
+            try:
+                self._prepare(name)
+                self._fs.pipe_file(self._at(name), content, mode="overwrite" if replace else "create")
+            except FileExistsError:
+                return False
+            return True
+
+        return bool(self._patiently(put))
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Brings an object into a file. Gives False where there is none."""
+
+        def get() -> bool:
+            partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+            try:
+                self._fs.get_file(self._at(name), str(partial))
+                partial.replace(path)
+            except FileNotFoundError:
+                return False
+            finally:
+                partial.unlink(missing_ok=True)
+            return True
+
+        return bool(self._patiently(get))
+
+    def send(self, path: Path, name: str, *, replace: bool = False) -> bool:
+        """Makes an object of a file, whole or not at all. Gives False where it was there and is not to be replaced."""
+
+        def put() -> bool:
+            if not replace and self._fs.exists(self._at(name)):
+                return False
+            try:
+                self._prepare(name)
+                self._fs.put_file(str(path), self._at(name), mode="overwrite" if replace else "create")
+            except FileExistsError:
+                return False
+            return True
+
+        return bool(self._patiently(put))
+
+    def remove(self, name: str) -> None:
+        def delete() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(self._at(name))
+
+        self._patiently(delete)
+
+    def age(self, name: str) -> float | None:
+        """Seconds since an object was written; None where there is none."""
+
+        def look() -> float | None:
+            try:
+                written: Any = self._fs.modified(self._at(name))
+            except FileNotFoundError:
+                return None
+            return time.time() - float(written.timestamp())
+
+        age: float | None = self._patiently(look)
+        return age
+
+    def size(self, folder: str) -> list[tuple[str, int]]:
+        """The objects directly in a folder and their bytes."""
+
+        def look() -> list[tuple[str, int]]:
+            try:
+                found = self._fs.ls(self._at(folder), detail=True)
+            except FileNotFoundError:
+                return []
+            return [(each["name"].rsplit("/", 1)[-1], int(each["size"])) for each in found if each["type"] == "file"]
+
+        sizes: list[tuple[str, int]] = self._patiently(look)
+        return sizes
+
+    def _at(self, name: str) -> str:
+        return f"{self._base}/{name}"
+
+    def _prepare(self, name: str) -> None:
+        """Folders that are none in an object store are made where they are needed."""
+        folder, slash, _ = self._at(name).rpartition("/")
+        if slash and self._fs.protocol in ("file", ("file", "local")):
+            self._fs.makedirs(folder, exist_ok=True)
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        """Busy and broken servers (503, cut connections) get some more tries; what is not allowed does not."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return call()
+            except PermissionError as error:
+                raise StoreUnreachable(f"{self.uri}: not allowed: {one_line(error)}") from None
+            except Exception as error:  # noqa: BLE001 - every file system has its own
+                if attempt == _ATTEMPTS - 1:
+                    raise StoreUnreachable(
+                        f"{self.uri} cannot be reached: {one_line(error)}; what is finished is kept, start again"
+                    ) from None
+            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
+        raise AssertionError

@@ -1,0 +1,235 @@
+"""A store in an object store or on any file system that fsspec knows, with a cache on each machine.
+
+An artifact is one object ``<uri>/<stage>/<key>.tar`` with its manifest inside: it is there whole or not at all, and the
+first writer wins. A machine unpacks what it needs into its cache, where every file is held against the manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from harness.complaints import one_line
+from harness.contracts import BadInput
+from harness.spec.schema import Stage
+from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.cache import Cache
+from harness.work.leases import EXPIRES_SECONDS, Leases
+from harness.work.store import DamagedArtifact, Store
+
+CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
+KEEP_SECONDS = 30.0
+"""A training's checkpoint is sent at most so often."""
+WATCH_SECONDS = 10.0
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def open_store(place: str | Path) -> Store:
+    """The store at a folder or a URI (``s3://bucket/folder``, ``gs://...``). Raises BadInput for an unknown kind."""
+    return RemoteStore(str(place)) if is_uri(str(place)) else Store(Path(place))
+
+
+def is_uri(place: str) -> bool:
+    """Whether it names a store that is not a folder of this machine."""
+    return _URI.match(place) is not None
+
+
+class RemoteStore(Store):
+    """Artifacts at a URI. ``root`` is this machine's cache of them; ``path`` brings what is missing there."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self._bucket = Bucket(self.uri)
+        self._cache = Cache.of(self.uri)
+        self._there: set[tuple[Stage, str]] = set()
+        self._kept: dict[str, float] = {}
+        self._watched: dict[str, float] = {}
+        super().__init__(self._cache.folder)
+
+    @property
+    def name(self) -> str:
+        return self.uri
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def is_there(self) -> bool:
+        return self._bucket.has(MARK)
+
+    def create(self) -> None:
+        try:
+            super().create()
+            if not self.is_there():
+                self._bucket.write(MARK, json.dumps({"layout": 1}).encode())
+        except OSError as error:
+            raise BadInput(f"--store {self.uri}: cannot be written to: {one_line(error)}.") from None
+
+    def has(self, stage: Stage, key: str) -> bool:
+        if (stage, key) not in self._there:
+            if self._bucket.has(_object(stage, key)):
+                self._there.add((stage, key))
+            elif super().has(stage, key) and self._is_sound(stage, key):
+                self._written(stage, key)  # it was computed here and could not be sent
+        return (stage, key) in self._there
+
+    def verify(self, stage: Stage, key: str) -> bool:
+        """Whether the artifact is there. What it holds is verified when it is brought here, and each time after."""
+        if super().has(stage, key) and not self._is_sound(stage, key):
+            self._cache.drop(self._place(stage, key))
+        return self.has(stage, key)
+
+    def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
+        wanted = list(places)
+        for stage in dict.fromkeys(stage for stage, _ in wanted):
+            names = self._bucket.list(stage)
+            self._there |= {(stage, name.removesuffix(".tar")) for name in names if name.endswith(".tar")}
+        found: dict[str, bool | DamagedArtifact] = {key: (stage, key) in self._there for stage, key in wanted}
+        return found
+
+    def path(self, stage: Stage, key: str) -> Path:
+        """Raises DamagedArtifact where what is stored is not what was written; it is then removed from the store."""
+        folder = self._place(stage, key)
+        if super().has(stage, key):
+            self._cache.touch(folder)
+        elif self.has(stage, key):
+            self._fetch(stage, key)
+        return folder
+
+    def remove(self, stage: Stage, key: str) -> None:
+        super().remove(stage, key)
+        self._bucket.remove(_object(stage, key))
+        self._there.discard((stage, key))
+
+    def forget(self, key: str) -> None:
+        super().forget(key)
+        for ending in (".tar", ".json"):
+            self._bucket.remove(f"{CHECKPOINTS}/{key}{ending}")
+        self._kept.pop(key, None)
+
+    def fetch_checkpoints(self, key: str) -> Path:
+        folder = self.checkpoints(key)
+        with self._cache.room() as room:
+            packed = room / "checkpoints.tar"
+            if self._bucket.fetch(f"{CHECKPOINTS}/{key}.tar", packed):
+                with contextlib.suppress(tarfile.TarError, OSError):  # a damaged one is made again, as everywhere
+                    _unpack(packed, room / "unpacked")
+                    shutil.rmtree(folder, ignore_errors=True)
+                    folder.parent.mkdir(parents=True, exist_ok=True)
+                    (room / "unpacked").rename(folder)
+        return folder
+
+    def keep_checkpoints(self, key: str) -> None:
+        folder, now = self.checkpoints(key), time.monotonic()
+        if now - self._kept.get(key, -KEEP_SECONDS) < KEEP_SECONDS or not folder.is_dir():
+            return
+        with self._cache.room() as room:
+            _pack(folder, room / "checkpoints.tar")
+            self._bucket.send(room / "checkpoints.tar", f"{CHECKPOINTS}/{key}.tar", replace=True)
+        for history in folder.glob("history.json"):
+            self._bucket.send(history, f"{CHECKPOINTS}/{key}.json", replace=True)
+        self._kept[key] = now
+
+    def watched(self, key: str) -> Path:
+        folder = self.root / "watched" / key
+        if time.monotonic() - self._watched.get(key, -WATCH_SECONDS) >= WATCH_SECONDS:
+            self._watched[key] = time.monotonic()
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(StoreUnreachable):  # it is only looked at
+                self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / "history.json")
+        return folder
+
+    def leases(self, worth: Callable[[str], bool]) -> Leases:
+        return RemoteLeases(self._bucket, self.root / LEASES, worth)
+
+    def _is_sound(self, stage: Stage, key: str) -> bool:
+        try:
+            return super().verify(stage, key)
+        except DamagedArtifact:
+            return False
+
+    def _written(self, stage: Stage, key: str) -> None:
+        with self._cache.room() as room:
+            packed = room / "artifact.tar"
+            _pack(self._place(stage, key), packed)
+            if not self._bucket.send(packed, _object(stage, key)):
+                self._cache.drop(self._place(stage, key))  # another was first: its artifact is the one that counts
+        self._there.add((stage, key))
+
+    def _fetch(self, stage: Stage, key: str) -> None:
+        """Brings an artifact into the cache; one that arrives damaged is fetched once more."""
+        for _ in range(2):
+            with self._cache.room() as room:
+                if not self._bucket.fetch(_object(stage, key), room / "artifact.tar"):
+                    self._there.discard((stage, key))
+                    return
+                with contextlib.suppress(tarfile.TarError, OSError, ValueError):
+                    _unpack(room / "artifact.tar", room / "unpacked")
+                    self._cache.accept(room / "unpacked", self._place(stage, key))
+            if self._is_sound(stage, key):
+                self._cache.shrink()
+                return
+            self._cache.drop(self._place(stage, key))
+        self.remove(stage, key)
+        raise DamagedArtifact(
+            f"{stage}/{key[:12]} was damaged in {self.uri} and is removed there; start again to compute it anew"
+        )
+
+
+class RemoteLeases(Leases):
+    """Leases as objects; for keys that are not ``worth`` it every run takes what it wants."""
+
+    def __init__(self, bucket: Bucket, folder: Path, worth: Callable[[str], bool]) -> None:
+        super().__init__(folder)
+        self._bucket, self._worth = bucket, worth
+
+    def take(self, key: str) -> bool:
+        if key in self._held or not self._worth(key):
+            return True
+        try:
+            age = self._bucket.age(f"{LEASES}/{key}")
+            if age is not None and age > EXPIRES_SECONDS:
+                self._bucket.remove(f"{LEASES}/{key}")
+            if not self._bucket.write(f"{LEASES}/{key}", self._content(), replace=False):
+                return False
+        except StoreUnreachable:
+            return True
+        self._held.add(key)
+        return True
+
+    def _read(self, key: str) -> bytes:
+        return (self._bucket.read(f"{LEASES}/{key}") if self._worth(key) else None) or b""
+
+    def _freshen(self, key: str) -> None:
+        self._bucket.write(f"{LEASES}/{key}", self._content())
+
+    def _give_back(self, key: str) -> None:
+        self._bucket.remove(f"{LEASES}/{key}")
+
+
+def _object(stage: Stage, key: str) -> str:
+    return f"{stage}/{key}.tar"
+
+
+def _pack(folder: Path, packed: Path) -> None:
+    """A folder's files in one, the same bytes for the same files."""
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+        return member
+
+    with tarfile.open(packed, "w") as tar:
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, str(path.relative_to(folder)), recursive=False, filter=plain)
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    """Raises TarError where a member is anything but a file or folder below ``folder``."""
+    folder.mkdir()
+    with tarfile.open(packed, "r:") as tar:
+        tar.extractall(folder, filter="data")

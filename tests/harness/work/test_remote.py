@@ -1,0 +1,232 @@
+"""A store on a server that speaks S3: whole artifacts, first writers, caches, and what goes wrong on the way."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from s3_server import s3_server
+
+from harness.contracts import BadInput
+from harness.work import bucket as bucket_module
+from harness.work import remote
+from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.cache import Cache
+from harness.work.remote import RemoteStore, open_store
+from harness.work.store import DamagedArtifact, Store
+
+KEY, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.fixture(scope="module")
+def server():
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def uri(server, tmp_path, monkeypatch):
+    import s3fs
+
+    for name, value in (server.environment | {"FEWCOLORS_CACHE": str(tmp_path / "cache")}).items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = tmp_path.name.replace("_", "-").lower()[:40].strip("-")
+    s3fs.S3FileSystem().mkdir(f"bucket-{name}")
+    monkeypatch.setattr(bucket_module, "_FIRST_PAUSE_SECONDS", 0.001)
+    yield f"s3://bucket-{name}/store"
+    server.faults.clear()
+
+
+@pytest.fixture
+def machine(uri, tmp_path, monkeypatch):
+    """The store as a machine with this name sees it: machines share nothing else."""
+
+    def of(name="one"):
+        monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / name))
+        store = open_store(uri)
+        store.create()
+        return store
+
+    return of
+
+
+def fill(store, text="hello", key=KEY, stage="cells"):
+    with store.write(stage, key) as folder:
+        (folder / "a.txt").write_text(text)
+        (folder / "deep").mkdir()
+        np.save(folder / "deep" / "b.npy", np.arange(1000))
+
+
+def test_what_one_machine_writes_another_reads(machine):
+    one, two = machine("one"), machine("two")
+    assert not two.has("cells", KEY)
+    assert not two.path("cells", KEY).exists()
+    fill(one)
+    assert two.has("cells", KEY)
+    assert two.look_up([("cells", KEY), ("cells", OTHER)]) == {KEY: True, OTHER: False}
+    folder = two.path("cells", KEY)
+    assert (folder / "a.txt").read_text() == "hello"
+    assert np.load(folder / "deep" / "b.npy", mmap_mode="c").sum() == 499500
+    assert two.read("cells", KEY, "a.txt") == b"hello"
+    assert folder != one.path("cells", KEY)
+    two.remove("cells", KEY)
+    assert not machine("three").has("cells", KEY)
+
+
+def test_a_folder_and_a_uri_are_told_apart(tmp_path, uri):
+    assert type(open_store(tmp_path)) is type(open_store("store")) is Store
+    assert isinstance(open_store(uri), RemoteStore)
+    assert open_store(f"{uri}/").name == uri
+    with pytest.raises(BadInput, match=r"^--store nonsense://x: "):
+        open_store("nonsense://x")
+
+
+@pytest.mark.usefixtures("uri")
+def test_a_bucket_that_is_not_there_is_bad_input_before_anything_runs():
+    with pytest.raises(BadInput, match=r"^--store s3://no-such-bucket/x: cannot be written to: "):
+        open_store("s3://no-such-bucket/x").create()
+
+
+def test_the_first_writer_wins_and_the_other_then_reads_what_counts(machine):
+    one, two = machine("one"), machine("two")
+    with one.write("cells", KEY) as folder:
+        (folder / "a.txt").write_text("late")
+        fill(two, "early")
+    assert one.read("cells", KEY, "a.txt") == two.read("cells", KEY, "a.txt") == b"early"
+
+
+def test_busy_and_slow_servers_are_asked_again_and_an_upload_that_is_cut_leaves_nothing(machine, server):
+    store, faults = machine(), server.faults
+    asked = []
+
+    def busy(environ):
+        asked.append(environ["REQUEST_METHOD"])
+        return 503 if len(asked) % 5 in (1, 2) else None
+
+    faults.append(busy)
+    fill(store)
+    assert len(asked) > 2
+    faults[:] = [lambda _environ: time.sleep(0.05)]
+    assert machine("two").read("cells", KEY, "a.txt") == b"hello"
+    faults[:] = [lambda environ: 500 if environ["REQUEST_METHOD"] == "PUT" else None]
+    with pytest.raises(StoreUnreachable, match=r"cannot be reached: .*; what is finished is kept, start again$"):
+        fill(store, key=OTHER)
+    faults.clear()
+    assert not machine("two").has("cells", OTHER)
+    assert store.has("cells", OTHER), "it was computed here, and is sent now"
+    assert machine("two").read("cells", OTHER, "a.txt") == b"hello"
+
+
+def test_a_stale_listing_hides_nothing_for_long(machine, monkeypatch):
+    one, two = machine("one"), machine("two")
+    fill(one)
+    monkeypatch.setattr(two._bucket, "list", lambda _folder: [])
+    assert two.look_up([("cells", KEY)]) == {KEY: False}
+    assert two.has("cells", KEY), "which a worker asks before it computes"
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "path", "empty"])
+def test_a_damaged_artifact_is_removed_and_said(machine, damage, tmp_path):
+    import tarfile
+
+    one, two = machine("one"), machine("two")
+    fill(one)
+    packed = tmp_path / "a.tar"
+    one._bucket.fetch(f"cells/{KEY}.tar", packed)
+    content = packed.read_bytes()
+    if damage == "cut":
+        packed.write_bytes(content[: len(content) // 2])
+    elif damage == "changed":
+        packed.write_bytes(content.replace(b"hello", b"jello"))
+    elif damage == "empty":
+        packed.write_bytes(b"")
+    else:
+        (tmp_path / "evil").write_text("evil")
+        with tarfile.open(packed, "w") as tar:
+            tar.add(tmp_path / "evil", "../../evil.txt")
+    one._bucket.send(packed, f"cells/{KEY}.tar", replace=True)
+    with pytest.raises(
+        DamagedArtifact, match=f"^cells/{KEY[:12]} was damaged in s3://.*start again to compute it anew$"
+    ):
+        two.path("cells", KEY)
+    assert not list(tmp_path.rglob("evil.txt"))
+    assert not machine("three").has("cells", KEY)
+
+
+def test_a_damaged_copy_in_the_cache_is_fetched_again(machine):
+    one, two = machine("one"), machine("two")
+    fill(one)
+    (two.path("cells", KEY) / "a.txt").write_text("jello")
+    assert two.verify("cells", KEY)
+    assert two.read("cells", KEY, "a.txt") == b"hello"
+
+
+def test_a_training_goes_on_elsewhere_from_its_checkpoint(machine, monkeypatch):
+    one, two = machine("one"), machine("two")
+    monkeypatch.setattr(remote, "WATCH_SECONDS", 0.0)
+    folder = one.fetch_checkpoints(KEY)
+    assert not folder.exists()
+    folder.mkdir(parents=True)
+    (folder / "history.json").write_text("[1]")
+    (folder / "weights").write_bytes(b"w1")
+    one.keep_checkpoints(KEY)
+    (folder / "weights").write_bytes(b"w2")
+    one.keep_checkpoints(KEY)
+    assert (two.watched(KEY) / "history.json").read_text() == "[1]"
+    assert (two.fetch_checkpoints(KEY) / "weights").read_bytes() == b"w1", "half a minute may be lost"
+    fill(two, stage="classifiers")
+    three = machine("three")
+    assert not three.fetch_checkpoints(KEY).exists()
+    assert not (three.watched(KEY) / "history.json").exists()
+
+
+def test_leases_are_objects_for_what_is_worth_it(machine):
+    one, two = (machine(name).leases(lambda key: key == KEY) for name in ("one", "two"))
+    assert one.take(KEY)
+    assert not two.take(KEY)
+    assert two.holder(KEY) == one.me
+    assert one.take(OTHER)
+    assert two.take(OTHER)
+    one.close()
+    assert two.take(KEY)
+
+
+def test_the_cache_drops_what_was_used_longest_ago_but_nothing_in_use(tmp_path):
+    cache = Cache(tmp_path / "cache", limit=2500)
+    for number, age in enumerate((9000, 8000, 7000, 10)):
+        place = cache.folder / "cells" / f"{number:064}"
+        place.mkdir(parents=True)
+        (place / "a").write_bytes(bytes(1000))
+        os.utime(place, (time.time() - age,) * 2)
+    kept = cache.folder / "checkpoints" / KEY
+    kept.mkdir(parents=True)
+    (kept / "weights").write_bytes(bytes(9000))
+    cache.shrink()
+    assert sorted(int(place.name) for place in (cache.folder / "cells").iterdir()) == [2, 3]
+    assert kept.is_dir()
+    Cache(cache.folder, limit=0).shrink()
+    assert [int(place.name) for place in (cache.folder / "cells").iterdir()] == [3]
+
+
+def test_a_limit_that_is_no_number_is_bad_input(monkeypatch):
+    monkeypatch.setenv("FEWCOLORS_CACHE_GB", "lots")
+    with pytest.raises(BadInput, match="FEWCOLORS_CACHE_GB should be a number of gigabytes, got 'lots'"):
+        Cache.of("s3://x/y")
+
+
+def test_any_file_system_of_fsspec_serves(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
+    store = open_store(f"file://{tmp_path}/shared")
+    store.create()
+    fill(store)
+    shutil.rmtree(tmp_path / "cache")
+    assert store.read("cells", KEY, "a.txt") == b"hello"
+    assert json.loads((tmp_path / "shared" / remote.MARK).read_text()) == {"layout": 1}
+    assert Bucket(store.name).size("cells")[0][0] == f"{KEY}.tar"
+    assert Path(store.root).is_dir()

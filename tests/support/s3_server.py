@@ -1,0 +1,54 @@
+"""A server that speaks S3, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+Fault = Callable[[dict[str, Any]], int | None]
+"""From a request to the status it is answered with instead, None where it is answered as it should be."""
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """Where it listens, what goes wrong, and what clients need to know of it."""
+
+    endpoint: str
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_MAX_ATTEMPTS": "1",
+        }
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+    from werkzeug.wrappers import Response
+
+    application = DomainDispatcherApplication(create_backend_app)
+    faults: list[Fault] = []
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        for fault in faults:
+            status = fault(environ)
+            if status is not None:
+                return Response("<Error/>", status=status)(environ, start_response)
+        return application(environ, start_response)
+
+    http = make_server("127.0.0.1", 0, answer, threaded=True)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    yield S3Server(f"http://127.0.0.1:{http.server_port}", faults)
+    http.shutdown()
+    thread.join()
