@@ -51,7 +51,7 @@ class AboveJpeg:
 
 
 @claim(
-    "jpeg-13.2-points",
+    "ahead-of-jpeg",
     statement="At the lowest rate ColorCNN is 13.2 points above JPEG.",
     source=_SOURCE,
 )

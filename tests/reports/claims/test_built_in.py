@@ -183,7 +183,7 @@ def test_numbers_are_met_or_not_and_need_the_papers_recipe(paper_run: Results) -
 
 
 def test_13_points_over_jpeg(found: dict[str, Verdict]) -> None:
-    verdict = found["jpeg-13.2-points"]
+    verdict = found["ahead-of-jpeg"]
     assert [row.where for row in verdict.rows] == ["stl10 × alexnet"]
     assert verdict.verdict == "contradicted"
     assert verdict.effect == pytest.approx(0.3 - 0.132, abs=0.001)
