@@ -32,3 +32,37 @@ class Gallery:
         from reports.templating import write_page
 
         return write_page(render(results), folder / "gallery.html")
+
+
+@report("latex", summary="latex/*.tex: accuracies and comparisons as tables for a paper, with booktabs")
+class Latex:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.latex import write_latex
+
+        return write_latex(results, folder)
+
+
+@report("markdown", summary="report.md: the answers and the tables as text")
+class Markdown:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.markdown import render
+        from reports.templating import write_page
+
+        return write_page(render(results), folder / "report.md")
+
+
+@report("parquet", summary="cells.parquet, significance.parquet, bits.parquet: the tables with types and units")
+class Parquet:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.parquet import write_parquet
+
+        return write_parquet(results, folder)
+
+
+@report("json", summary="report.json: tables with units, answers and the spec in one file for other programs")
+class Json:
+    def write(self, results: Results, folder: Path) -> Path:
+        from reports.as_json import render
+        from reports.templating import write_page
+
+        return write_page(render(results), folder / "report.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from harness.contracts import Cell, Results
 from reports.judges import recovery_table
+from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
 from reports.statistics import accuracy_interval
@@ -63,7 +65,24 @@ _SIGNIFICANT_DIGITS = "%.8g"
 def write_tables(results: Results, folder: Path) -> Path:
     """Writes the tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    records = Records()
+    tables = tabulate(results, Records()).tables
+    if "judges" not in tables:
+        (folder / "judges.csv").unlink(missing_ok=True)
+    for name, table in tables.items():
+        _write_csv(table, folder / f"{name}.csv")
+    return folder / "cells.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tabulated:
+    """A run's tables by name, ``judges`` only where a classifier was retrained, and the tasks made of them."""
+
+    tables: Mapping[str, pd.DataFrame]
+    tasks: list[Task]
+
+
+def tabulate(results: Results, records: Records) -> Tabulated:
+    """All that reports of a run are made of."""
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
     tables = {
@@ -73,11 +92,7 @@ def write_tables(results: Results, folder: Path) -> Path:
     }
     if any(cell.judge == "retrained" for cell in results.cells):
         tables["judges"] = recovery_table(tasks, records)
-    else:
-        (folder / "judges.csv").unlink(missing_ok=True)
-    for name, table in tables.items():
-        _write_csv(table, folder / f"{name}.csv")
-    return folder / "cells.csv"
+    return Tabulated(tables, tasks)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
