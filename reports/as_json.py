@@ -27,9 +27,9 @@ def render(results: Results) -> str:
 
     ``format``: ``FORMAT``. ``name``, ``spec``, ``environment``, ``recipes``, ``classes``: as in ``Results``.
     ``answers``: of each task its ``dataset``, ``classifier``, ``judge``, ``headline``, ``details`` and the ``level``
-    that the headline speaks of. ``tables``: by name ``columns`` (``name``, ``type``, ``unit``), ``meanings`` (of columns, or
-    of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``failures``: ``job``, ``message``,
-    ``traceback``, ``cells``.
+    that the headline speaks of. ``tables``: by name ``columns`` (``name``, ``type``, ``unit``), ``meanings`` (of
+    columns, or of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``failures``: ``job``,
+    ``message``, ``traceback``, ``cells``.
     """
     found = tabulate(results, Records())
     content = {

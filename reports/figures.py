@@ -12,11 +12,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.drawing import (
     INK,
+    PAGE,
     Box,
+    Sheet,
     canvas,
     drawing,
     lowered,
     mark_points,
+    pt,
     round_ticks,
     shortened,
     spread,
@@ -29,7 +32,7 @@ from reports.trade_offs import KINDS, Bits, front_of, with_bits
 
 _LONGEST_LABEL = 20
 _MOST_LABELS = 8
-_DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
+DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
 _GAP = 0.062
 """Between two names at the ends of lines: a line of text, as a share of accuracy."""
@@ -40,11 +43,19 @@ _LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
 
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the number of colors; nothing where no point has colors. ``name`` is unique on the page."""
+    figure = colors_figure(task, styles, name)
+    return "" if figure is None else to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
+
+
+def colors_figure(
+    task: Task, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE, named: bool = True
+) -> Figure | None:
+    """The same for any sheet. named: lines have their names at their ends, if there is room for all."""
     lines = _lines(p for p in task.points if p.ok and p.level_kind == "colors")
     if not lines:
-        return ""
-    with drawing(name):
-        figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585, 0.79))
+        return None
+    with drawing(name, sheet):
+        figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585 if named else 0.865, 0.79))
         places = {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}
         _draw(axes, places, styles)
         levels = sorted({p.level for points in lines.values() for p in points if p.level})
@@ -54,17 +65,25 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         axes.xaxis.set_minor_locator(NullLocator())
         _name_bits(axes, levels)
         few = len(lines) <= _MOST_LABELS
-        _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
+        if named:
+            _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
         _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}")
+        return figure
 
 
 def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
     """Accuracy against bits per pixel, with the front; nothing where no point has such bits. Codecs are dashed."""
+    figure = bits_figure(task, styles, name, bits)
+    words = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
+    return "" if figure is None else to_svg(figure, name, words)
+
+
+def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Figure | None:
+    """The same for any sheet."""
     lines = _lines(with_bits(task, bits))
     if not lines:
-        return ""
-    with drawing(name):
+        return None
+    with drawing(name, sheet):
         figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
         places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
@@ -76,13 +95,13 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits 
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         _name_levels(axes, [place for line in places.values() for place in line])
         _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against bits per pixel of {bits.words}, {task.name}")
+        return figure
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
     """Steps from point to point: what is reached with at most so many bits."""
     bits, accuracies = zip(*front, strict=True)
-    axes.step(bits, accuracies, where="post", color=INK, linewidth=0.9, gid="front", zorder=2)
+    axes.step(bits, accuracies, where="post", color=INK, linewidth=pt(0.9), gid="front", zorder=2)
 
 
 def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
@@ -98,10 +117,16 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
     axes.set_ylim(0, _HIGHEST)
     for height, words, dashes, x in ((task.original, "original", (5, 3), 0.01), (task.chance, "chance", (1, 2), 0.99)):
         if not math.isnan(height):
-            axes.axhline(height, color=INK, linewidth=0.9, linestyle=(0, dashes))
+            axes.axhline(height, color=INK, linewidth=pt(0.9), linestyle=(0, dashes))
             side = "left" if x < 0.5 else "right"
             axes.text(
-                x, height + 0.012, words, transform=axes.get_yaxis_transform(), fontsize=_SMALL, ha=side, va="bottom"
+                x,
+                height + 0.012,
+                words,
+                transform=axes.get_yaxis_transform(),
+                fontsize=pt(_SMALL),
+                ha=side,
+                va="bottom",
             )
     return figure, axes
 
@@ -109,7 +134,7 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
 def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> None:
     for variant, line in lines.items():
         points = [point for _, point in line]
-        dashes = _DASHES.get(points[0].level_kind, "solid")
+        dashes = DASHES.get(points[0].level_kind, "solid")
         trace(axes, [value for value, _ in line], points, styles[variant], dashes)
 
 
@@ -127,14 +152,14 @@ def _name_bits(axes: Axes, levels: list[int]) -> None:
             axes.annotate(
                 words,
                 (level, 0),
-                (0, -19),
+                (0, pt(-19)),
                 ("data", "axes fraction"),
                 "offset points",
                 ha="center",
                 va="top",
-                fontsize=_SMALL,
+                fontsize=pt(_SMALL),
             )
-    axes.xaxis.labelpad = 12
+    axes.xaxis.labelpad = pt(12)
 
 
 def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Style]) -> None:
@@ -151,9 +176,9 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
         start = (float(point.level or 1), point.accuracy)
         beside_axes = axes.get_yaxis_transform()
         axes.plot(
-            [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=0.9, clip_on=False
+            [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=pt(0.9), clip_on=False
         )
-        axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
+        axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=pt(0.9), alpha=0.45)
         axes.text(1.06, height, shortened(variant, _LONGEST_LABEL), transform=beside_axes, va="center", color=INK)
 
 
@@ -168,9 +193,9 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
     ends = [(bits, point.accuracy) for bits, point in largest.values()]
     inches = axes.transData.transform(ends) / axes.figure.dpi
-    aside, below = 5, -6
+    aside, below = pt(5), pt(-6)
     corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
-    tops = lowered(corners, [_LETTER * len(name) for name in names], _LINE)
+    tops = lowered(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
     for name, end, (_, wanted), top in zip(names, ends, corners, tops, strict=True):
         offset = aside, below + top - wanted
-        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)
+        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=pt(_SMALL))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.contracts import Results
+from reports.file_names import free, slug
 from reports.grids import Entry, Grid, grids
 from reports.points import Task
 from reports.records import Records, level_words
@@ -57,12 +57,12 @@ def latex_tables(results: Results) -> dict[str, str]:
     records = Records()
     found: dict[str, str] = {}
     for task in tabulate(results, records).tasks:
-        slug = _slug(task.name)
+        place = slug(task.name)
         for grid in grids(task, results, records):
-            name = _free(f"accuracy-{slug}" if grid.kind == "none" else f"accuracy-{grid.kind}-{slug}", found)
+            name = free(f"accuracy-{place}" if grid.kind == "none" else f"accuracy-{grid.kind}-{place}", found)
             found[name] = _table(name, _accuracy_caption(grid), _accuracy_columns(grid), _accuracy_lines(grid))
         if task.comparisons:
-            name = _free(f"comparison-{slug}", found)
+            name = free(f"comparison-{place}", found)
             found[name] = _table(name, _comparison_caption(task), "llrlll", _comparison_lines(task))
     return found
 
@@ -72,16 +72,6 @@ def escaped(text: str) -> str:
     in_line = " ".join(text.split())
     apart = re.sub("-(?=-)", "-\0", in_line)  # LaTeX would draw two hyphens as one dash
     return "".join(_SPECIAL.get(character, character) for character in apart).replace("\0", "{}")
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "task"
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    further = (f"{name}-{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([name], further) if each not in taken)
 
 
 def _document(names: Iterable[str], texts: Iterable[str]) -> str:
@@ -178,8 +168,8 @@ def _comparison_caption(task: Task) -> str:
     margin = 100 * task.comparisons[0].margin
     return (
         f"Each variant less {baselines}, on the same test images, {escaped(task.name)}; $p$ is adjusted by Holm. "
-        rf"``Not separated'': the test cannot say which is better; ``same'': the difference lies within $\pm${margin:g} points, "
-        "tested likewise."
+        rf"``Not separated'': the test cannot say which is better; ``same'': it lies within $\pm${margin:g} "
+        "points, tested likewise."
     )
 
 

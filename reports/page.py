@@ -23,6 +23,7 @@ from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
 from reports.search.section import sections as search_sections
+from reports.runs_section import runs_view
 from reports.significance import DEFAULT_MARGIN, significance_table
 from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
@@ -74,6 +75,7 @@ def render(results: Results) -> str:
         sweeps=_sweep_figures(tasks),
         originals=originals(tasks, results.recipes),
         matrices=matrices(tasks),
+        runs=runs_view(results),
         costs=costs(tasks),
         article=stated()[0],
         facts=_facts(results, tasks),

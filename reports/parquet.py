@@ -28,7 +28,7 @@ def write_parquet(results: Results, folder: Path) -> Path:
 
 
 def typed(table: pd.DataFrame) -> pa.Table:
-    """Text as string, whole numbers as int64, others as double, what is missing as null; units as metadata of fields."""
+    """Text as string, whole numbers as int64, others as double, what is missing as null; units as fields' metadata."""
     fields = [_field(str(name), table[name]) for name in table.columns]
     columns = [pa.array(table[field.name], type=field.type, from_pandas=True) for field in fields]
     return pa.table(columns, schema=pa.schema(fields))

@@ -13,14 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.drawing import (
+    PAGE,
     PAPER,
     WHOLE_PERCENTS,
-    WIDTH,
+    Sheet,
     around,
+    bars,
     canvas,
     drawing,
+    enlarged,
     mark_points,
     percents,
+    pt,
     shortened,
     to_svg,
     trace,
@@ -33,7 +37,8 @@ from reports.sweeps import Sweep, in_words
 _DECADE = 10
 _SET_APART = 0.22
 """The distance of zero from a log axis, as a share of its length."""
-_LONGEST_NAME = 28
+_NAMES_ACROSS, _EDGE, _LETTER = 0.5, 0.03, 0.0165
+"""Shares of a figure's width: what names of values take at most, and on the page the room beside them, and a letter."""
 _CLOSEST_TICKS = 0.06
 
 
@@ -63,9 +68,13 @@ def spans_a_decade(values: Sequence[float]) -> bool:
 
 def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
     """A sweep as SVG. styles: of its lines. ``name`` is unique on the page."""
-    with drawing(name):
-        figure = _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
-        return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}")
+    return to_svg(sweep_figure(sweep, styles, name), name, f"Accuracy over {sweep.parameter}, {sweep.title}")
+
+
+def sweep_figure(sweep: Sweep, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE) -> Figure:
+    """The same for any sheet; side by side, rows have the height they need."""
+    with drawing(name, sheet):
+        return _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
 
 
 def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
@@ -82,7 +91,7 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
         if joined.start:
             trace(axes, x[:1], points[:1], styles[line])
             heights = [point.accuracy for point in points[:2]]
-            axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5)))
+            axes.plot(x[:2], heights, color=styles[line].color, linewidth=pt(1), linestyle=(0, (1, 2.5)))
     ticks = with_room(axis.positions)
     axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])
     axes.set_xlim(axis.positions[0] - 0.05 * length, axis.positions[-1] + 0.05 * length)
@@ -123,24 +132,27 @@ def break_axis(axis: XAxis | YAxis, at: float) -> None:
         rotation=0 if is_x else 90,
         ha="center",
         va="center",
-        fontsize=9,
+        fontsize=pt(9),
     )
 
 
 def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
     """A row for each value, in it a dot for each line."""
-    names = [shortened(in_words(value), _LONGEST_NAME) for value in sweep.values]
+    across, _ = enlarged()
+    longest = int((_NAMES_ACROSS / across - _EDGE) / _LETTER)
+    names = [shortened(in_words(value), longest) for value in sweep.values]
     row = 0.3 + 0.13 * len(sweep.lines)
     height = 0.72 + row * len(names)
-    left = 0.03 + 0.0165 * max(map(len, names))
-    figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes((left, 0.6 / height, 0.98 - left, 1 - 0.7 / height))
+    figure = Figure()
+    figure.set_figheight(pt(height))
+    left = _EDGE + _LETTER * max(map(len, names))
+    axes = figure.add_axes((left * across, 0.6 / height, 1 - (left + 0.02) * across, 1 - 0.7 / height))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     axes.xaxis.set_major_formatter(percents)
     axes.set_xlabel("accuracy, %")
     sns.despine(ax=axes, bottom=True)
-    axes.tick_params(length=3, width=0.6)
+    axes.tick_params(length=pt(3), width=pt(0.6))
     for number, (line, found) in enumerate(sweep.lines):
         below = 0.13 / row * (number - (len(sweep.lines) - 1) / 2)
         _dots(axes, [i + below for i, _ in found], [point for _, point in found], styles[line])
@@ -153,5 +165,7 @@ def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Figure:
 
 def _dots(axes: Axes, y: Sequence[float], points: Sequence[Point], style: Style) -> None:
     x = [point.accuracy for point in points]
-    axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2)
-    axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
+    axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, **bars())
+    axes.scatter(
+        x, y, color=style.color, marker=style.marker, s=pt(6) ** 2, edgecolors=PAPER, linewidths=pt(0.5), zorder=3
+    )

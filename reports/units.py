@@ -64,4 +64,5 @@ def type_of(name: str, column: pd.Series) -> Literal["integer", "number", "strin
     """What a column holds, also where it is empty."""
     if pd.api.types.is_integer_dtype(column) or UNITS.get(name) in _COUNTED:
         return "integer"
-    return "number" if pd.api.types.is_float_dtype(column) or name in UNITS else "string"
+    measured = pd.api.types.is_float_dtype(column) and len(column) > 0
+    return "number" if measured or name in UNITS else "string"

@@ -11,7 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from harness.contracts import SearchResult, Trial
-from reports.drawing import HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, canvas, drawing, shortened, to_svg
+from reports.drawing import (
+    INK,
+    PAGE,
+    PAPER,
+    WHOLE_PERCENTS,
+    Sheet,
+    canvas,
+    drawing,
+    enlarged,
+    on_sheet,
+    pt,
+    shortened,
+    to_svg,
+)
 from reports.search.axes import Scale
 from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade
 from reports.sweep_figures import break_axis
@@ -22,7 +35,13 @@ _LETTERS_ACROSS = 60
 
 def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
     """Accuracy of every trial over one parameter, as SVG. ``name`` is unique on the page."""
-    with drawing(name):
+    figure = parameter_figure(searched, scale, name)
+    return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}")
+
+
+def parameter_figure(searched: SearchResult, scale: Scale, name: str, sheet: Sheet = PAGE) -> Figure:
+    """The same for any sheet."""
+    with drawing(name, sheet):
         figure, axes = canvas(scale.words, _BOX)
         axes.set_ylim(limits(searched))
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
@@ -37,15 +56,21 @@ def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
                 for x, trial in zip(scale.positions, searched.trials, strict=True)
             ],
         )
-        return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}")
+        return figure
 
 
 def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> str:
     """Two numeric parameters, accuracy as color; hollow where there is none. ``name`` is unique on the page."""
-    with drawing(name):
-        figure = Figure(figsize=(WIDTH, HEIGHT))
-        axes = figure.add_axes((0.13, 0.17, 0.69, 0.79))
-        axes.tick_params(length=3, width=0.6)
+    words = f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
+    return to_svg(plane_figure(searched, across, up, name), name, words)
+
+
+def plane_figure(searched: SearchResult, across: Scale, up: Scale, name: str, sheet: Sheet = PAGE) -> Figure:
+    """The same for any sheet."""
+    with drawing(name, sheet):
+        figure = Figure()
+        axes = figure.add_axes(on_sheet((0.13, 0.17, 0.69, 0.79)))
+        axes.tick_params(length=pt(3), width=pt(0.6))
         axes.grid(visible=True)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
@@ -60,16 +85,16 @@ def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> s
         _scatter(
             axes, searched, list(zip(across.positions, up.positions, searched.trials, strict=True)), shades=(low, high)
         )
-        color_bar(figure, (0.875, 0.17, 0.022, 0.79), low, high)
-        return to_svg(
-            figure, name, f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
-        )
+        _, bottom, left, height = on_sheet((0.0, 0.17, 0.875, 0.79))
+        color_bar(figure, (left, bottom, 0.022, height), low, high)
+        return figure
 
 
 def _name(axis: XAxis | YAxis, scale: Scale) -> None:
     """The ticks of one parameter, their names shortened to the room there is."""
-    ticks = scale.ticks[:: 1 + len(scale.ticks) // 13]
-    longest = max(_LETTERS_ACROSS // len(ticks) - 1, 4)
+    wider = enlarged()[0]
+    ticks = scale.ticks[:: 1 + len(scale.ticks) // int(13 / wider)]
+    longest = max(int(_LETTERS_ACROSS / wider) // len(ticks) - 1, 4)
     axis.set_ticks([position for position, _ in ticks], labels=[shortened(words, longest) for _, words in ticks])
     axis.set_minor_locator(NullLocator())
     if scale.apart is not None:
@@ -98,7 +123,7 @@ def _scatter(
             c=fill,
             marker=style.marker,
             edgecolors=INK if shades else PAPER,
-            linewidths=0.5,
+            linewidths=pt(0.5),
             clip_on=False,
             zorder=3,
         )

@@ -222,7 +222,7 @@ def test_json_is_strict_and_complete(run, bench, tmp_path: Path) -> None:
 
 
 def test_every_number_of_a_table_has_a_unit(run, bench) -> None:
-    retrained = bench.plain("net", 2, 0.9, judge="retrained")
+    retrained = bench.plain("net", 2, 0.9, judge="retrained", dataset="d")
     tables = tabulate(bench.results([*run.cells, bench.plain("net", 2, 0.8, dataset="d"), retrained]), Records()).tables
     free = {"level", "level_a", "level_b", "seed"}
     for table in tables.values():
