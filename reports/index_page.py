@@ -32,7 +32,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Board:
-    """The most accurate variants of a task at one level, with the runs that have them. more: how many are not listed."""
+    """The most accurate variants of a task at one level, with the runs that have them. more: how many are left out."""
 
     level: str
     rows: tuple[tuple[Point, tuple[str, ...]], ...]
@@ -40,7 +40,7 @@ class Board:
 
 
 def render(results: Results, folder: Path) -> str:
-    """The index as text. results: of several runs, merged. folder: where the index will be; links are relative to it."""
+    """The index as text. results: of several runs, merged. folder: of the index; links are relative to it."""
     merged = replace(results, spec={**results.spec, "baseline": None})  # nothing is tested
     tasks = tabulate(merged, Records()).tasks
     return fill_in(

@@ -22,8 +22,8 @@ from reports.originals import originals
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
-from reports.search.section import sections as search_sections
 from reports.runs_section import runs_view
+from reports.search.section import sections as search_sections
 from reports.significance import DEFAULT_MARGIN, significance_table
 from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
