@@ -163,7 +163,7 @@ def _row(seeds: list[Pair], records: Records) -> tuple[dict[str, Any], Estimate 
     sides, groups = (correct[0::2], correct[1::2]), records.groups(a)
     difference = sides[0] - sides[1]
     only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
-    trainings = len(np.unique(np.concatenate(sides, axis=1), axis=0))
+    trainings = len({row.tobytes() for row in np.concatenate(sides, axis=1)})
     sources = len(np.unique(groups))
     found: Estimate | Discordant | None = None
     if len(seeds) == 1 and singletons(groups):

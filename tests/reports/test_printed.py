@@ -34,10 +34,10 @@ def run(bench, searches) -> Any:
 def size(name: str, content: bytes) -> tuple[float, float]:
     """Width and height in inches, as the file states them."""
     if name.endswith(".pdf"):
-        (box,) = re.findall(rb"/MediaBox \\[ *0 0 ([\\d.]+) ([\\d.]+) *\\]", content)
+        (box,) = re.findall(rb"/MediaBox \[ *0 0 ([\d.]+) ([\d.]+) *\]", content)
         return float(box[0]) / 72, float(box[1]) / 72
-    found = re.search(rb'<svg [^>]*?height="([\\d.]+)pt"[^>]*?width="([\\d.]+)pt"', content)
-    found = found or re.search(rb'<svg (?=[^>]*height="([\\d.]+)pt")(?=[^>]*width="([\\d.]+)pt")', content)
+    found = re.search(rb'<svg [^>]*?height="([\d.]+)pt"[^>]*?width="([\d.]+)pt"', content)
+    found = found or re.search(rb'<svg (?=[^>]*height="([\d.]+)pt")(?=[^>]*width="([\d.]+)pt")', content)
     assert found is not None
     return float(found[2]) / 72, float(found[1]) / 72
 
@@ -107,5 +107,5 @@ def test_lengths(stated: str, expected: float) -> None:
 
 @pytest.mark.parametrize("wrong", ["3", "in", "-1in", "3px", "1e3in", ""])
 def test_what_is_no_length(wrong: str) -> None:
-    with pytest.raises(ValueError, match="3.25in, 84mm"):
+    with pytest.raises(ValueError, match=r"3\.25in, 84mm"):
         inches(wrong)
