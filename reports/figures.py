@@ -89,6 +89,9 @@ def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, 
         places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
         _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
         _draw(axes, places, styles)
+        values = [value for line in places.values() for value, _ in line]
+        if min(values) == max(values):
+            axes.set_xlim(values[0] / 2, 2 * values[0])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
