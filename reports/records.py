@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ class Records:
         self._newest: tuple[Path, pd.DataFrame] | None = None
         self._judged: dict[Path, _Judged] = {}
         self._images: dict[bytes, _Images] = {}
+        self._pictured: dict[Path, dict[int, dict[Hashable, Any]]] = {}
 
     def of(self, cell: Cell) -> pd.DataFrame:
         """The records of an ok cell, in the order they were stored."""
@@ -51,7 +53,16 @@ class Records:
             self._newest = path, frame
             if path not in self._judged:
                 self._judged[path] = self._keep(frame)
+            if path not in self._pictured:
+                rows = frame[frame["image"].isin(list(cell.gallery))].to_dict("records")
+                self._pictured[path] = {row["image"]: row for row in rows}
         return self._newest[1]
+
+    def pictured(self, cell: Cell, number: int) -> Mapping[Hashable, Any]:
+        """The record of an image that an ok cell has pictures of."""
+        if _path(cell) not in self._pictured:
+            self.of(cell)
+        return self._pictured[_path(cell)][number]
 
     def correct(self, cells: Sequence[Cell]) -> NDArray[np.int64]:
         """``int64 [S, N]``: 1 where the classifier of cell s was right about image n, else 0.
