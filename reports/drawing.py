@@ -7,10 +7,11 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import seaborn as sns
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -25,6 +26,8 @@ _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
 }
 WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
+_TEXT = 10
+"""Points of ordinary text in the page's figures."""
 _LEAST_SPAN = 0.1
 _MARKER, _RING, _COVERS = 6, 2.8, 4
 """Points: a marker's size, how much larger one around another is, and the distance at which they would cover."""
@@ -33,7 +36,6 @@ _MOST_RINGS = 3
 Box = tuple[float, float, float, float]
 _RC = {
     "font.family": "DejaVu Sans",
-    "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,
@@ -50,22 +52,57 @@ _RC = {
 }
 
 
-def drawing(name: str) -> Any:
+@dataclass(frozen=True)
+class Sheet:
+    """What figures are drawn for. width, height: inches. text: points of ordinary text, to which all else keeps its
+    proportion."""
+
+    width: float = WIDTH
+    height: float = HEIGHT
+    text: float = _TEXT
+
+
+PAGE = Sheet()
+Marked = tuple[Figure, list[Mark]]
+"""A figure, and its points that say their numbers."""
+
+
+def drawing(name: str, sheet: Sheet = PAGE) -> Any:
     """The context to draw in. ``name`` is unique on the page."""
-    return rc_context(sns.axes_style("ticks") | _RC | {"svg.hashsalt": name})
+    own = {"svg.hashsalt": name, "font.size": sheet.text, "figure.figsize": (sheet.width, sheet.height)}
+    return rc_context(sns.axes_style("ticks") | _RC | own)
+
+
+def pt(length: float) -> float:
+    """A length in points of the page's figures, in points of the sheet that is drawn on."""
+    return length * rcParams["font.size"] / _TEXT
+
+
+def enlarged() -> tuple[float, float]:
+    """How many times wider and higher a letter is than on the page, as a share of the figure."""
+    width, height = rcParams["figure.figsize"]
+    return pt(WIDTH) / width, pt(HEIGHT) / height
+
+
+def on_sheet(box: Box) -> Box:
+    """A box of the page's figures (left, bottom, width and height as shares) with as wide margins, in letters, on the
+    sheet that is drawn on."""
+    left, bottom, width, height = box
+    across, up = enlarged()
+    return left * across, bottom * up, 1 - (1 - width) * across, 1 - (1 - height) * up
 
 
 def canvas(xlabel: str, box: Box) -> tuple[Figure, Axes]:
-    """Empty axes of accuracy in percent, at ``box`` (left, bottom, width and height as shares of the figure)."""
-    figure = Figure(figsize=(WIDTH, HEIGHT))
-    axes = figure.add_axes(box)
+    """Empty axes of accuracy in percent, at ``box`` of the page's figures (see ``on_sheet``)."""
+    figure = Figure()
+    axes = figure.add_axes(on_sheet(box))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.yaxis.set_major_formatter(percents)
     axes.set_xlabel(xlabel)
     axes.set_ylabel("accuracy, %")
     sns.despine(ax=axes, left=True)
-    axes.tick_params(length=3, width=0.6)
+    axes.tick_params(length=pt(3), width=pt(0.6))
     return figure, axes
 
 
@@ -90,17 +127,20 @@ def whiskers(points: Sequence[Point]) -> list[list[float]]:
     return [[p.accuracy - p.lo for p in points], [p.hi - p.accuracy for p in points]]
 
 
+def bars() -> dict[str, float]:
+    """How intervals are drawn."""
+    return {"elinewidth": pt(1.2), "capsize": pt(2), "capthick": pt(1.2)}
+
+
 def trace(axes: Axes, x: Sequence[float], points: Sequence[Point], style: Style, of: str, line: Any = "solid") -> None:
     """Accuracies with 95 % bars, joined by a line of style ``line``; ``mark_points`` sets the markers.
 
     of: the variant they are hidden and highlighted with.
     """
     y = [point.accuracy for point in points]
-    bars = axes.errorbar(
-        x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2
-    )
-    lines = axes.plot(x, y, color=style.color, linestyle=line, linewidth=1.5, zorder=3)
-    belongs(of, *bars.get_children(), *lines)
+    intervals = axes.errorbar(x, y, yerr=whiskers(points), fmt="none", ecolor=style.color, **bars())
+    lines = axes.plot(x, y, color=style.color, linestyle=line, linewidth=pt(1.5), zorder=3)
+    belongs(of, *intervals.get_children(), *lines)
 
 
 def mark_points(marks: Sequence[Mark], styles: Sequence[Style]) -> None:
@@ -111,17 +151,17 @@ def mark_points(marks: Sequence[Mark], styles: Sequence[Style]) -> None:
     pixels = [mark.axes.transData.transform((mark.x, mark.y)) * 72 / mark.axes.figure.dpi for mark in marks]
     around = [0] * len(marks)
     for i, here in enumerate(pixels):
-        covered = [around[j] for j in range(i) if math.dist(here, pixels[j]) < _COVERS]
+        covered = [around[j] for j in range(i) if math.dist(here, pixels[j]) < pt(_COVERS)]
         around[i] = min(max(covered) + 1, _MOST_RINGS) if covered else 0
     for number, (mark, style, ring) in enumerate(zip(marks, styles, around, strict=True)):
         marker = mark.axes.plot(
             [mark.x],
             [mark.y],
             marker=style.marker,
-            markersize=_MARKER + _RING * ring,
+            markersize=pt(_MARKER + _RING * ring),
             markerfacecolor="none" if ring else style.color,
             markeredgecolor=style.color if ring else PAPER,
-            markeredgewidth=1.2 if ring else 0.5,
+            markeredgewidth=pt(1.2 if ring else 0.5),
             linestyle="none",
             zorder=4,
             gid=f"point-{number}",
@@ -177,7 +217,8 @@ def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) ->
     marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save.
     """
     parts = name_parts(figure)
-    plain, outlined = drawn(figure, "none"), drawn(figure, "path")
+    with drawing(name):
+        plain, outlined = drawn(figure, "none"), drawn(figure, "path")
     svg = re.sub(r"<style.*?</style>", "", plain, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)

@@ -13,11 +13,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
     INK,
+    PAGE,
     Box,
+    Marked,
+    Sheet,
     canvas,
     drawing,
     lowered,
     mark_points,
+    pt,
     round_ticks,
     shortened,
     spread,
@@ -30,7 +34,7 @@ from reports.trade_offs import KINDS, Bits, front_of, with_bits
 
 _LONGEST_LABEL = 20
 _MOST_LABELS = 8
-_DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
+DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
 _GAP = 0.062
 """Between two names at the ends of lines: a line of text, as a share of accuracy."""
@@ -41,11 +45,20 @@ _LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
 
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the number of colors; nothing where no point has colors. ``name`` is unique on the page."""
+    found = colors_figure(task, styles, name)
+    title = f"Accuracy against the number of colors, {task.name}"
+    return "" if found is None else to_svg(found[0], name, title, found[1])
+
+
+def colors_figure(
+    task: Task, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE, named: bool = True
+) -> Marked | None:
+    """The same for any sheet. named: lines have their names at their ends, if there is room for all."""
     lines = _lines(p for p in task.points if p.ok and p.level_kind == "colors")
     if not lines:
-        return ""
-    with drawing(name):
-        figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585, 0.79))
+        return None
+    with drawing(name, sheet):
+        figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585 if named else 0.865, 0.79))
         places = {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}
         _draw(axes, places, styles)
         levels = sorted({p.level for points in lines.values() for p in points if p.level})
@@ -55,35 +68,44 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
         axes.xaxis.set_minor_locator(NullLocator())
         _name_bits(axes, levels)
         few = len(lines) <= _MOST_LABELS
-        _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
-        marks = _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against the number of colors, {task.name}", marks)
+        if named:
+            _label_ends(axes, {v: points[-1] for v, points in lines.items() if few or len(points) > 1}, styles)
+        return figure, _mark(axes, places, styles)
 
 
 def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
     """Accuracy against bits per pixel, with the front; nothing where no point has such bits. Codecs are dashed."""
+    found = bits_figure(task, styles, name, bits)
+    title = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
+    return "" if found is None else to_svg(found[0], name, title, found[1])
+
+
+def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:
+    """The same for any sheet."""
     lines = _lines(with_bits(task, bits))
     if not lines:
-        return ""
-    with drawing(name):
+        return None
+    with drawing(name, sheet):
         figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
         places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
         _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
         _draw(axes, places, styles)
+        values = [value for line in places.values() for value, _ in line]
+        if min(values) == max(values):
+            axes.set_xlim(values[0] / 2, 2 * values[0])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         _name_levels(axes, [place for line in places.values() for place in line])
-        marks = _mark(axes, places, styles)
-        return to_svg(figure, name, f"Accuracy against bits per pixel of {bits.words}, {task.name}", marks)
+        return figure, _mark(axes, places, styles)
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
     """Steps from point to point: what is reached with at most so many bits."""
     bits, accuracies = zip(*front, strict=True)
-    axes.step(bits, accuracies, where="post", color=INK, linewidth=0.9, gid="front", zorder=2)
+    axes.step(bits, accuracies, where="post", color=INK, linewidth=pt(0.9), gid="front", zorder=2)
 
 
 def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
@@ -99,10 +121,16 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
     axes.set_ylim(0, _HIGHEST)
     for height, words, dashes, x in ((task.original, "original", (5, 3), 0.01), (task.chance, "chance", (1, 2), 0.99)):
         if not math.isnan(height):
-            axes.axhline(height, color=INK, linewidth=0.9, linestyle=(0, dashes))
+            axes.axhline(height, color=INK, linewidth=pt(0.9), linestyle=(0, dashes))
             side = "left" if x < 0.5 else "right"
             axes.text(
-                x, height + 0.012, words, transform=axes.get_yaxis_transform(), fontsize=_SMALL, ha=side, va="bottom"
+                x,
+                height + 0.012,
+                words,
+                transform=axes.get_yaxis_transform(),
+                fontsize=pt(_SMALL),
+                ha=side,
+                va="bottom",
             )
     return figure, axes
 
@@ -110,7 +138,7 @@ def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
 def _draw(axes: Axes, lines: Mapping[str, list[tuple[float, Point]]], styles: Mapping[str, Style]) -> None:
     for variant, line in lines.items():
         points = [point for _, point in line]
-        dashes = _DASHES.get(points[0].level_kind, "solid")
+        dashes = DASHES.get(points[0].level_kind, "solid")
         trace(axes, [value for value, _ in line], points, styles[variant], variant, dashes)
 
 
@@ -133,14 +161,14 @@ def _name_bits(axes: Axes, levels: list[int]) -> None:
             axes.annotate(
                 words,
                 (level, 0),
-                (0, -19),
+                (0, pt(-19)),
                 ("data", "axes fraction"),
                 "offset points",
                 ha="center",
                 va="top",
-                fontsize=_SMALL,
+                fontsize=pt(_SMALL),
             )
-    axes.xaxis.labelpad = 12
+    axes.xaxis.labelpad = pt(12)
 
 
 def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Style]) -> None:
@@ -157,9 +185,9 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
         start = (float(point.level or 1), point.accuracy)
         beside_axes = axes.get_yaxis_transform()
         leads = axes.plot(
-            [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=0.9, clip_on=False
+            [1.0, 1.045], [point.accuracy, height], transform=beside_axes, color=color, linewidth=pt(0.9), clip_on=False
         )
-        leads += axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=0.9, alpha=0.45)
+        leads += axes.plot([start[0], right], [start[1]] * 2, color=color, linewidth=pt(0.9), alpha=0.45)
         words = shortened(variant, _LONGEST_LABEL)
         belongs(variant, *leads, axes.text(1.06, height, words, transform=beside_axes, va="center", color=INK))
 
@@ -175,9 +203,9 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
     ends = [(bits, point.accuracy) for bits, point in largest.values()]
     inches = axes.transData.transform(ends) / axes.figure.dpi
-    aside, below = 5, -6
+    aside, below = pt(5), pt(-6)
     corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
-    tops = lowered(corners, [_LETTER * len(name) for name in names], _LINE)
+    tops = lowered(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
     for name, end, (_, wanted), top in zip(names, ends, corners, tops, strict=True):
         offset = aside, below + top - wanted
-        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)
+        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=pt(_SMALL))

@@ -100,8 +100,7 @@ def _strip(number: int, cells: list[Cell], classes: tuple[str, ...], records: Re
     rows: dict[str, list[Tile]] = {}
     truth, name, untouched = "", "", None
     for cell, pictures in zip(having, kept, strict=True):
-        frame = records.of(cell)
-        record = frame[frame["image"] == number].to_dict("records")[0]
+        record = records.pictured(cell, number)
         truth = class_name(int(record["label"]), classes)
         name = record["name"] if isinstance(record.get("name"), str) else ""
         decoded = pictures.decoded.read_bytes()

@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 from harness.contracts import Failure, Results
 from reports.bits_section import BitsView, bits_views
-from reports.claims.judged import judge_claims
 from reports.claims.section import claims_section
 from reports.classes import MOST_CLASSES, ByClass, by_class
 from reports.costs import costs
@@ -27,20 +26,20 @@ from reports.judges import Recovery, recoveries
 from reports.leaderboard import USUAL_TASKS, Board, leaderboard
 from reports.originals import originals
 from reports.pair_matrix import PairMatrix, pair_matrices
-from reports.pairs import pair_table
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
+from reports.runs_section import runs_view
 from reports.search.section import sections as search_sections
-from reports.significance import margin_of, significance_table
+from reports.significance import margin_of
 from reports.stage_costs import stage_costs
 from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
 from reports.styles import Style, assign, styles_of
-from reports.summary import recognized_share, summarize
+from reports.summary import recognized_share
 from reports.sweep_figures import over_parameter
 from reports.sweeps import sweeps
-from reports.tables import cells_table, csv_files
+from reports.tables import tabulate
 from reports.templating import fill_in
 from reports.transfer import matrices
 
@@ -72,14 +71,12 @@ class Section:
 def render(results: Results) -> str:
     """The page as text; the same results give the same bytes."""
     records = Records()
-    cells, tests = cells_table(results, records), significance_table(results, records)
-    tasks = summarize(results, cells, tests, records)
+    tabulated = tabulate(results, records)
+    tasks, pairs = tabulated.tasks, tabulated.tables["pairs"]
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
-    judged = judge_claims(results, tasks, records)
-    claims = claims_section(judged)
-    pairs = pair_table(results, records)
+    claims = claims_section(tabulated.judged)
     sections = [_section(number, tasks, results, styles, records, most, pairs) for number in range(len(tasks))]
     standings = leaderboard(tasks, pairs, results.spec.get("baseline"), margin_of(results))
     return fill_in(
@@ -95,6 +92,7 @@ def render(results: Results) -> str:
         originals=originals(tasks, results.recipes),
         claims=claims,
         matrices=matrices(tasks),
+        runs=runs_view(results),
         costs=costs(tasks),
         stage_costs=stage_costs(tasks),
         article=stated()[0],
@@ -121,7 +119,7 @@ def render(results: Results) -> str:
         most_named=MOST_NAMED,
         most_classes=MOST_CLASSES,
         glossaries=_glossaries(tasks, claims is not None),
-        csv_files=csv_files(results, cells, tests, pairs, judged, tasks, records),
+        csv_files=tabulated.csv_files(),
     )
 
 

@@ -214,7 +214,7 @@ def _compare(seeds: list[Pair], records: Records) -> Compared:
         test = ACROSS_SEEDS if len(seeds) > 1 else ONE_TRAINING
         if sources >= FEWEST_GROUPS and not any(leaves_range(side, groups) for side in sides):
             found = estimate(difference, groups)
-    trainings = len(np.unique(np.concatenate(sides, axis=1), axis=0))
+    trainings = len({row.tobytes() for row in np.concatenate(sides, axis=1)})
     return Compared(only_a, only_b, difference.size, difference.mean(), trainings, sources, test, found)
 
 

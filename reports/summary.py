@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.contracts import Cell, Results
 from reports.points import MEASURED, Comparison, Point, Task
@@ -27,12 +28,12 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier) & (tests["judge"] == judge)]
         compared = tuple(_comparison(row, own, numbers) for row in mine.to_dict("records"))
         finished = [cell for cell in own if cell.status == "ok"]
-        chance = _commonest(records.of(finished[0])) if finished else math.nan
+        chance = _commonest(records.labels(finished[0])) if finished else math.nan
         guessing = _guessing(finished, records, chance)
         points = tuple(_point(group, numbers, share, records, bool(guessing)) for group in _levels(own))
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
         telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
-        images = len(records.of(finished[0])) if finished else 0
+        images = len(records.labels(finished[0])) if finished else 0
         sources = len(np.unique(records.groups(finished[0]))) if finished else 0
         original, lo, hi = _original(finished, records)
         tasks.append(
@@ -140,9 +141,9 @@ def _one_of_each_seed(cells: list[Cell]) -> list[Cell]:
     return list({cell.seed: cell for cell in reversed(cells)}.values())
 
 
-def _commonest(records: pd.DataFrame) -> float:
+def _commonest(labels: NDArray[np.int64]) -> float:
     """The share of the commonest class, which naming one class for all images recognizes."""
-    return float(records["label"].value_counts().iloc[0] / len(records))
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
 def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:

@@ -14,14 +14,19 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
+    PAGE,
     PAPER,
     WHOLE_PERCENTS,
-    WIDTH,
+    Marked,
+    Sheet,
     around,
+    bars,
     canvas,
     drawing,
+    enlarged,
     mark_points,
     percents,
+    pt,
     shortened,
     to_svg,
     trace,
@@ -34,7 +39,8 @@ from reports.sweeps import Sweep, in_words
 _DECADE = 10
 _SET_APART = 0.22
 """The distance of zero from a log axis, as a share of its length."""
-_LONGEST_NAME = 28
+_NAMES_ACROSS, _EDGE, _LETTER = 0.5, 0.03, 0.0165
+"""Shares of a figure's width: what names of values take at most, and on the page the room beside them, and a letter."""
 _CLOSEST_TICKS = 0.06
 
 
@@ -64,12 +70,17 @@ def spans_a_decade(values: Sequence[float]) -> bool:
 
 def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
     """A sweep as SVG. styles: of its lines. ``name`` is unique on the page."""
-    with drawing(name):
-        figure, marks = _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
-        return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}", marks)
+    figure, marks = sweep_figure(sweep, styles, name)
+    return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}", marks)
 
 
-def _along(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, list[Mark]]:
+def sweep_figure(sweep: Sweep, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE) -> Marked:
+    """The same for any sheet; side by side, rows have the height they need."""
+    with drawing(name, sheet):
+        return _along(sweep, styles) if sweep.is_numeric else _side_by_side(sweep, styles)
+
+
+def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Marked:
     axis = place(sweep.values)
     scale = (" (log scale, 0 set apart)" if axis.zero_apart else " (log scale)") if axis.is_log else ""
     figure, axes = canvas(f"{sweep.parameter}{scale}", (0.115, 0.17, 0.865, 0.79))
@@ -85,7 +96,8 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, list[Mark
         if joined.start:
             trace(axes, x[:1], points[:1], styles[line], line)
             heights = [point.accuracy for point in points[:2]]
-            belongs(line, *axes.plot(x[:2], heights, color=styles[line].color, linewidth=1, linestyle=(0, (1, 2.5))))
+            dotted = {"linewidth": pt(1), "linestyle": (0, (1, 2.5))}
+            belongs(line, *axes.plot(x[:2], heights, color=styles[line].color, **dotted))
     ticks = with_room(axis.positions)
     axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])
     axes.set_xlim(axis.positions[0] - 0.05 * length, axis.positions[-1] + 0.05 * length)
@@ -131,24 +143,27 @@ def break_axis(axis: XAxis | YAxis, at: float) -> None:
         rotation=0 if is_x else 90,
         ha="center",
         va="center",
-        fontsize=9,
+        fontsize=pt(9),
     )
 
 
-def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, list[Mark]]:
+def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Marked:
     """A row for each value, in it a dot for each line."""
-    names = [shortened(in_words(value), _LONGEST_NAME) for value in sweep.values]
+    across, _ = enlarged()
+    longest = int((_NAMES_ACROSS / across - _EDGE) / _LETTER)
+    names = [shortened(in_words(value), longest) for value in sweep.values]
     row = 0.3 + 0.13 * len(sweep.lines)
     height = 0.72 + row * len(names)
-    left = 0.03 + 0.0165 * max(map(len, names))
-    figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes((left, 0.6 / height, 0.98 - left, 1 - 0.7 / height))
+    figure = Figure()
+    figure.set_figheight(pt(height))
+    left = _EDGE + _LETTER * max(map(len, names))
+    axes = figure.add_axes((left * across, 0.6 / height, 1 - (left + 0.02) * across, 1 - 0.7 / height))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     axes.xaxis.set_major_formatter(percents)
     axes.set_xlabel("accuracy, %")
     sns.despine(ax=axes, bottom=True)
-    axes.tick_params(length=3, width=0.6)
+    axes.tick_params(length=pt(3), width=pt(0.6))
     marks: list[Mark] = []
     for number, (line, found) in enumerate(sweep.lines):
         below = 0.13 / row * (number - (len(sweep.lines) - 1) / 2)
@@ -164,8 +179,8 @@ def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Figure, li
 
 def _dots(axes: Axes, marks: Sequence[Mark], points: Sequence[Point], style: Style) -> None:
     x, y = [mark.x for mark in marks], [mark.y for mark in marks]
-    bars = axes.errorbar(
-        x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, elinewidth=1.2, capsize=2, capthick=1.2
+    intervals = axes.errorbar(x, y, xerr=whiskers(points), fmt="none", ecolor=style.color, **bars())
+    dots = axes.scatter(
+        x, y, color=style.color, marker=style.marker, s=pt(6) ** 2, edgecolors=PAPER, linewidths=pt(0.5), zorder=3
     )
-    dots = axes.scatter(x, y, color=style.color, marker=style.marker, s=36, edgecolors=PAPER, linewidths=0.5, zorder=3)
-    belongs(marks[0].variant, *bars.get_children(), dots)
+    belongs(marks[0].variant, *intervals.get_children(), dots)

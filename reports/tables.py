@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,44 +63,51 @@ CELL_COLUMNS = [
 
 PEAK = 255.0
 _SIGNIFICANT_DIGITS = "%.8g"
-JUDGES_FILE = "judges.csv"
-"""It is there where a judge was retrained."""
-CLAIMS_FILE = "claims.csv"
-"""It is there where a claim has data."""
 
 
 def write_tables(results: Results, folder: Path) -> Path:
     """Writes the tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    records = Records()
-    cells, tests = cells_table(results, records), significance_table(results, records)
-    tasks = summarize(results, cells, tests, records)
-    pairs, judged = pair_table(results, records), judge_claims(results, tasks, records)
-    files = csv_files(results, cells, tests, pairs, judged, tasks, records)
-    for name in {JUDGES_FILE, CLAIMS_FILE} - set(files):
+    files = tabulate(results, Records()).csv_files()
+    for name in {"judges.csv", "claims.csv"} - set(files):
         (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
         _write(text, folder / name)
     return folder / "cells.csv"
 
 
-def csv_files(
-    results: Results,
-    cells: pd.DataFrame,
-    tests: pd.DataFrame,
-    pairs: pd.DataFrame,
-    judged: Sequence[Judged],
-    tasks: Sequence[Task],
-    records: Records,
-) -> dict[str, str]:
-    """Every table of a run as the text of its file, by the file's name; of what the page shows, too."""
-    tables = {"cells.csv": cells, "significance.csv": tests, "pairs.csv": pairs}
-    tables["bits.csv"] = trade_off_table(tasks, results.spec.get("baseline"))
+@dataclasses.dataclass(frozen=True)
+class Tabulated:
+    """A run's tables by name, the tasks made of them, and what came of each claim.
+
+    ``judges`` is there only where a classifier was retrained, ``claims`` where a claim has data.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    tasks: list[Task]
+    judged: tuple[Judged, ...]
+
+    def csv_files(self) -> dict[str, str]:
+        """Every table as the text of its file, by the file's name."""
+        return {f"{name}.csv": csv_text(table, _SIGNIFICANT_DIGITS) for name, table in self.tables.items()}
+
+
+def tabulate(results: Results, records: Records) -> Tabulated:
+    """All that reports of a run are made of."""
+    cells, tests = cells_table(results, records), significance_table(results, records)
+    tasks = summarize(results, cells, tests, records)
+    judged = judge_claims(results, tasks, records)
+    tables = {
+        "cells": cells,
+        "significance": tests,
+        "pairs": pair_table(results, records),
+        "bits": trade_off_table(tasks, results.spec.get("baseline")),
+    }
     if any(cell.judge == "retrained" for cell in results.cells):
-        tables[JUDGES_FILE] = recovery_table(tasks, records)
+        tables["judges"] = recovery_table(tasks, records)
     if any(one.measured for one in judged):
-        tables[CLAIMS_FILE] = claims_table(judged)
-    return {name: csv_text(table, _SIGNIFICANT_DIGITS) for name, table in tables.items()}
+        tables["claims"] = claims_table(judged)
+    return Tabulated(tables, tasks, judged)
 
 
 def _write(text: str, path: Path) -> None:

@@ -38,6 +38,13 @@ def classifier_names(incomplete: str) -> Iterator[str]:
     return _beginning(incomplete, _plugins("classifier"))
 
 
+def report_names(incomplete: str) -> Iterator[str]:
+    """Reports with commas between them: those that come next."""
+    *chosen, last = incomplete.split(",")
+    before = "".join(f"{name}," for name in chosen)
+    yield from (f"{before}{name}" for name in _beginning(last, _plugins("report")) if name not in chosen)
+
+
 def plugin_names(incomplete: str) -> Iterator[str]:
     return _beginning(incomplete, _plugins("method", "dataset", "classifier", "report", "claim"))
 

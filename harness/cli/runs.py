@@ -1,10 +1,10 @@
-"""Specs and runs: ``plan``, ``run`` and ``report``."""
+"""Specs and runs: ``plan`` and ``run``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,7 +18,6 @@ from harness.cli.app import (
     Datasets,
     Gpus,
     Methods,
-    MovedStore,
     Out,
     Plugins,
     Scale,
@@ -118,39 +117,12 @@ def print_summary(screen: Console, finished: FinishedRun, folder: Path) -> None:
     if lost:
         sentence = "Tracebacks are in the report; once the cause is fixed, run again: only what is missing is computed."
         screen.print(sentence, style="red", soft_wrap=True)
-    print_pages(screen, finished.pages, folder)
+    print_pages(screen, finished.pages, folder / "report")
 
 
-def print_pages(screen: Console, pages: Mapping[str, Path], folder: Path) -> None:
-    """Prints where the tables are, and every HTML page."""
-    screen.print(f"Tables: {folder / 'report'}", highlight=False, soft_wrap=True)
+def print_pages(screen: Console, pages: Mapping[str, Path], target: Path) -> None:
+    """Prints the folder that reports were written to, and every HTML page."""
+    screen.print(f"Tables: {target}", highlight=False, soft_wrap=True)
     for page in pages.values():
         if page.suffix == ".html":
             screen.print(f"Report: {page.resolve()}", style="bold", highlight=False, soft_wrap=True)
-
-
-@app.command()
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
-    store: MovedStore = None,
-    plugin: Plugins = [],
-) -> None:
-    """Writes a run's reports again, from stored results; for a search over several tasks, the reports of each task."""
-    from harness.discovery import discover
-    from harness.run.execute import FinishedRun, with_claims, write_reports
-    from harness.run.results import gather, runs_in
-    from harness.sources import read_source
-
-    registry = discover([read_source(name) for name in plugin])
-    screen, complete = console(), True
-    for folder in runs_in(run):
-        damaged: list[str] = []
-        results = with_claims(gather(folder, store, damaged.append), registry)
-        for sentence in damaged:
-            screen.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
-        plugins = [registry.get("report", name, "reports") for name in results.spec["reports"]]
-        finished = FinishedRun(results, *write_reports(plugins, results, folder / "report", screen), computed=0)
-        print_pages(screen, finished.pages, folder)
-        complete = complete and finished.complete and not damaged
-    if not complete:
-        raise typer.Exit(1)

@@ -66,7 +66,7 @@ def tune(
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             print_summary(screen, each.comparison, each.folder)
         else:
-            print_pages(screen, each.comparison.pages, each.folder)
+            print_pages(screen, each.comparison.pages, each.folder / "report")
     if not all(each.complete for each in compared):
         raise typer.Exit(1)
 

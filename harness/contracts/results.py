@@ -178,6 +178,46 @@ class Failure:
     cells: int
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Cells of a run that stand where another run has cells too, and are not the same.
+
+    Attributes:
+        what: Whose cells, as they are called here: a dataset, a classifier on it, or a variant of a task.
+        instead: What they are called in their own run; the same where only the numbers of equal keys differ.
+        run: Whose they are.
+        other: The run before it that has the name.
+        cells: How many.
+        reasons: What differs, as far as the runs' plans tell, in words.
+    """
+
+    what: str
+    instead: str
+    run: str
+    other: str
+    cells: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """One of the runs that results of several are made of.
+
+    Attributes:
+        name: Its name; its folder where another has the same.
+        folder: The run's.
+        began: When it was last started, in UTC (ISO 8601); empty where that is not known.
+        results: Of this run alone.
+        unused: What its spec says otherwise than the first run's, which holds for all, in words.
+    """
+
+    name: str
+    folder: Path
+    began: str
+    results: Results
+    unused: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """All of a run that a report may use.
@@ -195,6 +235,8 @@ class Results:
             recorded: ``date``, ``command``, ``code`` and ``plugins`` with ``commit`` and ``dirty``.
         searches: Those that chose parameters of this run's variants.
         claims: What a report is to judge by this run's numbers.
+        origins: The runs that these are the results of, where they are several.
+        differences: Between cells of these, where they stand at the same place.
     """
 
     name: str
@@ -206,6 +248,8 @@ class Results:
     environment: Mapping[str, Any] = field(default_factory=dict)
     searches: tuple[SearchResult, ...] = ()
     claims: tuple[StatedClaim, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 @runtime_checkable

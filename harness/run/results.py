@@ -129,6 +129,15 @@ def runs_in(folder: Path) -> list[Path]:
     return found
 
 
+def collected(folder: Path) -> list[Path]:
+    """The runs below ``folder``, those of searches too, where it is itself neither a run nor a search."""
+    if (folder / PLAN).is_file() or (folder / SEARCH).is_file():
+        return []
+    own = [path.parent for path in folder.glob(f"*/{PLAN}")]
+    of_searches = [path.parent for search in folder.glob(f"*/{SEARCH}") for path in search.parent.glob(f"*/{PLAN}")]
+    return sorted({*own, *of_searches})
+
+
 def store_of(content: Mapping[str, Any], moved_to: str | Path | None = None) -> Store:
     """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
     store = open_store(moved_to or content["store"])

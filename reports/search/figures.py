@@ -12,7 +12,21 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from harness.contracts import SearchResult, Trial
 from reports.alive import belongs
-from reports.drawing import HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, canvas, drawing, shortened, to_svg
+from reports.drawing import (
+    INK,
+    PAGE,
+    PAPER,
+    WHOLE_PERCENTS,
+    Marked,
+    Sheet,
+    canvas,
+    drawing,
+    enlarged,
+    on_sheet,
+    pt,
+    shortened,
+    to_svg,
+)
 from reports.search.axes import Scale
 from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade, trial_marks
 from reports.sweep_figures import break_axis
@@ -23,7 +37,13 @@ _LETTERS_ACROSS = 60
 
 def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
     """Accuracy of every trial over one parameter, as SVG. ``name`` is unique on the page."""
-    with drawing(name):
+    figure, marks = parameter_figure(searched, scale, name)
+    return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}", marks)
+
+
+def parameter_figure(searched: SearchResult, scale: Scale, name: str, sheet: Sheet = PAGE) -> Marked:
+    """The same for any sheet."""
+    with drawing(name, sheet):
         figure, axes = canvas(scale.words, _BOX)
         axes.set_ylim(limits(searched))
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
@@ -35,16 +55,22 @@ def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
             for x, trial in zip(scale.positions, searched.trials, strict=True)
         ]
         _scatter(axes, searched, places)
-        marks = trial_marks(axes, places)
-        return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}", marks)
+        return figure, trial_marks(axes, places)
 
 
 def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> str:
     """Two numeric parameters, accuracy as color; hollow where there is none. ``name`` is unique on the page."""
-    with drawing(name):
-        figure = Figure(figsize=(WIDTH, HEIGHT))
-        axes = figure.add_axes((0.13, 0.17, 0.69, 0.79))
-        axes.tick_params(length=3, width=0.6)
+    words = f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
+    figure, marks = plane_figure(searched, across, up, name)
+    return to_svg(figure, name, words, marks)
+
+
+def plane_figure(searched: SearchResult, across: Scale, up: Scale, name: str, sheet: Sheet = PAGE) -> Marked:
+    """The same for any sheet."""
+    with drawing(name, sheet):
+        figure = Figure()
+        axes = figure.add_axes(on_sheet((0.13, 0.17, 0.69, 0.79)))
+        axes.tick_params(length=pt(3), width=pt(0.6))
         axes.grid(visible=True)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
@@ -58,15 +84,16 @@ def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> s
         low, high = color_range(searched)
         places = list(zip(across.positions, up.positions, searched.trials, strict=True))
         _scatter(axes, searched, places, shades=(low, high))
-        color_bar(figure, (0.875, 0.17, 0.022, 0.79), low, high)
-        title = f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
-        return to_svg(figure, name, title, trial_marks(axes, places))
+        _, bottom, left, height = on_sheet((0.0, 0.17, 0.875, 0.79))
+        color_bar(figure, (left, bottom, 0.022, height), low, high)
+        return figure, trial_marks(axes, places)
 
 
 def _name(axis: XAxis | YAxis, scale: Scale) -> None:
     """The ticks of one parameter, their names shortened to the room there is."""
-    ticks = scale.ticks[:: 1 + len(scale.ticks) // 13]
-    longest = max(_LETTERS_ACROSS // len(ticks) - 1, 4)
+    wider = enlarged()[0]
+    ticks = scale.ticks[:: 1 + len(scale.ticks) // int(13 / wider)]
+    longest = max(int(_LETTERS_ACROSS / wider) // len(ticks) - 1, 4)
     axis.set_ticks([position for position, _ in ticks], labels=[shortened(words, longest) for _, words in ticks])
     axis.set_minor_locator(NullLocator())
     if scale.apart is not None:
@@ -95,7 +122,7 @@ def _scatter(
             c=fill,
             marker=style.marker,
             edgecolors=INK if shades else PAPER,
-            linewidths=0.5,
+            linewidths=pt(0.5),
             clip_on=False,
             zorder=3,
         )

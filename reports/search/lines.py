@@ -13,7 +13,23 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.contracts import VALIDATION_ACCURACY, SearchResult, Trial
 from reports.alive import Mark, belongs
-from reports.drawing import FAINT, HEIGHT, INK, PAPER, WHOLE_PERCENTS, WIDTH, around, canvas, drawing, shortened, to_svg
+from reports.drawing import (
+    FAINT,
+    HEIGHT,
+    INK,
+    PAGE,
+    PAPER,
+    WHOLE_PERCENTS,
+    WIDTH,
+    Marked,
+    Sheet,
+    around,
+    canvas,
+    drawing,
+    pt,
+    shortened,
+    to_svg,
+)
 from reports.search.axes import Scale
 from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade, trial_marks
 
@@ -31,10 +47,16 @@ def curve(trial: Trial) -> list[tuple[int, float]]:
 
 def learning_curves(searched: SearchResult, name: str) -> str:
     """Validation accuracy over epochs, as SVG; nothing where no trial tells. ``name`` is unique on the page."""
+    found = epochs_figure(searched, name)
+    return "" if found is None else to_svg(found[0], name, f"Learning curves, {searched.variant}", found[1])
+
+
+def epochs_figure(searched: SearchResult, name: str, sheet: Sheet = PAGE) -> Marked | None:
+    """The same for any sheet."""
     curves = [(trial, points) for trial in searched.trials if (points := curve(trial))]
     if not curves:
-        return ""
-    with drawing(name):
+        return None
+    with drawing(name, sheet):
         figure, axes = canvas("epochs", (0.115, 0.17, 0.865, 0.79))
         last = max(points[-1][0] for _, points in curves)
         ends = [points[-1][1] for _, points in curves]
@@ -44,7 +66,7 @@ def learning_curves(searched: SearchResult, name: str) -> str:
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
         if searched.cycle > 1 and last // searched.cycle <= _MOST_CYCLES:
             for end in range(searched.cycle, last + 1, searched.cycle):
-                axes.axvline(end, color=FAINT, linewidth=1.2, zorder=0)
+                axes.axvline(end, color=FAINT, linewidth=pt(1.2), zorder=0)
         crowded = len(curves) > CROWDED
         for status, style in STATUSES.items():
             found = [(trial, points) for trial, points in curves if trial.status == status]
@@ -56,7 +78,7 @@ def learning_curves(searched: SearchResult, name: str) -> str:
                 (plain, _THIN if crowded else 1.0, 0.45 if crowded else 0.7),
                 (marked, 2.2, 1.0),
             ):
-                collection = LineCollection(lines, colors=style.color, linewidths=width, alpha=alpha, zorder=2)
+                collection = LineCollection(lines, colors=style.color, linewidths=pt(width), alpha=alpha, zorder=2)
                 belongs(status, axes.add_collection(collection))
             dots = axes.scatter(
                 [points[-1][0] for _, points in found],
@@ -65,13 +87,12 @@ def learning_curves(searched: SearchResult, name: str) -> str:
                 c=style.color,
                 marker=style.marker,
                 edgecolors=PAPER,
-                linewidths=0.5,
+                linewidths=pt(0.5),
                 zorder=3,
             )
             belongs(status, dots)
         ring(axes, searched, [(*points[-1], trial.number) for trial, points in curves], aside=True)
-        ended = trial_marks(axes, [(*points[-1], trial) for trial, points in curves])
-        return to_svg(figure, name, f"Learning curves, {searched.variant}", ended)
+        return figure, trial_marks(axes, [(*points[-1], trial) for trial, points in curves])
 
 
 def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:

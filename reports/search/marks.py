@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.contracts import SearchResult, Trial
 from reports.alive import Mark
-from reports.drawing import INK, WHOLE_PERCENTS, around, percents
+from reports.drawing import INK, WHOLE_PERCENTS, around, percents, pt
 from reports.styles import Style
 from reports.sweeps import in_words
 from reports.wording import percent
@@ -34,7 +34,7 @@ CROWDED = 60
 
 def dot_size(trials: int) -> float:
     """Points squared; smaller where there are many."""
-    return 34 if trials <= CROWDED else 15
+    return (34 if trials <= CROWDED else 15) * pt(1) ** 2
 
 
 def marks(searched: SearchResult) -> dict[int, tuple[str, str]]:
@@ -52,17 +52,25 @@ def ring(axes: Axes, searched: SearchResult, places: Sequence[tuple[float, float
             continue
         marker, words = marks(searched)[number]
         axes.scatter(
-            [x], [y], s=_RING, c="none", marker=marker, edgecolors=INK, linewidths=1.3, clip_on=False, zorder=4
+            [x],
+            [y],
+            s=_RING * pt(1) ** 2,
+            c="none",
+            marker=marker,
+            edgecolors=INK,
+            linewidths=pt(1.3),
+            clip_on=False,
+            zorder=4,
         )
         up = 1 if number == searched.best else -1
         axes.annotate(
             words,
             (x, y),
-            (9, 1.5 * up) if aside else (0, 9 * up),
+            (pt(9), pt(1.5) * up) if aside else (0, pt(9) * up),
             textcoords="offset points",
             ha="left" if aside else "center",
             va="bottom" if up > 0 else "top",
-            fontsize=8,
+            fontsize=pt(8),
             annotation_clip=False,
             zorder=5,
         )
@@ -115,7 +123,7 @@ def color_bar(figure: Figure, box: tuple[float, float, float, float], low: float
     axes.yaxis.tick_right()
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_PERCENTS))
     axes.yaxis.set_major_formatter(percents)
-    axes.tick_params(length=2, width=0.6)
-    axes.set_title("%", fontsize=9, pad=4)
+    axes.tick_params(length=pt(2), width=pt(0.6))
+    axes.set_title("%", fontsize=pt(9), pad=pt(4))
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -1,0 +1,252 @@
+"""Several runs as one: equal keys are one cell, and what shares a name but is not the same keeps apart."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import Cell, Difference, Failure, Origin, Results
+from harness.run.events import last_run
+from harness.run.lineage import Lineage, Part, reasons
+from harness.run.results import EVENTS, gather, read_plan
+
+_OF_READING = ("baseline", "headline", "recognized", "margin", "bits")
+"""Keys of a spec that say how results are read: of several runs, the first one's hold."""
+
+
+_Slot = tuple[Any, ...]
+_Made = tuple[Lineage, str, Cell]
+"""The run, a key, and the cell that tells of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as it is stored: where, what its cells were made of, when it was last started, what ``gather`` gives."""
+
+    folder: Path
+    lineage: Lineage
+    began: str
+    results: Results
+
+
+def read_run(folder: Path, moved_to: Path | None = None, say: Callable[[str], None] = lambda _sentence: None) -> Run:
+    """Reads a run, as ``gather`` does. Raises BadInput."""
+    results = gather(folder, moved_to, say)
+    began = next((event.time for event in last_run(folder / EVENTS) if event.event == "run-started"), "")
+    return Run(folder, Lineage(read_plan(folder)), began, results)
+
+
+def merge(runs: Sequence[Run]) -> Results:
+    """The results of several runs together, the first one's before those of the next.
+
+    A cell that several runs have under one key is there once. Where a later run has another dataset, classifier or
+    variant under a name that is taken, that is called by its name and its run, and ``differences`` says why: what does
+    not belong together is neither averaged nor tested together. The first run's spec holds.
+    """
+    names = run_names(runs)
+    merging = _Merging()
+    for name, run in zip(names, runs, strict=True):
+        merging.add(name, run)
+    spec = runs[0].results.spec
+    origins = tuple(
+        Origin(name, run.folder, run.began, run.results, tuple(_unused(run.results.spec, spec)))
+        for name, run in zip(names, runs, strict=True)
+    )
+    cells = tuple(merging.cells.values())
+    return Results(
+        name=" + ".join(names),
+        spec=spec,
+        cells=cells,
+        failures=tuple(_failures(origins)),
+        classes={cell.dataset: tuple(cell.notes["classes"]) for cell in cells if cell.status == "ok"},
+        recipes=tuple(_recipes(origins)),
+        environment=_environment(origins),
+        searches=tuple(searched for origin in origins for searched in origin.results.searches),
+        origins=origins,
+        differences=(*merging.differences, *merging.same_keys_other_numbers()),
+    )
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """Each run's name; the path of its folder where several have the name."""
+    met = Counter(run.results.name for run in runs)
+    return [os.path.relpath(run.folder) if met[run.results.name] > 1 else run.results.name for run in runs]
+
+
+@dataclass
+class _Holder:
+    """What has a name. suffix: behind the name. run: whose it was first. of: what it is, by seed and level."""
+
+    suffix: str
+    run: str
+    of: dict[_Slot, _Made] = field(default_factory=dict)
+
+
+class _Merging:
+    """What has been taken under which name, while runs are added one by one."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, Cell] = {}
+        self.differences: list[Difference] = []
+        self._holders: dict[tuple[Any, ...], list[_Holder]] = {}
+        self._again: dict[tuple[str, str, str], list[tuple[Cell, Cell]]] = {}
+        self._whose: dict[str, str] = {}
+
+    def add(self, run: str, of: Run) -> None:
+        """Adds a run's cells, renamed where they have to be."""
+        cells = list(of.results.cells)
+        parts: tuple[Part, ...] = ("dataset", "classifier", "variant")
+        for part in parts:
+            cells = self._kept_apart(run, of.lineage, cells, part)
+        for cell in cells:
+            there = self.cells.get(cell.key)
+            if there is None or (there.status != "ok" and cell.status == "ok"):
+                self.cells[cell.key] = cell if there is None else replace(cell, **_names(there))
+                self._whose.setdefault(cell.key, run)
+            elif cell.status == "ok" and cell.notes.get("accuracy") != there.notes.get("accuracy"):
+                what = f"{there.label} on {there.dataset} × {there.judged_by}"
+                self._again.setdefault((what, run, self._whose[cell.key]), []).append((cell, there))
+
+    def same_keys_other_numbers(self) -> Iterator[Difference]:
+        """Cells that several runs have under one key with another accuracy: the first one's is shown."""
+        for (what, run, other), pairs in self._again.items():
+            cell, there = pairs[0]
+            numbers = (
+                f"the key is the same, an accuracy {cell.notes['accuracy']:.4f}, not {there.notes['accuracy']:.4f}"
+            )
+            yield Difference(what, what, run, other, len(pairs), (numbers, *_computed(cell, there)))
+
+    def _kept_apart(self, run: str, lineage: Lineage, cells: list[Cell], part: Part) -> list[Cell]:
+        """The cells, renamed where a part of theirs is not what has its name already."""
+        together: dict[tuple[Any, ...], list[Cell]] = {}
+        for cell in cells:
+            if part != "variant" or cell.key not in self.cells:
+                together.setdefault(_place(cell, part), []).append(cell)
+        suffixes: dict[str, str] = {}
+        for place, members in together.items():
+            of = {_slot(cell, part): (lineage, lineage.part(cell.key, part), cell) for cell in members}
+            holders = self._holders.setdefault((part, *place), [])
+            unequal = [(holder, _unequal(of, holder.of)) for holder in holders]
+            holder = next((holder for holder, pair in unequal if pair is None), None)
+            if holder is None:
+                holder = _Holder(f" ({run})" if holders else "", run)
+                for first, pair in unequal[:1]:
+                    self._tell(run, holder.suffix, members, part, first.run, pair)
+                holders.append(holder)
+            holder.of = of | holder.of
+            suffixes |= dict.fromkeys((cell.key for cell in members), holder.suffix)
+        return [_renamed(cell, part, suffixes.get(cell.key, "")) for cell in cells]
+
+    def _tell(self, run: str, suffix: str, members: list[Cell], part: Part, other: str, pair: Any) -> None:
+        (lineage, key, cell), (others, other_key, there) = pair
+        why = (*reasons((lineage, key), (others, other_key)), *_computed(cell, there))
+        what, instead = (_words(_renamed(members[0], part, end), part) for end in (suffix, ""))
+        self.differences.append(Difference(what, instead, run, other, len(members), why))
+
+
+def _place(cell: Cell, part: Part) -> tuple[Any, ...]:
+    """What cells have in common whose part has one name."""
+    places: Mapping[Part, tuple[Any, ...]] = {
+        "dataset": (cell.dataset,),
+        "classifier": (cell.dataset, cell.classifier),
+        "variant": (*cell.task, cell.label, cell.level_kind),
+    }
+    return places[part]
+
+
+def _slot(cell: Cell, part: Part) -> _Slot:
+    """What tells the parts of one name from each other."""
+    slots: Mapping[Part, _Slot] = {"dataset": (), "classifier": (cell.seed,), "variant": (cell.level, cell.seed)}
+    return slots[part]
+
+
+def _unequal(of: Mapping[_Slot, _Made], taken: Mapping[_Slot, _Made]) -> tuple[_Made, _Made] | None:
+    """Two that cannot have one name: of the same seed and level with other keys, else made by another recipe."""
+    for slot, own in of.items():
+        other = taken.get(slot)
+        if other is None:
+            other = next(iter(taken.values()))
+            if own[0].recipe(own[1]) != other[0].recipe(other[1]):
+                return own, other
+        elif own[1] != other[1]:
+            return own, other
+    return None
+
+
+def _renamed(cell: Cell, part: Part, suffix: str) -> Cell:
+    """The cell with a suffix to the name of one of its parts; a teacher that is its judge is renamed as that is."""
+    if not suffix:
+        return cell
+    if part == "dataset":
+        return replace(cell, dataset=cell.dataset + suffix)
+    if part == "variant":
+        return replace(cell, variant=cell.variant + suffix)
+    name = cell.classifier + suffix
+    teachers = (name if teacher == cell.classifier else teacher for teacher in cell.fitted_on.split("+"))
+    return replace(cell, classifier=name, fitted_on="+".join(teachers))
+
+
+def _words(cell: Cell, part: Part) -> str:
+    words: Mapping[Part, str] = {
+        "dataset": f"dataset {cell.dataset}",
+        "classifier": f"classifier {cell.classifier} on {cell.dataset}",
+        "variant": f"{cell.label} on {cell.dataset} × {cell.judged_by}",
+    }
+    return words[part]
+
+
+def _names(cell: Cell) -> dict[str, str]:
+    return {name: getattr(cell, name) for name in ("dataset", "classifier", "variant", "fitted_on")}
+
+
+def _computed(cell: Cell, there: Cell) -> Iterator[str]:
+    """What two finished cells were computed with, where that differs."""
+    versions, others = (each.notes.get("versions", {}) for each in (cell, there))
+    for library in sorted(versions.keys() & others.keys()):
+        if versions[library] != others[library]:
+            yield f"computed with {library} {versions[library]}, not {others[library]}"
+    device, other = (each.notes.get("device") for each in (cell, there))
+    if device and other and device != other:
+        yield f"computed on {device}, not {other}"
+
+
+def _unused(spec: Mapping[str, Any], first: Mapping[str, Any]) -> Iterator[str]:
+    for name in _OF_READING:
+        if spec.get(name) != first.get(name):
+            yield f"{name} {json.dumps(spec.get(name))}, not {json.dumps(first.get(name))}"
+
+
+def _failures(origins: Iterable[Origin]) -> Iterator[Failure]:
+    for origin in origins:
+        for failure in origin.results.failures:
+            yield replace(failure, job=f"{origin.name}: {failure.job}")
+
+
+def _recipes(origins: Iterable[Origin]) -> Iterator[Mapping[str, Any]]:
+    """Those of all runs; another one under a name that is taken is called by the name and its run."""
+    said: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for origin in origins:
+        for recipe in origin.results.recipes:
+            there = said.setdefault((recipe["what"], recipe["name"]), [])
+            if recipe not in there:
+                there.append(recipe)
+                yield {**recipe, "name": f"{recipe['name']} ({origin.name})"} if len(there) > 1 else recipe
+
+
+def _environment(origins: Iterable[Origin]) -> dict[str, Any]:
+    """All devices, and each library's versions."""
+    devices, versions = set[str](), dict[str, set[str]]()
+    for origin in origins:
+        environment = origin.results.environment
+        devices |= set(environment.get("devices", ()))
+        for library, version in environment.get("versions", {}).items():
+            versions.setdefault(library, set()).update(version.split(", "))
+    return {
+        "devices": sorted(devices),
+        "versions": {library: ", ".join(sorted(found)) for library, found in versions.items()},
+    }

@@ -1,0 +1,199 @@
+"""Tables for a paper in LaTeX: they need ``booktabs`` and nothing else."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.contracts import Results
+from reports.file_names import free, slug
+from reports.grids import Entry, Grid, grids
+from reports.points import Task
+from reports.records import Records, level_words
+from reports.statistics import SIGNIFICANT
+from reports.tables import tabulate
+from reports.templating import write_page
+from reports.wording import points
+
+FOLDER = "latex"
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",
+    "*": "{*}",
+    "\u202f": r"\,",
+    "\u00a0": "~",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+    "—": "---",
+    "…": r"\dots{}",
+    "±": r"$\pm$",
+} | {character: f"\\{character}" for character in "{}$&#%_"}
+_MISSING = "--"
+_SMALLEST_P = 1e-15
+_HEADS = {"colors": "colors per image, at most", "quality": "quality"}
+
+
+def write_latex(results: Results, folder: Path) -> Path:
+    """Writes a file for each table, and ``tables.tex``, which shows them all; returns the path of the latter."""
+    texts = latex_tables(results)
+    for stale in (folder / FOLDER).glob("*.tex"):
+        stale.unlink()
+    for name, text in texts.items():
+        write_page(text, folder / FOLDER / f"{name}.tex")
+    return write_page(_document(texts, texts.values()), folder / FOLDER / "tables.tex")
+
+
+def latex_tables(results: Results) -> dict[str, str]:
+    """The tables by the names of their files: of every task its accuracies, and its comparisons with the baseline."""
+    records = Records()
+    found: dict[str, str] = {}
+    for task in tabulate(results, records).tasks:
+        place = slug(task.name)
+        for grid in grids(task, results, records):
+            name = free(f"accuracy-{place}" if grid.kind == "none" else f"accuracy-{grid.kind}-{place}", found)
+            found[name] = _table(name, _accuracy_caption(grid), _accuracy_columns(grid), _accuracy_lines(grid))
+        if task.comparisons:
+            name = free(f"comparison-{place}", found)
+            found[name] = _table(name, _comparison_caption(task), "llrlll", _comparison_lines(task))
+    return found
+
+
+def escaped(text: str) -> str:
+    """Any text as LaTeX prints it, in one line."""
+    in_line = " ".join(text.split())
+    apart = re.sub("-(?=-)", "-\0", in_line)  # LaTeX would draw two hyphens as one dash
+    return "".join(_SPECIAL.get(character, character) for character in apart).replace("\0", "{}")
+
+
+def _document(names: Iterable[str], texts: Iterable[str]) -> str:
+    needs_unicode = any(ord(character) > 0xFF for text in texts for character in text)
+    said = (
+        ["% Compile with LuaLaTeX or XeLaTeX: names have characters that pdfLaTeX may lack."] if needs_unicode else []
+    )
+    inputs = [f"\\input{{{name}}}" for name in names]
+    return "\n".join(
+        [
+            *said,
+            r"\documentclass{article}",
+            r"\usepackage{booktabs}",
+            r"\begin{document}",
+            *inputs,
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+def _table(name: str, caption: str, columns: str, lines: Iterable[str]) -> str:
+    """One float. lines: of the tabular, the heads first."""
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            rf"\label{{tab:{name}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _row(*entries: str) -> str:
+    return " & ".join(entries) + r" \\"
+
+
+def _accuracy_columns(grid: Grid) -> str:
+    return "l" + "r" * max(len(grid.levels), 1)
+
+
+def _accuracy_lines(grid: Grid) -> Iterator[str]:
+    """The heads, a line a variant, and below a rule the variants without a level."""
+    wide = max(len(grid.levels), 1)
+    if grid.levels:
+        yield _row("", rf"\multicolumn{{{wide}}}{{c}}{{accuracy, \%, by {_HEADS[grid.kind]}}}")
+        yield rf"\cmidrule(l){{2-{wide + 1}}}"
+        yield _row("variant", *map(str, grid.levels))
+    else:
+        yield _row("variant", r"accuracy, \%")
+    yield r"\midrule"
+    for variant, entries in grid.rows:
+        yield _row(escaped(variant), *map(_accuracy, entries))
+    if grid.rows and grid.flat:
+        yield r"\midrule"
+    for point in grid.flat:
+        share = f"{100 * point.accuracy:.1f}" if point.ok else _MISSING
+        yield _row(escaped(point.variant), rf"\multicolumn{{{wide}}}{{c}}{{{share}}}" if grid.levels else share)
+
+
+def _accuracy(entry: Entry | None) -> str:
+    if entry is None or not entry.point.ok:
+        return _MISSING
+    share = f"{100 * entry.point.accuracy:.1f}"
+    if entry.best:
+        return rf"\textbf{{{share}}}"
+    return rf"\underline{{{share}}}" if entry.alike else share
+
+
+def _accuracy_caption(grid: Grid) -> str:
+    task = grid.task
+    means = f", means over {grid.seeds} seeds" if grid.seeds > 1 else ""
+    said = [f"Accuracy on {task.images:,} test images, {escaped(task.name)}{means}."]
+    if grid.rows:
+        tests = rf"paired tests of all pairs at a level, Holm, {SIGNIFICANT:g}"
+        said.append(rf"Bold: the best at a level; underlined: no test separates it from the best ({tests}).")
+    if not math.isnan(grid.reach):
+        said.append(rf"The 95\,\% intervals reach at most {100 * grid.reach:.1f} points from the accuracies.")
+    if task.guessing:
+        said.append("The classifier is not told apart from guessing.")
+    return " ".join(said)
+
+
+def _comparison_caption(task: Task) -> str:
+    baselines = " or ".join(dict.fromkeys(escaped(c.variant_b) for c in task.comparisons))
+    margin = 100 * task.comparisons[0].margin
+    return (
+        f"Each variant less {baselines}, on the same test images, {escaped(task.name)}; $p$ is adjusted by Holm. "
+        rf"``Not separated'': the test cannot say which is better; ``same'': it lies within $\pm${margin:g} "
+        "points, tested likewise."
+    )
+
+
+def _comparison_lines(task: Task) -> Iterator[str]:
+    yield _row("", "", "difference,", r"95\,\% interval,", "", "")
+    yield _row("variant", "level", "points", "points", "$p$", "verdict")
+    yield r"\midrule"
+    for c in task.comparisons:
+        level = level_words(c.level_kind, c.level) or _MISSING
+        interval = _MISSING if math.isnan(c.lo) else f"[{_points(c.lo)}, {_points(c.hi)}]"
+        yield _row(escaped(c.variant_a), level, _points(c.difference), interval, p_value(c.p_holm), escaped(c.verdict))
+
+
+def _points(difference: float) -> str:
+    return f"${points(difference).replace('−', '-')}$"
+
+
+def p_value(p: float) -> str:
+    """As ``wording.p_value``, in mathematics."""
+    if math.isnan(p):
+        return "not tested"
+    if p < _SMALLEST_P:
+        return rf"$<10^{{{round(math.log10(_SMALLEST_P))}}}$"
+    if p >= 0.001:
+        return f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+    mantissa, exponent = f"{p:.1e}".split("e")
+    return rf"${mantissa}\cdot10^{{{int(exponent)}}}$"

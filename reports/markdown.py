@@ -1,0 +1,124 @@
+"""``report.md``: the answers and the tables as text, for an issue, a wiki or a README."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from harness.contracts import Results
+from reports.grids import Entry, Grid, grids
+from reports.points import Task
+from reports.records import Records, level_words
+from reports.story import QUESTION, answer
+from reports.tables import tabulate
+from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs
+from reports.wording import MISSING, listing, p_value, percent, percent_interval, points, points_interval, signed
+
+
+def render(results: Results) -> str:
+    """The report as Markdown with GitHub's tables; the same results give the same text."""
+    records = Records()
+    tasks = tabulate(results, records).tasks
+    parts = [f"# {escaped(results.name)}", QUESTION]
+    for task in tasks:
+        parts += _task(task, results, records)
+    if not tasks:
+        parts.append("This run has no cells, so there is nothing to tell.")
+    if results.failures:
+        parts.append("## Failures")
+        parts.append(_bullets(f"{failure.job}: {failure.message}" for failure in results.failures))
+    departing = [recipe for recipe in results.recipes if recipe.get("differs")]
+    if departing:
+        parts.append("## Not the paper's recipe")
+        parts.append(_bullets(f"{recipe['name']}: {'; '.join(recipe['differs'])}" for recipe in departing))
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Any text as Markdown shows it, in one line; it opens no tag, link, table or formula."""
+    in_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", in_line)
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], words: int) -> str:
+    """words: how many columns at the left are words; numbers stand at the right."""
+    names = list(heads)
+    rule = ["---" if i < words else "---:" for i in range(len(names))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (names, rule, *rows))
+
+
+def _task(task: Task, results: Results, records: Records) -> Iterator[str]:
+    said = answer(task, results.spec, results.recipes)
+    yield f"## {escaped(task.name)}"
+    yield f"**{escaped(said.headline)}**"
+    yield from (escaped(detail) for detail in said.details)
+    if any(point.ok for point in task.points):
+        for grid in grids(task, results, records):
+            yield from _accuracies(grid)
+    if task.comparisons:
+        yield from _comparisons(task, results.spec.get("baseline"))
+    kind = next(bits for bits in KINDS if bits.kind == first_kind(results.spec))
+    rows = trade_offs(task, kind, results.spec.get("baseline"))
+    if rows:
+        yield from _bits(rows, kind)
+
+
+def _accuracies(grid: Grid) -> Iterator[str]:
+    by = {"colors": " by colors per image, at most", "quality": " by quality"}.get(grid.kind, "")
+    yield f"### Accuracy{by}"
+    heads = ["variant", *(map(str, grid.levels) if grid.levels else ["accuracy"])]
+    rows = [[escaped(variant), *map(_accuracy, entries)] for variant, entries in grid.rows]
+    for point in grid.flat:
+        shown = f"{percent(point.accuracy)} {percent_interval(point.lo, point.hi)}".rstrip()
+        rows.append([escaped(point.variant), *[shown] * max(len(grid.levels), 1)])
+    yield _table(heads, rows, words=1)
+    if grid.rows:
+        yield (
+            "With 95 % intervals. Bold: the best at a level. †: no test separates it from the best (paired tests of "
+            "all pairs at a level, Holm, 0.05)."
+        )
+
+
+def _accuracy(entry: Entry | None) -> str:
+    if entry is None or not entry.point.ok:
+        return MISSING
+    shown = percent(entry.point.accuracy)
+    marked = f"**{shown}**" if entry.best else f"{shown} †" if entry.alike else shown
+    return f"{marked} {percent_interval(entry.point.lo, entry.point.hi)}".rstrip()
+
+
+def _comparisons(task: Task, baseline: str | None) -> Iterator[str]:
+    yield f"### Less {escaped(str(baseline))}, on the same images"
+    rows = [
+        [
+            escaped(c.variant_a),
+            level_words(c.level_kind, c.level) or MISSING,
+            f"{points(c.difference)} {points_interval(c.lo, c.hi)}".rstrip(),
+            p_value(c.p_holm).removeprefix("= ").replace("<", "&lt;"),
+            c.verdict,
+        ]
+        for c in task.comparisons
+    ]
+    yield _table(["variant", "level", "points, 95 % interval", "p, Holm", "verdict"], rows, words=2)
+
+
+def _bits(rows: tuple[TradeOff, ...], bits: Bits) -> Iterator[str]:
+    yield f"### Bits of {bits.words}"
+    yield _table(
+        ["variant", "on the front", "BD-rate, %", "BD-accuracy, points"],
+        (
+            [
+                escaped(row.variant),
+                listing([level_words(p.level_kind, p.level) or "yes" for p in row.on_front]) or MISSING,
+                MISSING if row.rate is None or math.isnan(row.rate.value) else signed(100 * row.rate.value, 1),
+                MISSING if row.accuracy is None else points(row.accuracy.value),
+            ]
+            for row in rows
+        ),
+        words=2,
+    )

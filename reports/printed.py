@@ -1,0 +1,260 @@
+"""A run's figures for a paper: as wide as a column, with text sized for print, as PDF and SVG."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from harness.contracts import BadInput, LevelKind, Results, SearchResult
+from reports.drawing import INK, PAPER, Marked, Sheet, drawing, pt, shortened
+from reports.figures import DASHES, bits_figure, colors_figure
+from reports.file_names import free, slug
+from reports.points import Task
+from reports.records import Records
+from reports.search.axes import scales
+from reports.search.figures import parameter_figure, plane_figure
+from reports.search.lines import epochs_figure
+from reports.search.marks import STATUSES
+from reports.search.story import title
+from reports.styles import Style, assign, styles_of
+from reports.sweep_figures import sweep_figure
+from reports.sweeps import sweeps
+from reports.tables import tabulate
+from reports.trade_offs import KINDS, with_bits
+
+FOLDER = "figures"
+_PROPORTION = 0.72
+"""Of the height of a figure without its legend to its width, where no height is stated."""
+_FEWEST_LETTERS, _LOWEST = 25, 9
+"""Of ordinary text, across a figure and from its bottom to its legend: what axes with their labels need."""
+_SMALL = 8
+_SAVED: Mapping[str, Mapping[str, Any]] = {
+    "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+    "svg": {"metadata": {"Date": None, "Creator": None}},
+}
+"""Nothing of when and by what, so that the same results give the same bytes."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A figure for a paper. draw: on any sheet. legend: of its lines, name, style and how they are drawn."""
+
+    name: str
+    caption: str
+    draw: Callable[[Sheet], Marked | None]
+    legend: tuple[tuple[str, Style, Any], ...] = ()
+
+
+def write_figures(
+    results: Results, folder: Path, width: float, height: float | None, text: float, formats: Iterable[str]
+) -> Path:
+    """Writes every figure and ``captions.md``, whose path it returns.
+
+    Args:
+        results: Of the run.
+        folder: Where the folder ``figures`` is made.
+        width: Inches of each figure.
+        height: Inches; None: what suits the width, and the legend's beyond it.
+        text: Points of ordinary text.
+        formats: Of the files.
+    """
+    if 72 * width < _FEWEST_LETTERS * text:
+        raise BadInput(f"figures: {width:.3g} in hold no axes with text of {text:g} pt; make them wider.")
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    captions = ["# Figures"]
+    for printed in figures_of(results):
+        figure = on_paper(printed, width, height, text)
+        if figure is None:
+            continue
+        for format in formats:
+            _write(target / f"{printed.name}.{format}", saved(figure, printed.name, format, text))
+        captions.append(f"**{printed.name}**: {printed.caption}")
+    _write(target / "captions.md", ("\n\n".join(captions) + "\n").encode())
+    return target / "captions.md"
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def figures_of(results: Results) -> list[Printed]:
+    """Accuracy against colors and every kind of bits of each task, all sweeps, and what searches tried."""
+    tasks = tabulate(results, Records()).tasks
+    styles = styles_of(results.cells)
+    found: dict[str, Printed] = {}
+    groups = [*(_of_task(task, styles) for task in tasks), _of_sweeps(tasks), *map(_of_search, results.searches)]
+    for printed in (printed for group in groups for printed in group):
+        name = free(printed.name, found)
+        found[name] = replace(printed, name=name)
+    return list(found.values())
+
+
+def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
+    name, bars = slug(task.name), "Bars: 95 % intervals. Horizontal lines: the untouched images, and chance."
+    kinds: dict[str, LevelKind] = {point.variant: point.level_kind for point in task.points if point.ok}
+
+    def legend(variants: Iterable[str]) -> tuple[tuple[str, Style, Any], ...]:
+        return tuple((v, styles[v], DASHES.get(kinds[v], "solid")) for v in sorted(set(variants)))
+
+    yield Printed(
+        f"colors-{name}",
+        f"Accuracy against the number of colors, {task.name}. {bars}",
+        lambda sheet: colors_figure(task, styles, f"colors-{name}", sheet, named=False),
+        legend(point.variant for point in task.points if point.ok and point.level_kind == "colors"),
+    )
+    for bits in KINDS:
+        yield Printed(
+            f"bits-{bits.kind}-{name}",
+            f"Accuracy against bits per pixel of {bits.words}, {task.name}. {bars} Steps: the most that is reached "
+            "with at most so many bits. Numbers: levels.",
+            functools.partial(bits_figure, task, styles, f"bits-{bits.kind}-{name}", bits),
+            legend(point.variant for point in with_bits(task, bits)),
+        )
+
+
+def _of_sweeps(tasks: Sequence[Task]) -> Iterator[Printed]:
+    found = sweeps(tasks)
+    styles = assign(sorted(line for sweep in found for line, _ in sweep.lines))
+    for sweep in found:
+        name = f"sweep-{slug(sweep.title)}"
+        lines = tuple((line, styles[line], "solid" if sweep.is_numeric else "none") for line, _ in sweep.lines)
+        yield Printed(
+            name,
+            f"Accuracy, {sweep.title}. Bars: 95 % intervals. The axis of accuracies need not begin at zero.",
+            functools.partial(sweep_figure, sweep, styles, name),
+            lines,
+        )
+
+
+def _of_search(searched: SearchResult) -> Iterator[Printed]:
+    """Every parameter, the plane of the first two numeric ones, and over epochs."""
+    if all(trial.accuracy is None for trial in searched.trials):
+        return
+    name, met = f"search-{slug(title(searched))}", {trial.status for trial in searched.trials}
+    legend = tuple((status, style, "none") for status, style in STATUSES.items() if status in met)
+    axes = scales(searched)
+    numeric = [scale for scale in axes if scale.is_numeric]
+    rings = "Square: the paper's setting. Circle: the best trial."
+    for scale in axes:
+        yield Printed(
+            f"{name}-{slug(scale.parameter)}",
+            f"Validation accuracy of every trial over {scale.parameter}, {title(searched)}. {rings}",
+            functools.partial(parameter_figure, searched, scale, f"{name}-{slug(scale.parameter)}"),
+            legend,
+        )
+    for across, up in [numeric[:2]] if len(numeric) > 1 else []:
+        yield Printed(
+            f"{name}-plane",
+            f"Validation accuracy over {across.parameter} and {up.parameter}, {title(searched)}. {rings}",
+            functools.partial(plane_figure, searched, across, up, f"{name}-plane"),
+        )
+    yield Printed(
+        f"{name}-epochs",
+        f"Validation accuracy over epochs, {title(searched)}.",
+        functools.partial(epochs_figure, searched, f"{name}-epochs"),
+        legend,
+    )
+
+
+def on_paper(printed: Printed, width: float, height: float | None, text: float) -> Figure | None:
+    """A figure with its legend above it; None where there is nothing to draw. width, height: inches. text: points."""
+    sheet = Sheet(width, _PROPORTION * width, text)
+    with drawing(printed.name, sheet):
+        above = _legend(Figure(), printed.legend) if printed.legend else None
+        room = 0.0 if above is None else above.height
+    if height is not None:
+        sheet = replace(sheet, height=height - room)
+        if 72 * sheet.height < _LOWEST * text:
+            raise BadInput(f"figures: {height:.3g} in are too low for {printed.name} and its legend; make them higher.")
+    found = printed.draw(sheet)
+    if found is None:
+        return None
+    figure, _ = found
+    if above is None:
+        return figure
+    with drawing(printed.name, sheet):
+        _raise(figure, room)
+        _legend(figure, printed.legend, above.columns)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Above:
+    """A legend's height in inches, and how many columns it has."""
+
+    height: float
+    columns: int
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, Style, Any]], columns: int | None = None) -> _Above:
+    """Puts a legend at the top of a figure, in as many columns as have room unless so many are given."""
+    width = figure.get_figwidth()
+    longest = max(int(72 * width / pt(0.62 * _SMALL)) - 8, 8)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=style.color,
+            linestyle=line,
+            linewidth=pt(1.5),
+            marker=style.marker,
+            markersize=pt(6),
+            markeredgecolor=PAPER,
+            markeredgewidth=pt(0.5),
+            label=shortened(name, longest),
+        )
+        for name, style, line in entries
+    ]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for count in [columns] if columns else range(len(handles), 0, -1):
+        legend: Legend = figure.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=count,
+            frameon=False,
+            fontsize=pt(_SMALL),
+            labelcolor=INK,
+            handlelength=1.9,
+            columnspacing=1.2,
+            borderpad=0.3,
+            borderaxespad=0.0,
+        )
+        box = legend.get_window_extent(renderer)
+        if count == 1 or columns or box.width <= width * figure.dpi:
+            return _Above(box.height / figure.dpi, count)
+        legend.remove()
+    raise AssertionError("one column is always taken")
+
+
+def _raise(figure: Figure, room: float) -> None:
+    """Makes a figure higher by ``room`` inches at its top; its axes keep their size and place."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + room)
+    share = height / (height + room)
+    for axes in figure.axes:
+        box = axes.get_position()
+        axes.set_position((box.x0, box.y0 * share, box.width, box.height * share))
+
+
+def saved(figure: Figure, name: str, format: str, text: float) -> bytes:
+    """The bytes of a file: in PDF fonts are embedded as TrueType (Type 42), in SVG letters are outlines."""
+    stream = io.BytesIO()
+    width, height = figure.get_size_inches()
+    fonts = {"pdf.fonttype": 42, "svg.fonttype": "path"}
+    with drawing(name, Sheet(width, height, text)), rc_context(fonts):
+        figure.savefig(stream, format=format, **_SAVED[format])
+    return stream.getvalue()
