@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from harness.contracts import Results
-from reports.glossary import BITS, CELLS, JUDGES, TESTS
+from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, PAIRS, TESTS
 from reports.points import Task
 from reports.records import Records
 from reports.story import answer
@@ -19,7 +19,14 @@ from reports.units import UNITS, type_of
 
 FORMAT = 1
 """Raised when a field changes its meaning or goes; new ones may come without."""
-_GLOSSARIES = {"cells": CELLS, "significance": TESTS, "bits": BITS, "judges": JUDGES}
+_GLOSSARIES = {
+    "cells": CELLS,
+    "significance": TESTS,
+    "pairs": PAIRS,
+    "bits": BITS,
+    "judges": JUDGES,
+    "claims": CLAIMS,
+}
 
 
 def render(results: Results) -> str:
@@ -61,7 +68,7 @@ def _table(table: pd.DataFrame, glossary: tuple[tuple[str, str], ...]) -> dict[s
     ]
     for row in rows:
         if "params" in row:
-            row["params"] = json.loads(row["params"])
+            row["params"] = json.loads(str(row["params"]))
     columns = [(str(name), type_of(str(name), table[name])) for name in table.columns]
     return {
         "columns": [

@@ -143,7 +143,13 @@ def _side(
         )
 
     pictured = [row for row in rows if int(winner["image"].iloc[row]) in shown]
-    return Side(*names, count, len(rows), tuple(map(image, pictured)), tuple(image(row) for row in rows[:MOST_NAMED]))
+    return Side(
+        *names,
+        count,
+        len(rows),
+        tuple(image(int(row)) for row in pictured),
+        tuple(image(int(row)) for row in rows[:MOST_NAMED]),
+    )
 
 
 def _file_name(record: pd.Series | Mapping[str, object]) -> str:

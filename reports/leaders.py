@@ -55,7 +55,7 @@ def _separated(task: Task, results: Results, records: Records) -> dict[Place, se
         for (other, level), rows in table.groupby(["variant_a", "level_a"], sort=False):
             across = rows[rows["seed"].isna()]
             p = (across if len(across) else rows)["p"].iloc[0]
-            tested[kinds[variant], int(level)].append((frozenset((variant, other)), float(p)))
+            tested[kinds[variant], int(str(level))].append((frozenset((variant, str(other))), float(p)))
     return {place: _small(pairs) for place, pairs in tested.items()}
 
 

@@ -57,15 +57,18 @@ class PairMatrix:
 def pair_matrices(task: Task, pairs: pd.DataFrame) -> tuple[PairMatrix, ...]:
     """The task's matrices, the fewest colors first. pairs: ``pairs.csv``, of all tasks."""
     own = (pairs["dataset"] == task.dataset) & (pairs["classifier"] == task.classifier) & (pairs["judge"] == task.judge)
-    mine = pairs[own].to_dict("records")
+    mine: list[dict[str, Any]] = [
+        dict(zip(pairs.columns, row, strict=True)) for row in pairs[own].itertuples(index=False)
+    ]
     accuracies: dict[tuple[LevelKind, Level], dict[str, float]] = {}
     for point in task.points:
         if point.ok:
             accuracies.setdefault((point.level_kind, point.level), {})[point.variant] = point.accuracy
     whole = accuracies.get(("none", None), {})
     found = []
+    kinds: tuple[LevelKind, ...] = ("colors", "quality", "none")
     for place, same in itertools.groupby(sorted(mine, key=_place), key=_place):
-        kind, level = ("colors", "quality", "none")[place[0]], place[1] if place[0] < 2 else None
+        kind, level = kinds[place[0]], place[1] if place[0] < 2 else None
         known = whole | accuracies.get((kind, level), {})
         found.append(_matrix(kind, level, list(same), known))
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ def _along(sweep: Sweep, styles: Mapping[str, Style]) -> Marked:
         if joined.start:
             trace(axes, x[:1], points[:1], styles[line], line)
             heights = [point.accuracy for point in points[:2]]
-            dotted = {"linewidth": pt(1), "linestyle": (0, (1, 2.5))}
+            dotted: dict[str, Any] = {"linewidth": pt(1), "linestyle": (0, (1, 2.5))}
             belongs(line, *axes.plot(x[:2], heights, color=styles[line].color, **dotted))
     ticks = with_room(axis.positions)
     axes.set_xticks([axis.positions[i] for i in ticks], [in_words(sweep.values[i]) for i in ticks])

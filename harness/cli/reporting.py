@@ -127,7 +127,7 @@ def _renew(
     folders: Sequence[Path],
     as_: str | None,
     out: Path | None,
-    store: Path | None,
+    store: str | None,
     registry: Registry,
     screen: Console,
     collection: Path | None,
@@ -160,7 +160,7 @@ def _renew(
 
 
 def _compare(
-    folders: Sequence[Path], as_: str | None, out: Path, store: Path | None, registry: Registry, screen: Console
+    folders: Sequence[Path], as_: str | None, out: Path, store: str | None, registry: Registry, screen: Console
 ) -> bool:
     """One report of several runs; whether all is complete."""
     from harness.run.merging import merge, read_run

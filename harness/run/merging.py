@@ -34,7 +34,9 @@ class Run:
     results: Results
 
 
-def read_run(folder: Path, moved_to: Path | None = None, say: Callable[[str], None] = lambda _sentence: None) -> Run:
+def read_run(
+    folder: Path, moved_to: str | Path | None = None, say: Callable[[str], None] = lambda _sentence: None
+) -> Run:
     """Reads a run, as ``gather`` does. Raises BadInput."""
     results = gather(folder, moved_to, say)
     began = next((event.time for event in last_run(folder / EVENTS) if event.event == "run-started"), "")
@@ -200,7 +202,7 @@ def _words(cell: Cell, part: Part) -> str:
     return words[part]
 
 
-def _names(cell: Cell) -> dict[str, str]:
+def _names(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell, name) for name in ("dataset", "classifier", "variant", "fitted_on")}
 
 

@@ -63,7 +63,10 @@ class RunStatus:
 
 
 def read_status(
-    folder: Path, moved_to: Path | None, now: datetime.datetime, say: Callable[[str], None] = lambda _sentence: None
+    folder: Path,
+    moved_to: str | Path | None,
+    now: datetime.datetime,
+    say: Callable[[str], None] = lambda _sentence: None,
 ) -> RunStatus:
     """Looks at a run.
 

@@ -41,7 +41,7 @@ class Drawn(Searcher):
         """How many trials this session may run."""
         return len(self._left) + max(0, self._count - len(CURRENT.get().table.rows))
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> Any:
         current = CURRENT.get()
         if self._left:
             row = current.table.rows[self._left.pop(0)]
@@ -122,8 +122,7 @@ class Tpe:
 
     def draw(self, number: int) -> dict[str, Any]:
         self._asked.add(number)
-        drawn: dict[str, Any] = self._optuna.suggest(str(number))
-        return drawn
+        return dict(self._optuna.suggest(str(number)) or {})
 
     def tell(self, row: TrialRow) -> None:
         accuracy = row.last.get(VALIDATION_ACCURACY)

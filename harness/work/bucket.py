@@ -39,7 +39,7 @@ class Bucket:
     def has(self, name: str) -> bool:
         return bool(self._patiently(lambda: self._fs.exists(self._at(name))))
 
-    def list(self, folder: str) -> list[str]:
+    def names_in(self, folder: str) -> list[str]:
         """The names of the objects directly in a folder, without the folder's."""
 
         def look() -> list[str]:

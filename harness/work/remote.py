@@ -87,7 +87,7 @@ class RemoteStore(Store):
     def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
         wanted = list(places)
         for stage in dict.fromkeys(stage for stage, _ in wanted):
-            names = self._bucket.list(stage)
+            names = self._bucket.names_in(stage)
             self._there |= {(stage, name.removesuffix(".tar")) for name in names if name.endswith(".tar")}
         found: dict[str, bool | DamagedArtifact] = {key: (stage, key) in self._there for stage, key in wanted}
         return found

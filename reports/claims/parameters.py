@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from harness.contracts import Cell, JudgedTask, Level, Part, RunView, Verdict
 from harness.registry import claim
@@ -195,4 +196,5 @@ def _values(task: JudgedTask, parameter: str, level: Level) -> dict[float, Varia
     """The values that were planned, and what has each of them."""
     fitting = (cell for cell in task.cells if cell.level == level and varied(parameter)(cell))
     found = {float(cell.params[parameter]) for cell in fitting if parameter in cell.params}
-    return {value: colorcnn(**{parameter: value}) for value in sorted(found)}
+    changed: list[dict[str, Any]] = [{parameter: value} for value in sorted(found)]
+    return {change[parameter]: colorcnn(**change) for change in changed}

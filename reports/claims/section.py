@@ -31,4 +31,4 @@ def claims_section(judged: Sequence[Judged]) -> ClaimsSection | None:
     said = [f"{count[verdict]} {verdict}" for verdict in (SUPPORTED, CONTRADICTED) if count[verdict]]
     said += [f"{count[OPEN]} with not enough data"] if count[OPEN] else []
     others = tuple(one for one in judged if not one.measured)
-    return ClaimsSection(measured, others, ", ".join(said), dict(MARKS))
+    return ClaimsSection(measured, others, ", ".join(said), {str(verdict): mark for verdict, mark in MARKS.items()})

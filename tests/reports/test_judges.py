@@ -99,7 +99,7 @@ def test_each_judge_has_tests_of_its_own(bench):
 def test_the_page_and_the_tables_show_both_judges(bench, tmp_path):
     results = bench.results(judged(bench, SHARES))
     page = render(results)
-    section = page[page.index('id="judges"') : page.index('id="bits"')]
+    section = page[page.index('id="judges"') : page.index('id="gallery"')]
     assert "45.0\u202f%" in section
     assert "58 %" in section
     assert 'id="judges"' not in render(bench.results([c for c in results.cells if c.judge == "frozen"]))
@@ -124,7 +124,7 @@ def test_the_matrix_has_a_row_for_each_teacher_and_a_column_for_each_judge(bench
     shown = {teacher: [point.accuracy for point in points if point] for teacher, points in matrix.rows}
     assert shown == {"a": [0.8, 0.5], "b": [0.4, 0.9], "a+b": [0.7, 0.75]}
     page = render(bench.results(cells))
-    section = page[page.index('id="transfer"') : page.index('id="bits"')]
+    section = page[page.index('id="transfer"') : page.index('id="gallery"')]
     assert section.count("n own") == 4
 
 

@@ -126,7 +126,7 @@ def test_busy_and_slow_servers_are_asked_again_and_an_upload_that_is_cut_leaves_
 def test_a_stale_listing_hides_nothing_for_long(machine, monkeypatch):
     one, two = machine("one"), machine("two")
     fill(one)
-    monkeypatch.setattr(two._bucket, "list", lambda _folder: [])
+    monkeypatch.setattr(two._bucket, "names_in", lambda _folder: [])
     assert two.look_up([("cells", KEY)]) == {KEY: False}
     assert two.has("cells", KEY), "which a worker asks before it computes"
 

@@ -26,9 +26,9 @@ def after_a_search(bench: Bench, searches: type[Searches]) -> Results:
     return bench.results(cells, spec={"baseline": "net"}, searches=(found,))
 
 
-def test_the_search_stands_between_the_answer_and_the_figures(after_a_search: Results) -> None:
+def test_the_search_stands_behind_the_tests_that_its_winner_met(after_a_search: Results) -> None:
     text = render(after_a_search)
-    places = [text.index(f'id="{place}"') for place in ("answer-task0", "search", "figures", "cells", "tests")]
+    places = [text.index(f'id="{place}"') for place in ("answer-task0", "figures", "cells", "tests", "search")]
     assert places == sorted(places)
     assert '<a href="#search">Search</a>' in text
     outcome = re.search(r"<dt>Outcome</dt><dd>(.*?)</dd>", text)
@@ -49,7 +49,7 @@ def test_long_tables_are_folded(bench: Bench, searches: type[Searches], trials: 
     found = searches.of([searches.trial(i, 0.01 * i, {"gamma": 1.0 + i}) for i in range(trials)])
     text = render(bench.results([], searches=(found,)))
     words = "The trial" if trials == 1 else f"All {trials} trials"
-    folded = re.search(rf"<details( open)?><summary>{words}</summary>", text)
+    folded = re.search(rf"<details[^>]*?( open)?><summary>{words}</summary>", text)
     assert folded is not None
     assert bool(folded[1]) == is_open
 
@@ -74,7 +74,7 @@ def test_what_failed_is_named(bench: Bench, searches: type[Searches]) -> None:
 
 def test_three_hundred_trials_stay_small(bench: Bench, searches: type[Searches]) -> None:
     text = render(bench.results([], searches=(searches.of(searches.drawn(300)),)))
-    assert len(text.encode()) < 600_000
+    assert len(text.encode()) < 900_000
     assert "All 300 trials" in text
 
 
