@@ -104,9 +104,7 @@ def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np
     values = np.asarray(values, np.float64)
     members, number = np.unique(groups, return_inverse=True)
     own = values.mean(axis=1)
-    sums: NDArray[np.float64] = np.array(
-        [np.bincount(number, weights=row) for row in values - own[:, None]], np.float64
-    )
+    sums = np.array([np.bincount(number, weights=row) for row in values - own[:, None]], np.float64)
     return estimate_of(own, covariance_of(sums, values.shape[1]), values.shape[1], len(members))
 
 
