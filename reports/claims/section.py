@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.claims.judged import Judged
 from reports.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED
 
-MARKS = {SUPPORTED: "✓", CONTRADICTED: "✗", OPEN: "·"}
+MARKS: Mapping[str, str] = {SUPPORTED: "✓", CONTRADICTED: "✗", OPEN: "·"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ClaimsSection:
     measured: tuple[Judged, ...]
     others: tuple[Judged, ...]
     outcome: str
-    marks: dict[str, str]
+    marks: Mapping[str, str]
 
 
 def claims_section(judged: Sequence[Judged]) -> ClaimsSection | None:
@@ -31,4 +31,4 @@ def claims_section(judged: Sequence[Judged]) -> ClaimsSection | None:
     said = [f"{count[verdict]} {verdict}" for verdict in (SUPPORTED, CONTRADICTED) if count[verdict]]
     said += [f"{count[OPEN]} with not enough data"] if count[OPEN] else []
     others = tuple(one for one in judged if not one.measured)
-    return ClaimsSection(measured, others, ", ".join(said), {str(verdict): mark for verdict, mark in MARKS.items()})
+    return ClaimsSection(measured, others, ", ".join(said), MARKS)

@@ -33,7 +33,7 @@ _PAPER = {"backbone": "unet", "gamma": 1.0, "xi": 1.0}
 """What tells the paper's own ColorCNN from the variants of its Sections 6.3 and 6.4."""
 
 
-def colorcnn(words: str = "ColorCNN", **instead: Any) -> Variant:
+def colorcnn(words: str = "ColorCNN", /, **instead: Any) -> Variant:
     """ColorCNN as in the paper, but for these parameters; the width and the training may be any."""
     return Variant(words, "colorcnn", {**_PAPER, **instead})
 
