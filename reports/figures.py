@@ -195,9 +195,11 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     """Each level once, at the right of the most bits it takes: rising lines leave room below it."""
     largest: dict[tuple[str, int], tuple[float, Point]] = {}
+    having: dict[tuple[str, int], set[str]] = {}
     for bits, point in sorted(places, key=lambda place: (place[0], place[1].variant)):
         if point.level is not None:
             largest[point.level_kind, point.level] = bits, point
+            having.setdefault((point.level_kind, point.level), set()).add(point.variant)
     if not largest:
         return
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
@@ -206,6 +208,8 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     aside, below = pt(5), pt(-6)
     corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
     tops = lowered(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
-    for name, end, (_, wanted), top in zip(names, ends, corners, tops, strict=True):
-        offset = aside, below + top - wanted
-        axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=pt(_SMALL))
+    for name, end, (_, wanted), top, variants in zip(names, ends, corners, tops, having.values(), strict=True):
+        offset, size = (aside, below + top - wanted), pt(_SMALL)
+        words = axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=size)
+        if len(variants) == 1:
+            belongs(*variants, words)
