@@ -53,7 +53,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Stops at what lies too deep, before the text behind it is looked at, and at what holds too much."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         self._depth += 1
         if self._depth > DEEPEST:
             raise _refused(f"lists and mappings lie in one another more than {DEEPEST} deep", event.start_mark)
@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """A scalar that has the form of a number or a date and is none is an error of YAML too."""
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except (ValueError, OverflowError):
             kind = node.tag.rpartition(":")[2]
             raise yaml.constructor.ConstructorError(
