@@ -24,14 +24,14 @@ from reports.published import Beside, beside, stated
 from reports.records import Records
 from reports.runs_section import runs_view
 from reports.search.section import sections as search_sections
-from reports.significance import DEFAULT_MARGIN, significance_table
+from reports.significance import DEFAULT_MARGIN
 from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS
 from reports.story import QUESTION, Answer, answer
 from reports.styles import Style, assign, styles_of
-from reports.summary import recognized_share, summarize
+from reports.summary import recognized_share
 from reports.sweep_figures import over_parameter
 from reports.sweeps import sweeps
-from reports.tables import cells_table
+from reports.tables import tabulate
 from reports.templating import fill_in
 from reports.transfer import matrices
 
@@ -57,9 +57,8 @@ class Section:
 
 def render(results: Results) -> str:
     """The page as text; the same results give the same bytes."""
-    records = Records()
-    cells, tests = cells_table(results, records), significance_table(results, records)
-    tasks = summarize(results, cells, tests, records)
+    made = tabulate(results)
+    tasks, records = made.tasks, made.records
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)

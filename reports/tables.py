@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ _SIGNIFICANT_DIGITS = "%.8g"
 def write_tables(results: Results, folder: Path) -> Path:
     """Writes the tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = tabulate(results, Records()).tables
+    tables = tabulate(results).tables
     if "judges" not in tables:
         (folder / "judges.csv").unlink(missing_ok=True)
     for name, table in tables.items():
@@ -75,14 +76,24 @@ def write_tables(results: Results, folder: Path) -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Tabulated:
-    """A run's tables by name, ``judges`` only where a classifier was retrained, and the tasks made of them."""
+    """A run's tables by name, ``judges`` only where a classifier was retrained, the tasks made of them, and records."""
 
     tables: Mapping[str, pd.DataFrame]
     tasks: list[Task]
+    records: Records
 
 
-def tabulate(results: Results, records: Records) -> Tabulated:
-    """All that reports of a run are made of."""
+_TABULATED: WeakKeyDictionary[Results, Tabulated] = WeakKeyDictionary()
+
+
+def tabulate(results: Results) -> Tabulated:
+    """All that reports of a run are made of; made once for all reports of the same results."""
+    if results not in _TABULATED:
+        _TABULATED[results] = _tabulated(results, Records())
+    return _TABULATED[results]
+
+
+def _tabulated(results: Results, records: Records) -> Tabulated:
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
     tables = {
@@ -92,7 +103,7 @@ def tabulate(results: Results, records: Records) -> Tabulated:
     }
     if any(cell.judge == "retrained" for cell in results.cells):
         tables["judges"] = recovery_table(tasks, records)
-    return Tabulated(tables, tasks)
+    return Tabulated(tables, tasks, records)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
