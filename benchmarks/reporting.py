@@ -147,7 +147,7 @@ def main() -> None:
         write_tables(results, folder / "report")
         profile.disable()
         print(f"{asked.cells} cells of {asked.images} images")
-        print(f"page {between - cpu:.1f} s, tables {time.process_time() - between:.1f} s of CPU time")
+        print(f"tables and page {between - cpu:.1f} s, CSV {time.process_time() - between:.1f} s of CPU time")
         print(f"{time.perf_counter() - wall:.1f} s on the clock")
         print(f"page {len(page.encode()) / 1e6:.1f} MB, peak memory {_peak():.2f} GB")
         if asked.profile:

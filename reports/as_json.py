@@ -12,7 +12,6 @@ import pandas as pd
 from harness.contracts import Results
 from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, PAIRS, TESTS
 from reports.points import Task
-from reports.records import Records
 from reports.story import answer
 from reports.tables import tabulate
 from reports.units import UNITS, type_of
@@ -38,7 +37,7 @@ def render(results: Results) -> str:
     columns, or of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``failures``: ``job``,
     ``message``, ``traceback``, ``cells``.
     """
-    found = tabulate(results, Records())
+    found = tabulate(results)
     content = {
         "format": FORMAT,
         "name": results.name,

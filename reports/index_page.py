@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.contracts import Level, LevelKind, Origin, Results
 from reports.points import Point, Task
-from reports.records import Records, level_words
+from reports.records import level_words
 from reports.story import answer
 from reports.styles import styles_of
 from reports.tables import tabulate
@@ -42,7 +42,7 @@ class Board:
 def render(results: Results, folder: Path) -> str:
     """The index as text. results: of several runs, merged. folder: of the index; links are relative to it."""
     merged = replace(results, spec={**results.spec, "baseline": None})  # nothing is tested
-    tasks = tabulate(merged, Records()).tasks
+    tasks = tabulate(merged).tasks
     return fill_in(
         "index.html",
         results=replace(results, name=f"{folder.resolve().name}: {len(results.origins)} runs"),
@@ -55,7 +55,7 @@ def render(results: Results, folder: Path) -> str:
 
 def _listed(origin: Origin, folder: Path) -> Listed:
     cells = origin.results.cells
-    tasks = tabulate(origin.results, Records()).tasks
+    tasks = tabulate(origin.results).tasks
     page = origin.folder / "report" / "index.html"
     return Listed(
         origin,

@@ -18,12 +18,11 @@ from reports.wording import MISSING, listing, p_value, percent, percent_interval
 
 def render(results: Results) -> str:
     """The report as Markdown with GitHub's tables; the same results give the same text."""
-    records = Records()
-    tasks = tabulate(results, records).tasks
+    made = tabulate(results)
     parts = [f"# {escaped(results.name)}", QUESTION]
-    for task in tasks:
-        parts += _task(task, results, records)
-    if not tasks:
+    for task in made.tasks:
+        parts += _task(task, results, made.records)
+    if not made.tasks:
         parts.append("This run has no cells, so there is nothing to tell.")
     if results.failures:
         parts.append("## Failures")

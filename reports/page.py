@@ -70,9 +70,8 @@ class Section:
 
 def render(results: Results) -> str:
     """The page as text; the same results give the same bytes."""
-    records = Records()
-    tabulated = tabulate(results, records)
-    tasks, pairs = tabulated.tasks, tabulated.tables["pairs"]
+    tabulated = tabulate(results)
+    tasks, records, pairs = tabulated.tasks, tabulated.records, tabulated.tables["pairs"]
     points = [point for task in tasks for point in task.points]
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.contracts import Results
-from reports.records import Records
 from reports.tables import tabulate
 from reports.units import UNITS, type_of
 
@@ -17,7 +16,7 @@ from reports.units import UNITS, type_of
 def write_parquet(results: Results, folder: Path) -> Path:
     """Writes a file for each table, as ``write_tables`` does; returns the path of ``cells.parquet``."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = tabulate(results, Records()).tables
+    tables = tabulate(results).tables
     if "judges" not in tables:
         (folder / "judges.parquet").unlink(missing_ok=True)
     for name, table in tables.items():

@@ -20,7 +20,6 @@ from reports.drawing import INK, PAPER, Marked, Sheet, drawing, pt, shortened
 from reports.figures import DASHES, bits_figure, colors_figure
 from reports.file_names import free, slug
 from reports.points import Task
-from reports.records import Records
 from reports.search.axes import scales
 from reports.search.figures import parameter_figure, plane_figure
 from reports.search.lines import epochs_figure
@@ -92,7 +91,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def figures_of(results: Results) -> list[Printed]:
     """Accuracy against colors and every kind of bits of each task, all sweeps, and what searches tried."""
-    tasks = tabulate(results, Records()).tasks
+    tasks = tabulate(results).tasks
     styles = styles_of(results.cells)
     found: dict[str, Printed] = {}
     groups = [*(_of_task(task, styles) for task in tasks), _of_sweeps(tasks), *map(_of_search, results.searches)]

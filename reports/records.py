@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harness.contracts import Cell, ContractError, Level, LevelKind
@@ -43,22 +44,23 @@ class Records:
         self._newest: tuple[Path, pd.DataFrame] | None = None
         self._judged: dict[Path, _Judged] = {}
         self._images: dict[bytes, _Images] = {}
-        self._pictured: dict[Path, dict[int, dict[Hashable, Any]]] = {}
+        self._pictured: dict[Path, dict[int, dict[str, Any]]] = {}
 
     def of(self, cell: Cell) -> pd.DataFrame:
-        """The records of an ok cell, in the order they were stored."""
+        """The records of an ok cell, in the order they were stored, without the images' names."""
         path = _path(cell)
         if self._newest is None or self._newest[0] != path:
-            frame = pd.read_parquet(path)
+            table = pq.ParquetFile(path).read()
+            frame = table.select([name for name in table.column_names if name != "name"]).to_pandas()
             self._newest = path, frame
             if path not in self._judged:
                 self._judged[path] = self._keep(frame)
             if path not in self._pictured:
-                rows = frame[frame["image"].isin(list(cell.gallery))].to_dict("records")
+                rows = table.take(np.flatnonzero(frame["image"].isin(list(cell.gallery)))).to_pylist()
                 self._pictured[path] = {row["image"]: row for row in rows}
         return self._newest[1]
 
-    def pictured(self, cell: Cell, number: int) -> Mapping[Hashable, Any]:
+    def pictured(self, cell: Cell, number: int) -> Mapping[str, Any]:
         """The record of an image that an ok cell has pictures of."""
         if _path(cell) not in self._pictured:
             self.of(cell)
@@ -93,7 +95,7 @@ class Records:
     def _of(self, cell: Cell) -> _Judged:
         path = _path(cell)
         if path not in self._judged:
-            self._judged[path] = self._keep(pd.read_parquet(path, columns=_COMPARED))
+            self._judged[path] = self._keep(pq.ParquetFile(path).read(_COMPARED).to_pandas())
         return self._judged[path]
 
     def _keep(self, frame: pd.DataFrame) -> _Judged:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ _SIGNIFICANT_DIGITS = "%.8g"
 def write_tables(results: Results, folder: Path) -> Path:
     """Writes the tables into ``folder``; returns the path of ``cells.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = tabulate(results, Records()).csv_files()
+    files = tabulate(results).csv_files()
     for name in {"judges.csv", "claims.csv"} - set(files):
         (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
@@ -78,7 +79,7 @@ def write_tables(results: Results, folder: Path) -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Tabulated:
-    """A run's tables by name, the tasks made of them, and what came of each claim.
+    """A run's tables by name, the tasks made of them, what came of each claim, and the records of its cells.
 
     ``judges`` is there only where a classifier was retrained, ``claims`` where a claim has data.
     """
@@ -86,14 +87,24 @@ class Tabulated:
     tables: Mapping[str, pd.DataFrame]
     tasks: list[Task]
     judged: tuple[Judged, ...]
+    records: Records
 
     def csv_files(self) -> dict[str, str]:
         """Every table as the text of its file, by the file's name."""
         return {f"{name}.csv": csv_text(table, _SIGNIFICANT_DIGITS) for name, table in self.tables.items()}
 
 
-def tabulate(results: Results, records: Records) -> Tabulated:
-    """All that reports of a run are made of."""
+_TABULATED: WeakKeyDictionary[Results, Tabulated] = WeakKeyDictionary()
+
+
+def tabulate(results: Results) -> Tabulated:
+    """All that reports of a run are made of; made once for all reports of the same results."""
+    if results not in _TABULATED:
+        _TABULATED[results] = _tabulated(results, Records())
+    return _TABULATED[results]
+
+
+def _tabulated(results: Results, records: Records) -> Tabulated:
     cells, tests = cells_table(results, records), significance_table(results, records)
     tasks = summarize(results, cells, tests, records)
     judged = judge_claims(results, tasks, records)
@@ -107,7 +118,7 @@ def tabulate(results: Results, records: Records) -> Tabulated:
         tables["judges"] = recovery_table(tasks, records)
     if any(one.measured for one in judged):
         tables["claims"] = claims_table(judged)
-    return Tabulated(tables, tasks, judged)
+    return Tabulated(tables, tasks, judged, records)
 
 
 def _write(text: str, path: Path) -> None:

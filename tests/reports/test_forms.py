@@ -19,7 +19,6 @@ from harness.contracts import Failure, Results
 from reports import as_json, glossary, latex, markdown
 from reports.grids import grids
 from reports.parquet import write_parquet
-from reports.records import Records
 from reports.tables import tabulate, write_tables
 from reports.units import UNITS, type_of
 
@@ -40,8 +39,8 @@ def run(bench, right) -> Results:
 
 
 def test_who_shares_the_lead_by_mcnemar_and_holm_over_all_pairs(run) -> None:
-    records = Records()
-    (task,) = tabulate(run, records).tasks
+    made = tabulate(run)
+    (task,), records = made.tasks, made.records
     (grid,) = grids(task, run, records)
     assert (grid.kind, grid.levels, [point.variant for point in grid.flat]) == ("colors", (2, 4, 8), ["original"])
     marked = {
@@ -76,8 +75,9 @@ def test_equal_accuracies_share_the_lead_and_what_cannot_be_tested_is_not_separa
     cells = [
         bench.cell(bench.frame(np.arange(200) < 200 * shares[v], groups), v, 2) for v, groups in one_source.items()
     ]
-    results, records = bench.results(cells), Records()
-    (grid,) = grids(tabulate(results, records).tasks[0], results, records)
+    results = bench.results(cells)
+    made = tabulate(results)
+    (grid,) = grids(made.tasks[0], results, made.records)
     assert {v: (e.best, e.alike) for v, (e,) in grid.rows} == {
         "a": (True, False),
         "b": (True, False),
@@ -223,7 +223,7 @@ def test_json_is_strict_and_complete(run, bench, tmp_path: Path) -> None:
 
 def test_every_number_of_a_table_has_a_unit(run, bench) -> None:
     retrained = bench.plain("net", 2, 0.9, judge="retrained", dataset="d")
-    tables = tabulate(bench.results([*run.cells, bench.plain("net", 2, 0.8, dataset="d"), retrained]), Records()).tables
+    tables = tabulate(bench.results([*run.cells, bench.plain("net", 2, 0.8, dataset="d"), retrained])).tables
     free = {"level", "level_a", "level_b", "seed"}
     for table in tables.values():
         numbers = {name for name in table.columns if type_of(str(name), table[name]) != "string"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_tables_are_the_same_byte_for_byte(bench, right, tmp_path: Path, monkeyp
     results = bench.results(cells)
     tables.write_tables(results, tmp_path / "small")
     monkeypatch.setattr(tables, "Records", Whole)
-    tables.write_tables(results, tmp_path / "whole")
+    tables.write_tables(replace(results), tmp_path / "whole")
     for name in ("cells", "significance", "bits", "judges"):
         small, whole = ((tmp_path / kind / f"{name}.csv").read_bytes() for kind in ("small", "whole"))
         assert small == whole

@@ -12,6 +12,7 @@ from harness.contracts import Difference, Origin, Results
 from reports import index_page
 from reports.page import render
 from reports.runs_section import runs_view
+from reports.tables import tabulate
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_board_names_the_best_and_counts_the_others(bench) -> None:
         bench.plain("jpeg", 30, 0.5, level_kind="quality")
     ]
     run = bench.results(cells)
-    (task,) = index_page.tabulate(run, index_page.Records()).tasks
+    (task,) = tabulate(run).tasks
     few, quality = index_page.boards(task, run)
     assert [point.variant for point, _ in few.rows] == ["v8", "v7", "v6", "v5", "v4"]
     assert (few.level, few.more, quality.level, quality.more) == ("2 colors", 3, "quality 30", 0)

@@ -27,6 +27,9 @@ def test_specs_are_examples_and_files(tmp_path: Path) -> None:
         (completing.classifier_names, "imagenet-r", ["imagenet-resnet18", "imagenet-resnet50"]),
         (completing.plugin_names, "o", ["octree", "octree-gervautz", "octree-reference", "original", "otsu"]),
         (completing.plugin_names, "zzz", []),
+        (completing.report_names, "la", ["latex"]),
+        (completing.report_names, "latex,json,ma", ["latex,json,markdown"]),
+        (completing.report_names, "latex,l", []),
     ],
 )
 def test_names_begin_as_the_word_does(names, incomplete, offered) -> None:
