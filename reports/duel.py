@@ -126,6 +126,7 @@ def _side(
     lead = (winner["p_true"] - loser["p_true"]).to_numpy(np.float64)[rows]
     rows = rows[np.argsort(-lead, kind="stable")]
     shown = cells[0].gallery.keys() & cells[1].gallery.keys()
+    files = records.names(cells[0])
 
     def image(row: int) -> Image:
         won, lost = winner.iloc[row], loser.iloc[row]
@@ -134,7 +135,7 @@ def _side(
         paths = (kept[0].original, kept[0].decoded, kept[1].decoded) if kept else ()
         return Image(
             number,
-            _file_name(won),
+            files[row],
             class_name(int(won["label"]), classes),
             class_name(int(lost["predicted"]), classes),
             float(won["p_true"]),
@@ -150,8 +151,3 @@ def _side(
         tuple(image(int(row)) for row in pictured),
         tuple(image(int(row)) for row in rows[:MOST_NAMED]),
     )
-
-
-def _file_name(record: pd.Series | Mapping[str, object]) -> str:
-    name = record.get("name")
-    return name if isinstance(name, str) else ""

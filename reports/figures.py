@@ -212,4 +212,4 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
         offset, size = (aside, below + top - wanted), pt(_SMALL)
         words = axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=size)
         if len(variants) == 1:
-            belongs(*variants, words)
+            belongs(variants.pop(), words)

@@ -66,6 +66,13 @@ class Records:
             self.of(cell)
         return self._pictured[_path(cell)][number]
 
+    def names(self, cell: Cell) -> list[str]:
+        """What each image is called, empty where it has no name; read anew each time."""
+        file = pq.ParquetFile(_path(cell))
+        if "name" not in file.schema_arrow.names:
+            return [""] * file.metadata.num_rows
+        return [name or "" for name in file.read(["name"])["name"].to_pylist()]
+
     def correct(self, cells: Sequence[Cell]) -> NDArray[np.int64]:
         """``int64 [S, N]``: 1 where the classifier of cell s was right about image n, else 0.
 

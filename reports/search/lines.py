@@ -26,6 +26,7 @@ from reports.drawing import (
     around,
     canvas,
     drawing,
+    on_sheet,
     pt,
     shortened,
     to_svg,
@@ -34,6 +35,9 @@ from reports.search.axes import Scale
 from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade, trial_marks
 
 _MOST_CYCLES = 40
+_BOX = (0.115, 0.17, 0.865, 0.79)
+_LETTER = 5.2
+"""Points: the width of a small letter, with some room."""
 _THIN = 0.7
 _DASHED = (0, (3, 1.5))
 _LETTERS_ACROSS = 56
@@ -57,11 +61,13 @@ def epochs_figure(searched: SearchResult, name: str, sheet: Sheet = PAGE) -> Mar
     if not curves:
         return None
     with drawing(name, sheet):
-        figure, axes = canvas("epochs", (0.115, 0.17, 0.865, 0.79))
+        figure, axes = canvas("epochs", _BOX)
         last = max(points[-1][0] for _, points in curves)
         ends = [points[-1][1] for _, points in curves]
         axes.set_ylim(around([*ends, max(value for _, points in curves for _, value in points)]))
-        axes.set_xlim(1 - 0.03 * last, last + 0.11 * last + 0.2)
+        letters = max((len(words) for _, words in marks(searched).values()), default=0)
+        words_share = pt(14 + _LETTER * letters) / (72 * sheet.width * on_sheet(_BOX)[2])
+        axes.set_xlim(1 - 0.03 * last, last + (1.03 * last - 1) * words_share / (1 - words_share) + 0.2)
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
         if searched.cycle > 1 and last // searched.cycle <= _MOST_CYCLES:
