@@ -65,10 +65,11 @@ def numbers(point: Point, name: str = "") -> str:
 
 def name_parts(figure: Figure) -> dict[str, str]:
     """The id of each part that belongs to a variant, and that variant; parts without an id are given one."""
-    found = {}
+    found: dict[str, str] = {}
     for artist in figure.findobj(lambda one: str(one.get_label()).startswith(_OF)):
-        artist.set_gid(artist.get_gid() or f"part-{len(found)}")
-        found[artist.get_gid()] = str(artist.get_label()).removeprefix(_OF)
+        gid = artist.get_gid() or f"part-{len(found)}"
+        artist.set_gid(gid)
+        found[gid] = str(artist.get_label()).removeprefix(_OF)
     return found
 
 

@@ -184,4 +184,4 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
         offset = aside, below + top - wanted
         words = axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=_SMALL)
         if len(variants) == 1:
-            belongs(*variants, words)
+            belongs(variants.pop(), words)
