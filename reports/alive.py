@@ -67,9 +67,9 @@ def name_parts(figure: Figure) -> dict[str, str]:
     """The id of each part that belongs to a variant, and that variant; parts without an id are given one."""
     found: dict[str, str] = {}
     for artist in figure.findobj(lambda one: str(one.get_label()).startswith(_OF)):
-        name = artist.get_gid() or f"part-{len(found)}"
-        artist.set_gid(name)
-        found[name] = str(artist.get_label()).removeprefix(_OF)
+        gid = artist.get_gid() or f"part-{len(found)}"
+        artist.set_gid(gid)
+        found[gid] = str(artist.get_label()).removeprefix(_OF)
     return found
 
 
