@@ -142,8 +142,10 @@ def _side(
             tuple(data_uri(path.read_bytes()) for path in paths),
         )
 
-    pictured = [row for row in rows if int(winner["image"].iloc[row]) in shown]
-    return Side(*names, count, len(rows), tuple(map(image, pictured)), tuple(image(row) for row in rows[:MOST_NAMED]))
+    pictured = [int(row) for row in rows if int(winner["image"].iloc[row]) in shown]
+    return Side(
+        *names, count, len(rows), tuple(map(image, pictured)), tuple(image(int(row)) for row in rows[:MOST_NAMED])
+    )
 
 
 def _file_name(record: pd.Series | Mapping[str, object]) -> str:

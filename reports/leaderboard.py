@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,10 @@ def _board(
     )
 
 
+def _in_task(apart: Mapping[tuple[str, str], bool], a: str, b: str) -> bool:
+    return apart[a, b]
+
+
 def _standings(
     variants: Sequence[str],
     accuracies: NDArray[np.float64],
@@ -152,7 +157,7 @@ def _standings(
     within = []
     for points, task in zip(at, apart, strict=True):
         best = sorted(variants, key=lambda name: (-points[name].accuracy, name))
-        within.append(dict(zip(best, places(best, lambda a, b, task=task: task[a, b]), strict=True)))
+        within.append(dict(zip(best, places(best, partial(_in_task, task)), strict=True)))
     own = accuracies[:, variants.index(baseline)] if baseline in variants else None
     return tuple(
         Standing(
