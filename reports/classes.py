@@ -84,7 +84,7 @@ def by_class(
     after = [_confusions([found[seed] for seed in seeds], records, "predicted") for found in cells]
     size = max(len(matrix) for matrix in (original, *after))
     original, *after = (_square(matrix, size) for matrix in (original, *after))
-    there = np.flatnonzero(original.sum(axis=1)).tolist()
+    there = [int(c) for c in np.flatnonzero(original.sum(axis=1))]
     in_order = sorted(there, key=lambda c: (_share(after[0], c, c) - _share(original, c, c), c))
     return ByClass(
         *place,
@@ -92,7 +92,7 @@ def by_class(
         tuple(variants),
         tuple(
             Recognized(
-                class_name(int(c), classes),
+                class_name(c, classes),
                 int(original[c].sum()) // len(seeds),
                 _share(original, c, c),
                 tuple(_share(matrix, c, c) for matrix in after),

@@ -142,11 +142,11 @@ def _side(
             tuple(data_uri(path.read_bytes()) for path in paths),
         )
 
-    pictured = [row for row in rows if int(winner["image"].iloc[row]) in shown]
+    pictured = [int(row) for row in rows if int(winner["image"].iloc[row]) in shown]
     return Side(
         *names,
         count,
         len(rows),
-        tuple(image(int(row)) for row in pictured),
+        tuple(map(image, pictured)),
         tuple(image(int(row)) for row in rows[:MOST_NAMED]),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,10 @@ def _board(
     )
 
 
+def _in_task(apart: Mapping[tuple[str, str], bool], a: str, b: str) -> bool:
+    return apart[a, b]
+
+
 def _standings(
     variants: Sequence[str],
     accuracies: NDArray[np.float64],
@@ -148,15 +153,11 @@ def _standings(
     ranks, means = ranks_of(accuracies).mean(axis=0), accuracies.mean(axis=0)
     order = sorted(range(len(variants)), key=lambda i: (ranks[i], -means[i], variants[i]))
     names = [variants[i] for i in order]
-
-    def told_apart(task: Mapping[tuple[str, str], bool]) -> Callable[[str, str], bool]:
-        return lambda a, b: task[a, b]
-
     overall = places(names, lambda a, b: any(task[a, b] for task in apart))
     within = []
     for points, task in zip(at, apart, strict=True):
         best = sorted(variants, key=lambda name: (-points[name].accuracy, name))
-        within.append(dict(zip(best, places(best, told_apart(task)), strict=True)))
+        within.append(dict(zip(best, places(best, partial(_in_task, task)), strict=True)))
     own = accuracies[:, variants.index(baseline)] if baseline in variants else None
     return tuple(
         Standing(

@@ -15,6 +15,7 @@ from reports.points import Task
 MOST_VARIANTS = 20
 """A matrix shows so many, the most accurate ones; ``pairs.csv`` has all."""
 MARKS = {"better": "▲", "worse": "▼", "same": "=", "not separated": "·"}
+_KINDS: tuple[LevelKind, ...] = ("colors", "quality", "none")
 _TURNED = {"better": "worse", "worse": "better"}
 
 
@@ -58,7 +59,7 @@ def pair_matrices(task: Task, pairs: pd.DataFrame) -> tuple[PairMatrix, ...]:
     """The task's matrices, the fewest colors first. pairs: ``pairs.csv``, of all tasks."""
     own = (pairs["dataset"] == task.dataset) & (pairs["classifier"] == task.classifier) & (pairs["judge"] == task.judge)
     mine: list[dict[str, Any]] = [
-        dict(zip(pairs.columns, row, strict=True)) for row in pairs[own].itertuples(index=False)
+        {str(name): value for name, value in row.items()} for row in pairs[own].to_dict("records")
     ]
     accuracies: dict[tuple[LevelKind, Level], dict[str, float]] = {}
     for point in task.points:
@@ -66,17 +67,15 @@ def pair_matrices(task: Task, pairs: pd.DataFrame) -> tuple[PairMatrix, ...]:
             accuracies.setdefault((point.level_kind, point.level), {})[point.variant] = point.accuracy
     whole = accuracies.get(("none", None), {})
     found = []
-    kinds: tuple[LevelKind, ...] = ("colors", "quality", "none")
-    for place, same in itertools.groupby(sorted(mine, key=_place), key=_place):
-        kind, level = kinds[place[0]], place[1] if place[0] < 2 else None
+    for place, same in itertools.groupby(sorted(mine, key=_order), key=_order):
+        kind, level = _KINDS[place[0]], place[1] if place[0] < 2 else None
         known = whole | accuracies.get((kind, level), {})
         found.append(_matrix(kind, level, list(same), known))
     return tuple(found)
 
 
-def _place(row: Mapping[str, Any]) -> tuple[int, int]:
-    kind = ("colors", "quality", "none").index(row["level_kind"])
-    return kind, 0 if pd.isna(row["level_a"]) else int(row["level_a"])
+def _order(row: Mapping[str, Any]) -> tuple[int, int]:
+    return _KINDS.index(row["level_kind"]), 0 if pd.isna(row["level_a"]) else int(row["level_a"])
 
 
 def _matrix(kind: LevelKind, level: Level, rows: list[dict[str, Any]], accuracies: Mapping[str, float]) -> PairMatrix:

@@ -146,9 +146,7 @@ def _sums(cells: Sequence[Cell], records: Records) -> _Sums:
     correct = records.correct(cells).astype(np.float64)
     members, number = np.unique(records.groups(cells[0]), return_inverse=True)
     own = correct.mean(axis=1)
-    sums: NDArray[np.float64] = np.array(
-        [np.bincount(number, weights=row) for row in correct - own[:, None]], np.float64
-    )
+    sums = np.array([np.bincount(number, weights=row) for row in correct - own[:, None]], np.float64)
     images = correct.shape[1]
     answers = tuple(row.tobytes() for row in correct)
     return _Sums(images, len(members), own, covariance_of(sums, images), correct @ correct.T, answers)

@@ -38,11 +38,11 @@ def stages_in(jobs: Mapping[str, Mapping[str, Any]], store: Store) -> Callable[[
     def chain(key: str) -> list[tuple[str, str, dict[str, Any]]] | None:
         """Stages from the first to the last, each with what its artifact says of itself."""
         steps: list[tuple[str, Stage, str]] = [("judge", "cells", key)]
-        earlier: tuple[tuple[str, Stage, str], ...] = (
+        before: tuple[tuple[str, Stage, str], ...] = (
             ("apply", "applied", "applied"),
             ("fit", "quantizers", "quantizer"),
         )
-        for name, stage, role in earlier:
+        for name, stage, role in before:
             inputs = jobs[steps[-1][2]]["inputs"]
             if role in inputs:
                 steps.append((name, stage, inputs[role][1]))
