@@ -60,7 +60,7 @@ def _table(table: pd.DataFrame, glossary: tuple[tuple[str, str], ...]) -> dict[s
     ]
     for row in rows:
         if "params" in row:
-            row["params"] = json.loads(row["params"])
+            row["params"] = json.loads(str(row["params"]))
     columns = [(str(name), type_of(str(name), table[name])) for name in table.columns]
     return {
         "columns": [

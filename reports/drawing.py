@@ -122,7 +122,7 @@ def whiskers(points: Sequence[Point]) -> list[list[float]]:
     return [[p.accuracy - p.lo for p in points], [p.hi - p.accuracy for p in points]]
 
 
-def bars() -> dict[str, float]:
+def bars() -> dict[str, Any]:
     """How intervals are drawn."""
     return {"elinewidth": pt(1.2), "capsize": pt(2), "capthick": pt(1.2)}
 

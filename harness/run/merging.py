@@ -200,7 +200,7 @@ def _words(cell: Cell, part: Part) -> str:
     return words[part]
 
 
-def _names(cell: Cell) -> dict[str, str]:
+def _names(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell, name) for name in ("dataset", "classifier", "variant", "fitted_on")}
 
 

@@ -24,6 +24,7 @@ from reports.drawing import (
     around,
     canvas,
     drawing,
+    enlarged,
     pt,
     shortened,
     to_svg,
@@ -59,7 +60,9 @@ def epochs_figure(searched: SearchResult, name: str, sheet: Sheet = PAGE) -> Fig
         last = max(points[-1][0] for _, points in curves)
         ends = [points[-1][1] for _, points in curves]
         axes.set_ylim(around([*ends, max(value for _, points in curves for _, value in points)]))
-        axes.set_xlim(1 - 0.03 * last, last + 0.11 * last + 0.2)
+        before, room = 1 - 0.03 * last, 0.11 * last + 0.2
+        share = min(enlarged()[0] * room / (last + room - before), 0.95)
+        axes.set_xlim(before, last + (last - before) * share / (1 - share))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
         if searched.cycle > 1 and last // searched.cycle <= _MOST_CYCLES:
