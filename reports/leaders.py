@@ -52,10 +52,12 @@ def _separated(task: Task, results: Results, records: Records) -> dict[Place, se
         later = set(list(kinds)[number:])
         part = tuple(cell for cell in cells if cell.label in later)
         table = significance_table(replace(results, cells=part, spec={**results.spec, "baseline": variant}), records)
-        for (other, level), rows in table.groupby(["variant_a", "level_a"], sort=False):
+        for _, rows in table.groupby(["variant_a", "level_a"], sort=False):
             across = rows[rows["seed"].isna()]
-            p = (across if len(across) else rows)["p"].iloc[0]
-            tested[kinds[variant], int(str(level))].append((frozenset((variant, str(other))), float(p)))
+            row = (across if len(across) else rows).iloc[0]
+            tested[kinds[variant], int(row["level_a"])].append(
+                (frozenset((variant, row["variant_a"])), float(row["p"]))
+            )
     return {place: _small(pairs) for place, pairs in tested.items()}
 
 

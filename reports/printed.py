@@ -253,7 +253,7 @@ def saved(figure: Figure, name: str, format: str, text: float) -> bytes:
     """The bytes of a file: in PDF fonts are embedded as TrueType (Type 42), in SVG letters are outlines."""
     stream = io.BytesIO()
     width, height = figure.get_size_inches()
-    fonts: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "path"}
+    fonts: Any = {"pdf.fonttype": 42, "svg.fonttype": "path"}
     with drawing(name, Sheet(width, height, text)), rc_context(fonts):
         figure.savefig(stream, format=format, **_SAVED[format])
     return stream.getvalue()
