@@ -41,14 +41,15 @@ class Drawn(Searcher):
         """How many trials this session may run."""
         return len(self._left) + max(0, self._count - len(CURRENT.get().table.rows))
 
-    def suggest(self, trial_id: str) -> Any:
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
         current = CURRENT.get()
         if self._left:
             row = current.table.rows[self._left.pop(0)]
         elif len(current.table.rows) < self._count:
             row = current.table.draw(plain(self._sampler.draw(len(current.table.rows))))
         else:
-            return str(Searcher.FINISHED)
+            finished: Any = Searcher.FINISHED
+            return finished  # Tune's word for it, which its annotation leaves out
         current.numbers[trial_id] = row.number
         return dict(row.config)
 
@@ -122,7 +123,8 @@ class Tpe:
 
     def draw(self, number: int) -> dict[str, Any]:
         self._asked.add(number)
-        return dict(self._optuna.suggest(str(number)) or {})
+        drawn: dict[str, Any] | None = self._optuna.suggest(str(number))
+        return drawn or {}
 
     def tell(self, row: TrialRow) -> None:
         accuracy = row.last.get(VALIDATION_ACCURACY)
