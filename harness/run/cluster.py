@@ -121,7 +121,7 @@ def exports_metrics() -> bool:
     """Whether a node of the cluster serves metrics to Prometheus: Ray was installed and started with its dashboard."""
     import ray
 
-    return any(node.get("MetricsExportPort") for node in ray.nodes() if node["Alive"])
+    return ray.is_initialized() and any(node.get("MetricsExportPort") for node in ray.nodes() if node["Alive"])
 
 
 def _has_joined() -> bool:
