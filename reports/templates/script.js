@@ -485,5 +485,5 @@
   if ("DecompressionStream" in window) for (const held of all("metadata[data-svg]")) offerFigure(held.parentNode);
   nameRegions();
   offerVariants();
-  for (const table of all("table")) enliven(table);
+  for (const table of all("table")) if (!table.parentElement.closest("table")) enliven(table);
 })();
