@@ -128,17 +128,17 @@ class Bucket:
         age: float | None = self._patiently(look)
         return age
 
-    def size(self, folder: str) -> list[tuple[str, int]]:
-        """The objects directly in a folder and their bytes."""
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The bytes of each object directly in a folder, by its name."""
 
-        def look() -> list[tuple[str, int]]:
+        def look() -> dict[str, int]:
             try:
                 found = self._fs.ls(self._at(folder), detail=True)
             except FileNotFoundError:
-                return []
-            return [(each["name"].rsplit("/", 1)[-1], int(each["size"])) for each in found if each["type"] == "file"]
+                return {}
+            return {each["name"].rsplit("/", 1)[-1]: int(each["size"]) for each in found if each["type"] == "file"}
 
-        sizes: list[tuple[str, int]] = self._patiently(look)
+        sizes: dict[str, int] = self._patiently(look)
         return sizes
 
     def _at(self, name: str) -> str:

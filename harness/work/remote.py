@@ -78,6 +78,10 @@ class RemoteStore(Store):
                 self._written(stage, key)  # it was computed here and could not be sent
         return (stage, key) in self._there
 
+    def sizes(self, stage: Stage) -> dict[str, int]:
+        packed = self._bucket.sizes(stage).items()
+        return {name.removesuffix(".tar"): size for name, size in packed if name.endswith(".tar")}
+
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there. What it holds is verified when it is brought here, and each time after."""
         if super().has(stage, key) and not self._is_sound(stage, key):

@@ -87,6 +87,11 @@ class Store:
     def has(self, stage: Stage, key: str) -> bool:
         return (self._place(stage, key) / MANIFEST).is_file()
 
+    def sizes(self, stage: Stage) -> dict[str, int]:
+        """The bytes of each artifact of a stage, by its key."""
+        found = (path.parent for path in (self.root / stage).glob(f"*/{MANIFEST}"))
+        return {path.name: sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) for path in found}
+
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
         folder = self._place(stage, key)

@@ -228,5 +228,5 @@ def test_any_file_system_of_fsspec_serves(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "cache")
     assert store.read("cells", KEY, "a.txt") == b"hello"
     assert json.loads((tmp_path / "shared" / remote.MARK).read_text()) == {"layout": 1}
-    assert Bucket(store.name).size("cells")[0][0] == f"{KEY}.tar"
+    assert list(Bucket(store.name).sizes("cells")) == [f"{KEY}.tar"]
     assert Path(store.root).is_dir()

@@ -1,0 +1,116 @@
+"""``store``: what lies in a store, whether it is sound, and what of it nobody needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import StorePath, app, console
+from harness.contracts import BadInput
+
+if TYPE_CHECKING:
+    from harness.work.store import Store
+
+commands = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app.add_typer(commands, name="store", help="Lists, verifies, clears and copies what lies in a store.")
+
+
+@commands.command("ls")
+def list_artifacts(store: StorePath = "store") -> None:
+    """Lists all artifacts: stage, key, size."""
+    from harness.work.upkeep import in_bytes, kept_in
+
+    screen = console()
+    for kept in kept_in(_opened(store)):
+        screen.print(f"{kept.stage:<12} {kept.key} {in_bytes(kept.size):>10}", highlight=False, soft_wrap=True)
+
+
+@commands.command()
+def du(store: StorePath = "store") -> None:
+    """Says how many artifacts of each stage there are, and how large they are together."""
+    from harness.spec.schema import STAGES
+    from harness.work.upkeep import in_bytes, kept_in
+
+    screen, kept = console(), kept_in(_opened(store))
+    for stage in (*STAGES, ""):
+        own = [each.size for each in kept if stage in ("", each.stage)]
+        screen.print(f"{stage or 'all':<12} {len(own):>7} {in_bytes(sum(own)):>10}", highlight=False)
+
+
+@commands.command()
+def verify(store: StorePath = "store") -> None:
+    """Holds every artifact against its checksums; the exit code is 1 if one is damaged."""
+    from harness.work.upkeep import damaged_in, kept_in
+
+    screen, opened = console(), _opened(store)
+    damaged = damaged_in(
+        opened, lambda said: screen.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+    )
+    screen.print(f"{len(kept_in(opened))} artifacts, {damaged} damaged.", highlight=False)
+    if damaged:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def gc(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of runs, or folders that hold them.", show_default=False),
+    ],
+    store: StorePath = "store",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only said.")] = False,
+) -> None:
+    """Removes the artifacts that none of the given runs refers to. What they refer to is never taken."""
+    from harness.run.results import collected, read_plan, runs_in
+    from harness.work.upkeep import in_bytes, kept_in, unreferenced
+
+    opened, screen = _opened(store), console()
+    folders = [folder for run in runs for folder in (collected(run) or runs_in(run))]
+    found = unreferenced(kept_in(opened), [read_plan(folder) for folder in folders])
+    size = in_bytes(sum(kept.size for kept in found))
+    for kept in found:
+        screen.print(f"{kept.stage:<12} {kept.key} {in_bytes(kept.size):>10}", highlight=False, soft_wrap=True)
+    many = f"{len(found)} artifact{'' if len(found) == 1 else 's'} ({size}) that none of {len(folders)} runs refers to"
+    if not yes:
+        screen.print(f"{many}. Give --yes to remove them.", highlight=False)
+        return
+    for kept in found:
+        opened.remove(kept.stage, kept.key)
+    screen.print(f"Removed {many}.", highlight=False)
+
+
+@commands.command("copy")
+def copy_artifacts(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A folder or a URI.", show_default=False)],
+    store: StorePath = "store",
+) -> None:
+    """Copies every artifact that the target lacks; a damaged one is left out, said, and makes the exit code 1."""
+    from harness.work.remote import open_store
+    from harness.work.store import DamagedArtifact
+    from harness.work.upkeep import copy, kept_in
+
+    source, other, screen = _opened(store), open_store(target), console()
+    other.create()
+    copied, damaged, kept = 0, 0, kept_in(source)
+    for each in kept:
+        try:
+            copied += copy(source, other, each)
+        except DamagedArtifact as error:
+            damaged += 1
+            screen.print(f"{error}.", style="red", markup=False, highlight=False, soft_wrap=True)
+    screen.print(
+        f"Copied {copied} artifacts, {len(kept) - copied - damaged} were there, {damaged} damaged.", highlight=False
+    )
+    if damaged:
+        raise typer.Exit(1)
+
+
+def _opened(place: str) -> Store:
+    from harness.work.remote import open_store
+
+    store = open_store(place)
+    if not store.is_there():
+        raise BadInput(f"--store {place}: there is no store here.")
+    return store

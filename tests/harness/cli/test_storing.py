@@ -1,0 +1,92 @@
+"""``fewcolors store``: what is listed, found damaged, cleared away and copied."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+from harness.contracts import BadInput
+from harness.work.store import Store
+from harness.writing import write_sealed
+
+KEYS = [letter * 64 for letter in "abc"]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "store")
+    store.create()
+    for stage, key in zip(("datasets", "cells", "cells"), KEYS, strict=True):
+        with store.write(stage, key) as folder:
+            (folder / "about.json").write_text(json.dumps({"key": key}))
+    return store
+
+
+def fewcolors(*arguments, code=0):
+    ended = CliRunner().invoke(app, ["store", *map(str, arguments)])
+    if code == 2:
+        assert isinstance(ended.exception, BadInput)
+        return str(ended.exception)
+    assert ended.exit_code == code, ended.output
+    return ended.output
+
+
+def refers_to(folder, store, keys):
+    """A run whose jobs make these artifacts."""
+    folder.mkdir(parents=True)
+    jobs = [{"key": key, "name": key, "stage": "cells", "inputs": {}} for key in keys]
+    write_sealed(folder / "plan.json", {"spec": {}, "store": str(store.root), "jobs": jobs, "cells": [], "recipes": []})
+    return folder
+
+
+def test_everything_is_listed_and_summed(store):
+    listed = fewcolors("ls", "--store", store.root).splitlines()
+    assert [line.split()[:2] for line in listed] == [["datasets", KEYS[0]], ["cells", KEYS[1]], ["cells", KEYS[2]]]
+    summed = {line.split()[0]: int(line.split()[1]) for line in fewcolors("du", "--store", store.root).splitlines()}
+    assert (summed["datasets"], summed["cells"], summed["all"]) == (1, 2, 3)
+
+
+def test_what_is_damaged_is_said(store):
+    assert "3 artifacts, 0 damaged" in fewcolors("verify", "--store", store.root)
+    (store.path("cells", KEYS[1]) / "about.json").write_text("{}")
+    said = fewcolors("verify", "--store", store.root, code=1)
+    assert f"cells/{KEYS[1][:12]} was damaged (about.json)." in said
+    assert "3 artifacts, 1 damaged" in said
+
+
+def test_what_no_run_refers_to_is_said_first_and_removed_when_told(store, tmp_path):
+    refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
+    refers_to(tmp_path / "runs" / "two", store, [KEYS[1], "d" * 64])
+    said = fewcolors("gc", tmp_path / "runs", "--store", store.root)
+    assert KEYS[2] in said
+    assert KEYS[0] not in said
+    assert "1 artifact (" in said
+    assert "none of 2 runs refers to. Give --yes to remove them." in said
+    assert store.has("cells", KEYS[2])
+    assert "Removed 1 artifact" in fewcolors("gc", tmp_path / "runs", "--store", store.root, "--yes")
+    assert [store.has(stage, key) for stage, key in zip(("datasets", "cells", "cells"), KEYS, strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_the_other_store_lacks_is_copied_whole(store, tmp_path):
+    assert "Copied 3 artifacts, 0 were there, 0 damaged." in fewcolors(
+        "copy", tmp_path / "other", "--store", store.root
+    )
+    other = Store(tmp_path / "other")
+    assert all(other.verify(stage, key) for stage, key in zip(("datasets", "cells", "cells"), KEYS, strict=True))
+    (store.path("cells", KEYS[1]) / "about.json").write_text("{}")
+    other.remove("cells", KEYS[1])
+    assert "Copied 0 artifacts, 2 were there, 1 damaged." in fewcolors(
+        "copy", other.root, "--store", store.root, code=1
+    )
+    assert not other.has("cells", KEYS[1])
+
+
+@pytest.mark.parametrize("command", [["ls"], ["du"], ["verify"], ["gc", "."], ["copy", "x"]])
+def test_where_there_is_no_store_nothing_is_made(command, tmp_path):
+    assert fewcolors(*command, "--store", "nowhere", code=2) == "--store nowhere: there is no store here."
+    assert not (tmp_path / "nowhere").exists()
