@@ -1,8 +1,7 @@
 """A task's mark: where it runs, and that its process was asked to end."""
 
-import multiprocessing
-import os
 import signal
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass, replace
@@ -61,24 +60,32 @@ def test_outside_of_the_main_thread_no_signal_handler_is_set(mark):
     assert mark.worker == WORKER
 
 
-def _end_itself(mark, from_a_fork):
-    with mark.working(WORKER):
-        if from_a_fork and not (child := os.fork()):
+IN_A_WORKER = """
+import os, signal, sys
+from pathlib import Path
+from harness.run.marks import Mark, Worker
+
+class Folder:
+    def write(self, name, text):
+        Path(name).write_text(text)
+
+with Mark(Folder(), "mark").working(Worker(*{worker!r})):
+    if {forks} and not (child := os.fork()):
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif {forks}:
+        os.waitpid(child, 0)
+    else:
+        try:
             os.kill(os.getpid(), signal.SIGTERM)
-        elif from_a_fork:
-            os.waitpid(child, 0)
-        else:
-            try:
-                os.kill(os.getpid(), signal.SIGTERM)
-                signal.pause()
-            except BaseException:  # noqa: BLE001 - as a plugin may
-                sys.exit(1)
+            signal.pause()
+        except BaseException:
+            sys.exit(1)
+"""
 
 
-@pytest.mark.parametrize("from_a_fork", [False, True])
-def test_sigterm_ends_the_process_and_is_noted_but_not_that_of_a_process_it_forked(mark, from_a_fork):
-    process = multiprocessing.get_context("spawn").Process(target=_end_itself, args=(mark, from_a_fork))
-    process.start()
-    process.join()
-    assert process.exitcode == (0 if from_a_fork else 128 + signal.SIGTERM)
-    assert mark.worker == replace(WORKER, asked_to_end=not from_a_fork)
+@pytest.mark.parametrize("forks", [False, True])
+def test_sigterm_ends_the_process_and_is_noted_but_not_that_of_a_process_it_forked(mark, forks):
+    code = IN_A_WORKER.format(worker=(WORKER.node, WORKER.host, WORKER.log), forks=forks)
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+    assert ended.returncode == (0 if forks else 128 + signal.SIGTERM)
+    assert mark.worker == replace(WORKER, asked_to_end=not forks)
