@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 from workplace import EXAMPLES, Workplace
 
+from harness.spec.schema import STAGES
+
 TASK = EXAMPLES / "my_task.py"
+JOBS = tuple(f"ray::{stage}: " for stage in STAGES)
 KILLS = int(os.environ.get("FEWCOLORS_TEST_KILLS", "12"))
 """Of workers, 1 to 5 seconds apart; with 50 the test takes some minutes."""
 SHORT = 2 + 4 * KILLS
@@ -54,7 +57,7 @@ def busy_workers(address: str) -> list[int]:
             command = Path("/proc", parent, "cmdline").read_text()
         except OSError:
             continue
-        if title.startswith("ray::") and "IDLE" not in title and address in command:
+        if title.startswith(JOBS) and address in command:
             found.append(int(process.name))
     return sorted(found)
 
