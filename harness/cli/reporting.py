@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.contracts import Results
     from harness.registry import Plugin, Registry
+    from harness.run.execute import FinishedRun
     from harness.run.merging import Run
 
 COMPARED = Path("runs") / "compared"
@@ -134,6 +135,7 @@ def _renew(
 ) -> bool:
     """Each run's own reports, and the index of the collection if they are one; whether all is complete."""
     from harness.contracts import BadInput
+    from harness.run.execute import write_reports
     from harness.run.merging import merge, read_run
 
     read: list[Run] = []
@@ -149,14 +151,18 @@ def _renew(
             tell(f"left out: {error}")
             complete = False
             continue
-        complete = _write(run.results, as_, out or folder / "report", registry, screen) and complete
-        complete = complete and not damaged
-        read.append(run)
+        finished = _write(run.results, as_, out or folder / "report", registry, screen)
+        if finished.broken_reports and collection is not None:
+            tell(f"{folder}: left out of the index.")
+        else:
+            read.append(run)
+        complete = complete and finished.complete and not damaged
     if collection is None or not read:
         return complete
-    page = registry.get("report", "index", "index").make({}, "index").write(merge(read), collection)
-    screen.print(f"Index: {page.resolve()}", style="bold", highlight=False, soft_wrap=True)
-    return complete
+    pages, broken = write_reports([registry.get("report", "index", "index")], merge(read), collection, screen)
+    for page in pages.values():
+        screen.print(f"Index: {page.resolve()}", style="bold", highlight=False, soft_wrap=True)
+    return complete and not broken
 
 
 def _compare(
@@ -170,17 +176,17 @@ def _compare(
     for difference in results.differences:
         shown = f"{difference.what} is not that of {difference.other}: {'; '.join(difference.reasons)}."
         screen.print(shown, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return _write(results, as_, out, registry, screen) and not damaged
+    return _write(results, as_, out, registry, screen).complete and not damaged
 
 
-def _write(results: Results, as_: str | None, target: Path, registry: Registry, screen: Console) -> bool:
+def _write(results: Results, as_: str | None, target: Path, registry: Registry, screen: Console) -> FinishedRun:
     from harness.run.execute import FinishedRun, write_reports
 
     names = results.spec["reports"] if as_ is None else _named(as_)
     plugins: list[Plugin] = [registry.get("report", name, "reports" if as_ is None else "--as") for name in names]
     finished = FinishedRun(results, *write_reports(plugins, results, target, screen), computed=0)
     print_pages(screen, finished.pages, target)
-    return finished.complete
+    return finished
 
 
 def _named(as_: str) -> list[str]:

@@ -260,9 +260,8 @@ def test_without_a_baseline_nothing_is_compared(bench: Bench) -> None:
 def test_the_plugins_are_found() -> None:
     registry = Registry()
     registry.add_module(reports, "built in")
-    assert registry.names("report") == [
-        "figures", "gallery", "html", "index", "json", "latex", "markdown", "parquet", "tables"
-    ]  # fmt: skip
+    forms = ["figures", "gallery", "html", "index", "json", "latex", "markdown", "parquet", "tables"]
+    assert registry.names("report") == forms
 
 
 @pytest.mark.parametrize(("module", "absent"), [("plugins", ("pandas", "scipy", "seaborn")), ("tables", ("seaborn",))])

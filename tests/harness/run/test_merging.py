@@ -171,6 +171,25 @@ def test_reports_of_one_run_of_several_and_by_name(stored, unread, tmp_path, mon
     assert folders[3] == runs[0] / "report", "a run is not compared with itself"
 
 
+def test_a_run_whose_reports_break_is_left_out_of_the_index(stored, tmp_path, monkeypatch) -> None:
+    from harness.run import execute
+
+    for name in ("a", "b"):
+        stored(name, name=name, **BASE)
+    asked = []
+
+    def write(plugins, results, folder, _console):
+        asked.append((plugins[-1].name, results.name, folder))
+        return {}, ("html",) if results.name == "a" else ()
+
+    monkeypatch.setattr(execute, "write_reports", write)
+    ended = shown("report", tmp_path / "runs")
+    assert ended.exit_code == 1
+    assert "runs/a: left out of the index." in ended.output
+    assert asked[-1] == ("index", "b", tmp_path / "runs")
+    assert [folder for _, _, folder in asked[:2]] == [tmp_path / "runs" / name / "report" for name in ("a", "b")]
+
+
 def test_what_report_and_figures_cannot_do(stored, tmp_path) -> None:
     run = stored("a", **BASE).folder
     for arguments, sentence in (
