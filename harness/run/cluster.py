@@ -419,15 +419,17 @@ def _node() -> str:
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     began, started, message, text = utc_now(), time.perf_counter(), "", ""
     store = open_store(driver.store)
+    found = False
     with _damaged_checkpoints() as remarks:
         try:
-            if not store.has(job.stage, job.key):
+            found = store.has(job.stage, job.key)
+            if not found:
                 run_job(job, driver.enter(on_gpu))
         except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
             if not store.has(job.stage, job.key):
                 message, text = one_line(error), traceback_of(error)
     seconds = time.perf_counter() - started
-    return JobResult(job.key, seconds, _host(), message, text, tuple(remarks), began, _prints_to())
+    return JobResult(job.key, seconds, _host(), message, text, tuple(remarks), began, _prints_to(), found)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,8 @@ BATCHED: tuple[Stage, ...] = ("applied", "cells")
 class JobResult:
     """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
 
-    remarks: what the user should hear of, though the job went on. began, log: as in an event.
+    remarks: what the user should hear of, though the job went on. began, log: as in an event. found: the
+    artifact was there when the worker came to the job, as another run had made it.
     """
 
     key: str
@@ -42,6 +43,7 @@ class JobResult:
     remarks: tuple[str, ...] = ()
     began: str = ""
     log: str = ""
+    found: bool = False
 
     @property
     def ok(self) -> bool:
@@ -299,6 +301,9 @@ class Schedule:
                 self.log("warned", job, message=remark, host=outcome.host)
             if outcome.ok:
                 self._unfinished.discard(job.key)
+                if outcome.found:
+                    self.log("cached", job)
+                    continue
                 began, log = outcome.began, outcome.log
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
             else:

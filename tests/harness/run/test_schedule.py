@@ -3,6 +3,7 @@
 # ruff: noqa: ARG001, ARG002, ARG005 - a pool asks with more than most answers need
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -511,3 +512,17 @@ def test_what_was_taken_is_given_back_when_it_fails_or_is_interrupted(plan, walk
     with pytest.raises(KeyboardInterrupt):
         walk(plan, FakePool(clock=clock), tick=stop, claims=claims)
     assert claims.mine == set()
+
+
+def test_what_a_worker_finds_done_is_not_told_as_done_again(plan, walk):
+    there = job_named(plan, "datasets: dots")
+
+    class Finding(FakePool):
+        def end(self, handle):
+            return [replace(result, found=result.key == there.key) for result in super().end(handle)]
+
+    whole, events = walk(plan, Finding())
+    assert whole.failed == whole.blocked == {}
+    assert said(events, "cached") == [there.name]
+    assert there.name not in said(events, "done")
+    assert len(said(events, "done")) == len(plan.jobs) - 1
