@@ -21,6 +21,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    from harness.cli import main as run
+    from harness.cli import main_and_leave as run
 
     run()

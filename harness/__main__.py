@@ -1,5 +1,5 @@
 """``python -m harness``: the command line from a checkout that is not installed."""
 
-from harness.cli import main
+from harness.cli import main_and_leave
 
-main()
+main_and_leave()

@@ -1,6 +1,6 @@
 """The command line. Exit code 0: all cells ok; 1: some failed; 2: bad spec or usage, before anything ran."""
 
 from harness.cli import runs, reporting, watching, storing, searches, trained, plugins, specs  # noqa: F401, I001 - their commands, in the order of --help
-from harness.cli.app import app, main
+from harness.cli.app import app, main, main_and_leave
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "main_and_leave"]

@@ -184,6 +184,18 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def main_and_leave() -> NoReturn:
+    """``main`` for a process that does nothing else: threads that Ray leaves behind cannot keep it from ending."""
+    try:
+        main()
+    except SystemExit as ended:
+        if "ray" not in sys.modules:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+
+
 def _check_arguments(arguments: Sequence[str]) -> None:
     """Raises BadInput for an argument that would command the terminal where it is repeated in a message."""
     for argument in arguments:
