@@ -34,7 +34,7 @@ LONGEST = 500
 LONGEST_TRACEBACK = 100_000
 LARGEST = 2**53
 """Up to here whole numbers are exact in whatever reads them: JSON's readers, a double."""
-_DEEPEST, _MOST_DIGITS, _LONGEST_NAME = 50, 30, 300
+_DEEPEST, _MOST_DIGITS, _LONGEST_NAME = 50, 30, 1000
 
 
 class BadInputs(BadInput):

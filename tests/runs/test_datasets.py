@@ -43,6 +43,8 @@ methods: [original, median-cut]
 colors: [2]
 """
 ODD = (b"<img src=x onerror=alert(1)>.png", b"new\nline.png", b"\xff.png", b"x" * 251 + b".png", "schön.png".encode())
+LATIN_1 = "bé".encode("latin-1")
+"""The name of a class's folder, and no UTF-8."""
 PLUGINS = ("--plugin", str(TASK), "--plugin", "brushes.py")
 
 
@@ -51,7 +53,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
     workplace = Workplace(tmp_path_factory.mktemp("datasets"), address)
     (workplace.folder / "brushes.py").write_text(BRUSHES)
     draw = np.random.default_rng(0)
-    for part, name in (("train", b"a"), ("train", b"b"), ("test", b"a"), ("test", b"b")):
+    for part, name in (("train", b"a"), ("train", LATIN_1), ("test", b"a"), ("test", LATIN_1)):
         folder = os.fsencode(workplace.folder / "photos" / part) + b"/" + name
         os.makedirs(folder)
         for file in (*ODD, b"0.png", b"1.png", b"2.png"):
@@ -85,7 +87,7 @@ def test_records_have_the_names_of_files_behind_all_other_columns(done: Workplac
     assert photos.columns[-3:].tolist() == strokes.columns[-3:].tolist() == ["mse", "ssim", "name"]
     assert strokes["name"].isna().all()
     kept = [r"\udcff.png", "<img src=x onerror=alert(1)>.png", r"new\nline.png", "x" * 251 + ".png", "schön.png"]
-    possible = {f"test/{label}/{file}" for label in "ab" for file in (*kept, "0.png", "1.png", "2.png")}
+    possible = {f"test/{label}/{file}" for label in ("a", r"b\udce9") for file in (*kept, "0.png", "1.png", "2.png")}
     assert set(photos["name"]) < possible
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -108,7 +110,7 @@ def test_the_spec_of_a_run_runs_the_same(done: Workplace) -> None:
 def test_an_image_is_explained_by_its_name(done: Workplace) -> None:
     photos = records(done, "my photos")
     name = photos["name"][3]
-    file = name.encode().decode("unicode_escape", "surrogatepass") if "\\" in name else name
+    file = name.encode("latin-1").decode("unicode_escape", "surrogatepass") if "\\" in name else name
     asked = ("--method", "median-cut", *PLUGINS, "--dataset", "my photos", "--image")
     done.fewcolors("explain", "runs/tiny", *asked, f"photos/{file}", RAY_ADDRESS="nowhere:1")
     pictures = done.folder / "runs" / "tiny" / "explain" / "pictures"
@@ -130,7 +132,10 @@ def test_one_name_of_several_images_is_refused(done: Workplace) -> None:
     done.fewcolors("run", whole, *PLUGINS)
     asked = ("--dataset", "my photos", *PLUGINS, "--image", "0.png")
     refused = done.fewcolors("explain", "runs/whole", *asked, code=2, RAY_ADDRESS="nowhere:1").err
-    assert "my photos has 2 test images of this name (test/a/0.png, test/b/0.png); give more of the path." in refused
+    assert (
+        r"my photos has 2 test images of this name (test/a/0.png, test/b\udce9/0.png); give more of the path."
+        in refused
+    )
 
 
 @pytest.mark.parametrize(
