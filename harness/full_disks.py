@@ -30,9 +30,10 @@ def in_words(folder: Path, what: str, written: int = 0) -> str:
     """
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     disk = shutil.disk_usage(there)
-    wanted = f"{what} needs more than {_size(written)} there" if written else f"{what} cannot be written"
+    wanted = f"{what} needs more than {size_in_words(written)} there" if written else f"{what} cannot be written"
+    room = f"{size_in_words(disk.free)} of {size_in_words(disk.total)} are free"
     return (
-        f"the disk of {folder} is full ({_size(disk.free)} of {_size(disk.total)} are free): {wanted}. Make room or "
+        f"the disk of {folder} is full ({room}): {wanted}. Make room or "
         "give another folder, and start again: what is finished is kept"
     )
 
@@ -49,7 +50,8 @@ def told(folder: Path, what: str, partial: Path) -> Iterator[None]:
         raise FullDisk(in_words(folder, what, written)) from error
 
 
-def _size(number: int) -> str:
+def size_in_words(number: int) -> str:
+    """Bytes as ``1.23 GB``."""
     for unit, bytes_of_one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= bytes_of_one:
             return f"{number / bytes_of_one:.3g} {unit}"

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.app import StorePath, app, console
 from harness.contracts import BadInput
+from harness.full_disks import size_in_words
 
 if TYPE_CHECKING:
     from harness.work.store import Store
@@ -20,23 +21,23 @@ app.add_typer(commands, name="store", help="Lists, verifies, clears and copies w
 @commands.command("ls")
 def list_artifacts(store: StorePath = "store") -> None:
     """Lists all artifacts: stage, key, size."""
-    from harness.work.upkeep import in_bytes, kept_in
+    from harness.work.upkeep import kept_in
 
     screen = console()
     for kept in kept_in(_opened(store)):
-        screen.print(f"{kept.stage:<12} {kept.key} {in_bytes(kept.size):>10}", highlight=False, soft_wrap=True)
+        screen.print(f"{kept.stage:<12} {kept.key} {size_in_words(kept.size):>10}", highlight=False, soft_wrap=True)
 
 
 @commands.command()
 def du(store: StorePath = "store") -> None:
     """Says how many artifacts of each stage there are, and how large they are together."""
     from harness.spec.schema import STAGES
-    from harness.work.upkeep import in_bytes, kept_in
+    from harness.work.upkeep import kept_in
 
     screen, kept = console(), kept_in(_opened(store))
     for stage in (*STAGES, ""):
         own = [each.size for each in kept if stage in ("", each.stage)]
-        screen.print(f"{stage or 'all':<12} {len(own):>7} {in_bytes(sum(own)):>10}", highlight=False)
+        screen.print(f"{stage or 'all':<12} {len(own):>7} {size_in_words(sum(own)):>10}", highlight=False)
 
 
 @commands.command()
@@ -64,14 +65,14 @@ def gc(
 ) -> None:
     """Removes the artifacts that none of the given runs refers to. What they refer to is never taken."""
     from harness.run.results import collected, read_plan, runs_in
-    from harness.work.upkeep import in_bytes, kept_in, unreferenced
+    from harness.work.upkeep import kept_in, unreferenced
 
     opened, screen = _opened(store), console()
     folders = [folder for run in runs for folder in (collected(run) or runs_in(run))]
     found = unreferenced(kept_in(opened), [read_plan(folder) for folder in folders])
-    size = in_bytes(sum(kept.size for kept in found))
+    size = size_in_words(sum(kept.size for kept in found))
     for kept in found:
-        screen.print(f"{kept.stage:<12} {kept.key} {in_bytes(kept.size):>10}", highlight=False, soft_wrap=True)
+        screen.print(f"{kept.stage:<12} {kept.key} {size_in_words(kept.size):>10}", highlight=False, soft_wrap=True)
     many = f"{len(found)} artifact{'' if len(found) == 1 else 's'} ({size}) that none of {len(folders)} runs refers to"
     if not yes:
         screen.print(f"{many}. Give --yes to remove them.", highlight=False)

@@ -52,11 +52,3 @@ def copy(source: Store, target: Store, kept: Kept) -> bool:
     with target.write(kept.stage, kept.key) as room:
         shutil.copytree(folder, room, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
     return True
-
-
-def in_bytes(size: int) -> str:
-    """A size in words: ``1.23 GB``."""
-    for unit, bytes_of_one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= bytes_of_one:
-            return f"{size / bytes_of_one:.3g} {unit}"
-    return f"{size} B"
