@@ -1,0 +1,122 @@
+"""Jobs that could run now, in the order in which they should."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.plan import Job, Plan
+from harness.spec.schema import STAGES, Stage
+
+BATCHED: tuple[Stage, ...] = ("applied", "cells")
+"""Stages whose jobs are short enough to go several to a task."""
+BATCH = 8
+"""How many go to a task as long as nothing is known of how long they take."""
+LARGEST_BATCH = 64
+TASK_SECONDS = 2.0
+"""What a task of several jobs should take: less than anybody notices, and much more than it costs to hand it over."""
+
+Rank = tuple[float, int, int, int]
+
+
+def rank_jobs(plan: Plan, keys: Iterable[str], seconds: Callable[[Job], float]) -> dict[str, Rank]:
+    """Smallest first: by how long what has to follow a job takes, the job included, one after the other.
+
+    So the longest way to the end of the run begins first. Among equals what others wait for, then many colors, go first.
+
+    Args:
+        plan: Jobs, each after its inputs.
+        keys: Of those that are to be done, inputs first.
+        seconds: How long a job takes.
+    """
+    to_the_end = dict.fromkeys(keys, 0.0)
+    for key in reversed(to_the_end):
+        job = plan.jobs[key]
+        to_the_end[key] += seconds(job)
+        for _, parent in job.inputs.values():
+            if parent in to_the_end:
+                to_the_end[parent] = max(to_the_end[parent], to_the_end[key])
+    return {
+        key: (-left, STAGES.index(job.stage), -max((x or 0 for x in job.levels), default=0), number)
+        for number, (key, left) in enumerate(to_the_end.items())
+        if (job := plan.jobs[key])
+    }
+
+
+@dataclass
+class _Group:
+    """Jobs that may share a task. takes: CPUs and GPUs. pace: seconds that one took lately, 0 where none has ended."""
+
+    takes: tuple[float, float]
+    shared: bool
+    jobs: list[tuple[Rank, str]] = field(default_factory=list)
+    pace: float = 0.0
+
+    def size(self, cpus: float) -> int:
+        """How many make a task, so that none of the free CPUs is left idle for it."""
+        if not self.shared:
+            return 1
+        most = max(1, min(LARGEST_BATCH, int(TASK_SECONDS / self.pace))) if self.pace else BATCH
+        return min(most, max(1, math.ceil(len(self.jobs) / max(cpus, 1))))
+
+
+class ReadyJobs:
+    """Which jobs make the next task.
+
+    ranks: of all jobs that may be added. occupies: CPUs and GPUs of a job. apart: jobs for which this differs share no
+    task.
+    """
+
+    def __init__(
+        self,
+        ranks: Mapping[str, Rank],
+        occupies: Callable[[Job], tuple[float, float]],
+        apart: Callable[[Job], Hashable],
+    ) -> None:
+        self._ranks, self._occupies, self._apart = ranks, occupies, apart
+        self._jobs: dict[str, Job] = {}
+        self._groups: dict[Hashable, _Group] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def add(self, job: Job, *, alone: bool = False) -> None:
+        """alone: it shares no task."""
+        self._jobs[job.key] = job
+        group = self._group(job, alone)
+        heapq.heappush(group.jobs, (self._ranks[job.key], job.key))
+
+    def _group(self, job: Job, alone: bool) -> _Group:
+        takes = self._occupies(job)
+        shared = job.stage in BATCHED and not alone
+        place = (job.stage, job.inputs["dataset"], job.needs, self._apart(job)) if shared else takes
+        return self._groups.setdefault(place, _Group(takes, shared))
+
+    def took(self, job: Job, seconds: float) -> None:
+        """Hears how long one took that has ended well."""
+        group = self._group(job, alone=False)
+        group.pace = seconds if not group.pace else 0.8 * group.pace + 0.2 * seconds
+
+    def next_task(self, cpus: float, gpus: float) -> list[Job]:
+        """The most urgent jobs that fit into so many free CPUs and GPUs; they are ready no more. Empty if none does."""
+        fitting = [
+            group
+            for group in self._groups.values()
+            if group.jobs and group.takes[0] <= cpus + 1e-6 and group.takes[1] <= gpus + 1e-6
+        ]
+        if not fitting:
+            return []
+        chosen = min(fitting, key=lambda group: group.jobs[0])
+        return [
+            self._jobs.pop(heapq.heappop(chosen.jobs)[1]) for _ in range(min(chosen.size(cpus), len(chosen.jobs)))
+        ]
+
+    def give_up(self) -> list[Job]:
+        """All that are ready; none is any longer."""
+        left = list(self._jobs.values())
+        self._jobs.clear()
+        for group in self._groups.values():
+            group.jobs.clear()
+        return left
