@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.metadata
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -96,6 +98,47 @@ def give_memory_back() -> None:
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def gpu_goes_on() -> bool:
+    """Frees the GPU memory that torch keeps for later in this process.
+
+    Returns:
+        Whether the GPU can still be used: after some errors CUDA no longer works in the process.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return True
+    gc.collect()
+    try:
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+    except RuntimeError:
+        return False
+    return True
+
+
+_OUT_OF_GPU_MEMORY = re.compile(r"CUDA error: out of memory|CU\w+_STATUS_\w*ALLOC\w*_FAILED")
+"""What CUDA itself, cuBLAS and cuDNN say, of which torch makes a RuntimeError."""
+
+
+def is_out_of_gpu_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or one that it was raised from or after, says that a GPU had no memory left.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        False also where torch is not loaded.
+    """
+    torch, seen = sys.modules.get("torch"), set[int]()
+    while torch is not None and error is not None and id(error) not in seen:
+        seen.add(id(error))
+        said = isinstance(error, RuntimeError) and _OUT_OF_GPU_MEMORY.search(str(error))
+        if isinstance(error, torch.OutOfMemoryError) or said:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _of_glibc(name: str) -> Any:

@@ -428,11 +428,10 @@ class PlanBuilder:
         return self._identities[id(metric)]
 
     def _needs(self, stage: Stage, choice: Choice, learned_input: bool) -> Needs:
-        """The spec's word, else the plugin's (for the stage that is the plugin's own work), else the stage's."""
-        usual = usual_needs(stage, learned_input)
-        own = choice.plugin.needs
-        if stage == "cells" or (stage == "applied" and choice.plugin.learns):
-            own = Needs(memory=own.memory)
+        """The spec's word, else the plugin's (for its own work or for the use of what it trained), else the stage's."""
+        usual, plugin = usual_needs(stage, learned_input), choice.plugin
+        in_use = stage == "cells" or (stage == "applied" and plugin.learns)
+        own = plugin.needs_in_use if in_use else plugin.needs
         asked = self.spec.resources.get(stage, Resources())
         return Needs(
             cpus=_first(asked.cpus, own.cpus, usual.cpus),

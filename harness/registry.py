@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
@@ -67,6 +67,7 @@ _MOST_NAMED = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _CLASS_DATA: Mapping[str, tuple[type, str]] = {
     "needs": (Needs, "fc.Needs(...)"),
+    "needs_in_use": (Needs, "fc.Needs(...)"),
     "paper": (Mapping, "a mapping from parameters to values"),
     "scales": (Mapping, "a mapping from scales to mappings"),
     "credit": (str, "a string"),
@@ -313,6 +314,12 @@ class Plugin:
         """What one of its jobs occupies, as the class states it; an empty ``Needs`` where it states nothing."""
         needs: Needs = self._class_data("needs", Needs())
         return needs
+
+    @property
+    def needs_in_use(self) -> Needs:
+        """The same of a job that uses what was trained: applies a learned method, or has a classifier judge."""
+        needs: Needs = self._class_data("needs_in_use", Needs())
+        return replace(needs, memory=self.needs.memory) if needs.memory is None else needs
 
     @property
     def paper(self) -> Mapping[str, Any]:

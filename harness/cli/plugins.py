@@ -16,6 +16,7 @@ from harness.docstrings import description_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.contracts import Needs
     from harness.parameters import Parameter
     from harness.registry import Plugin, Registry
 
@@ -96,9 +97,19 @@ def _wrapped(text: str, margin: str, width: int) -> str:
     )
 
 
+def _in_words(needs: Needs) -> str:
+    stated = [f"{amount:g} {what}" for amount, what in ((needs.cpus, "CPUs"), (needs.seconds, "s at most")) if amount]
+    if needs.gpus is not None:
+        share = {"required": "a GPU", 0: "no GPU"}
+        stated.append(share.get(needs.gpus) or f"{needs.gpus:g} of a GPU")
+    if needs.memory:
+        stated.append(f"{needs.memory:,} bytes of memory")
+    return ", ".join(stated)
+
+
 def _facts(known: Plugin) -> dict[str, str]:
     """The facts about one plugin apart from its parameters, in words."""
-    mark, needs, facts = known.mark, known.needs, dict[str, str]()
+    mark, facts = known.mark, dict[str, str]()
     if mark.kind == "method":
         low_high = "{} to {}".format(*mark.levels) if mark.levels else ""
         if known.color_counts is not None:
@@ -106,12 +117,9 @@ def _facts(known: Plugin) -> dict[str, str]:
         facts["level"] = f"{mark.level_kind}, {low_high}" if low_high else "none"
         joint = "once for all color counts" if known.joint_colors else "once for each color count"
         facts["learned"] = f"yes, {joint}" if known.learns else "no"
-    stated = [f"{amount:g} {what}" for amount, what in ((needs.cpus, "CPUs"), (needs.seconds, "s at most")) if amount]
-    if needs.gpus:
-        stated.append("a GPU" if needs.gpus == "required" else f"{needs.gpus:g} of a GPU")
-    if needs.memory:
-        stated.append(f"{needs.memory:,} bytes of memory")
-    facts["needs"] = ", ".join(stated) or "what its stage needs (docs/spec.md, Resources)"
+    facts["needs"] = _in_words(known.needs) or "what its stage needs (docs/spec.md, Resources)"
+    if in_use := _in_words(known.needs_in_use):
+        facts["in use"] = in_use
     for what, values in (("paper", known.paper), *((f"--scale {name}", v) for name, v in known.scales.items())):
         if values:
             facts[what] = ", ".join(f"{name}={shown(value)}" for name, value in values.items())

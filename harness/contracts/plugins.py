@@ -199,6 +199,9 @@ class Lesson:
 class Needs:
     """What one job of a plugin occupies, as class data ``needs = Needs(...)``; None: as usual for this kind of job.
 
+    ``needs`` is of the plugin's own work: a dataset is made, a classifier or a method trained, what learns nothing
+    applied. ``needs_in_use = Needs(...)`` is of jobs after a training: the method is applied, the classifier judges.
+
     Attributes:
         cpus: CPU cores; also the number of threads.
         gpus: The share of a GPU it takes where there are GPUs, or ``"required"``: a whole one, nothing runs without it.

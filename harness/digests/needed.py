@@ -16,7 +16,8 @@ from functools import cached_property
 from harness.digests.syntax import dotted, imported_names, nodes_of
 
 _MARKS = {"quantizer", "codec", "dataset", "classifier", "report", "claim"}
-_ABOUT = {"needs", "paper", "scales", "credit", "sources", "version", "fingerprinted", "departures_of"}
+_RESOURCES = {"needs", "needs_in_use"}
+_ABOUT = _RESOURCES | {"paper", "scales", "credit", "sources", "version", "fingerprinted", "departures_of"}
 """Class data that the engine reads: resources, what a report says, and values that go into parameters."""
 _ASKED = {"least_memory"}
 """Methods that only the engine calls, and no job: they can refuse parameters and change nothing else."""
@@ -148,7 +149,7 @@ def _is_optional(member: ast.stmt, closed: bool) -> bool:
             return True
         special = member.name.startswith("__") and member.name.endswith("__")
         return closed and not special and all(_last_name(d) in _PLAIN for d in member.decorator_list)
-    return bool(_bound(member)) and _bound(member) <= (_ABOUT if closed else {"needs"})
+    return bool(_bound(member)) and _bound(member) <= (_ABOUT if closed else _RESOURCES)
 
 
 def _without_default(member: ast.stmt) -> ast.stmt:

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import environment
 from harness.complaints import one_line, printable, traceback_of
 from harness.contracts import BadInput, DamagedCheckpoint, EpochCallback
 from harness.discovery import discover
@@ -26,7 +27,8 @@ from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.events import utc_now
 from harness.run.marks import Mark, Worker
-from harness.run.schedule import JobResult, LostTask, share
+from harness.run.placing import Node, Placing, Turn, Work
+from harness.run.schedule import BATCHED, JobResult, LostTask, share
 from harness.run.sending import code_to_send, runtime_env
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
@@ -187,10 +189,14 @@ class RayPool:
         self._store, self._sources = store, sources
         self._payloads: dict[ForeignCode, Any] = {}
         self._marks: dict[Hashable, Mark] = {}
+        self._placing = Placing()
+        self._short_on_gpu = _KeptProcesses(ray)
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
         self._task_in_fresh_process = ray.remote(max_retries=0, max_calls=1)(_execute)
         self._refreshed = -_REFRESH_SECONDS
         self._capacity = (0.0, 0.0)
+        self._alive: list[Mapping[str, float]] = []
+        self._works: dict[Hashable, Work] = {}
         self._lost_nodes: set[str] = set()
         self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
 
@@ -202,7 +208,11 @@ class RayPool:
         if time.monotonic() - self._refreshed > _REFRESH_SECONDS:
             total = self._ray.cluster_resources()
             self._capacity = total.get("CPU", 0.0), total.get("GPU", 0.0)
-            self._lost_nodes = {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
+            nodes = self._ray.nodes()
+            self._lost_nodes = {node["NodeID"] for node in nodes if not node["Alive"]}
+            self._alive = [node["Resources"] for node in nodes if node["Alive"]]
+            self._works.clear()
+            self._placing.look(_known(node["NodeID"], node["Resources"]) for node in nodes if node["Alive"])
             self._refreshed = time.monotonic()
 
     def occupies(self, job: Job) -> tuple[float, float]:
@@ -213,6 +223,7 @@ class RayPool:
         nodes = self._nodes()
         for job in jobs:
             cpus, gpus = self.occupies(job)
+            self._placing.count(cpus, gpus)
             memory = max(self._memory(job, nodes) or 0, job.least_memory)
             wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory)}
             if not any(_has(node, wanted) for node in nodes):
@@ -237,22 +248,45 @@ class RayPool:
         room = [node.get("memory", 0.0) for node in nodes if _has(node, {"CPU": cpus, "GPU": gpus})]
         return int(min(wanted, max(room, default=wanted)))
 
+    def turn(self, job: Job) -> Turn:
+        return self._placing.decide(self._work(job))[0]
+
+    def _work(self, job: Job) -> Work:
+        self._refresh()
+        size = job.stage, job.needs, "quantizer" in job.inputs
+        if size not in self._works:
+            memory = float(self._memory(job, self._alive) or 0)
+            self._works[size] = Work(*self.occupies(job), memory, job.stage in BATCHED)
+        return self._works[size]
+
     def submit(self, jobs: Sequence[Job]) -> Hashable:
-        cpus, gpus = self.occupies(jobs[0])
-        code = self.code(jobs[0])
-        # A process that ends releases its GPU memory, and the next one is assigned a GPU again.
-        task = (self._task_in_fresh_process if gpus else self._task).options(
-            num_cpus=cpus,
-            num_gpus=gpus,
-            memory=self._memory(jobs[0], self._nodes()),
-            scheduling_strategy="SPREAD",
-            name=f"{jobs[0].stage}: {jobs[0].name}",
+        first = jobs[0]
+        code, work = self.code(first), self._work(first)
+        _, node = self._placing.decide(work)
+        options = {
+            "num_cpus": work.cpus,
+            "num_gpus": work.gpus,
+            "memory": self._memory(first, self._alive),
+            "scheduling_strategy": self._on(node),
             **_process_of(code),
-        )
+        }
         mark = Mark(ClusterBoard(), uuid.uuid4().hex)
-        handle: Hashable = task.remote(self._payload(code), list(jobs), gpus > 0, mark)
+        name, task = f"{first.stage}: {first.name}", (self._payload(code), list(jobs), work.gpus > 0, mark)
+        handle: Hashable
+        if work.gpus and work.short:
+            handle = self._short_on_gpu.submit(options, name, task)
+        else:
+            # A training's process ends with it, and all of its GPU memory is free for sure.
+            kind = self._task_in_fresh_process if work.gpus else self._task
+            handle = kind.options(name=name, **options).remote(*task)
         self._marks[handle] = mark
+        self._placing.enter(handle, work, node)
         return handle
+
+    def _on(self, node: Node | None) -> Any:
+        if node is None:
+            return "SPREAD"
+        return self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.name, soft=True)
 
     def _payload(self, code: ForeignCode) -> Any:
         if code not in self._payloads:
@@ -263,6 +297,7 @@ class RayPool:
         return self._marks[task].begun
 
     def wait(self, tasks: Sequence[Any], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
+        self._short_on_gpu.end_idle()
         if not tasks:
             time.sleep(seconds)
             return []
@@ -279,9 +314,8 @@ class RayPool:
         return self._lost(task, _NODE_LOST)
 
     def _lost(self, task: Any, reason: str) -> LostTask:
-        mark = self._marks.pop(task)
-        worker = mark.worker
-        mark.remove()
+        worker = self._marks[task].worker
+        self._leave(task, good=False)
         reason = "its worker process was asked to end" if worker.asked_to_end else reason
         return LostTask(reason, worker.host, worker.log, worker.asked_to_end)
 
@@ -290,11 +324,75 @@ class RayPool:
             outcomes: list[JobResult] = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
             return self._lost(task, _plainly(error))
-        self._marks.pop(task).remove()
+        self._leave(task, good=all(outcome.ok for outcome in outcomes))
         return outcomes
 
+    def _leave(self, task: Any, good: bool) -> None:
+        """Forgets a task. good: whether its process may be used again."""
+        self._marks.pop(task).remove()
+        self._placing.leave(task)
+        if task in self._short_on_gpu:
+            self._short_on_gpu.leave(task, good)
+
     def cancel(self, task: Any) -> None:
-        self._ray.cancel(task, force=True)
+        if task in self._short_on_gpu:
+            self._short_on_gpu.kill(task)
+        else:
+            self._ray.cancel(task, force=True)
+
+
+class _KeptProcesses:
+    """Worker processes for short jobs on GPUs, which would else import torch anew for each task.
+
+    Each is a Ray actor: a plain task may be assigned another GPU than the one before it in the same process, and CUDA,
+    once it has begun in a process, stays with the GPUs that it saw then. An actor's are its own until it ends. It ends,
+    and its CUDA context with it, as soon as it gets no further task of its size.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._process = ray.remote(max_restarts=0, max_task_retries=0)(_Process)
+        self._idle: list[tuple[str, Any]] = []
+        self._busy: dict[Any, tuple[str, Any]] = {}
+
+    def __contains__(self, task: Any) -> bool:
+        return task in self._busy
+
+    def submit(self, options: Mapping[str, Any], name: str, task: Sequence[Any]) -> Any:
+        kind = repr(options)
+        kept = next((kept for kept in self._idle if kept[0] == kind), None)
+        if kept is None:
+            kept = kind, self._process.options(**options).remote()
+        else:
+            self._idle.remove(kept)
+        handle = kept[1].run.options(name=name).remote(*task)
+        self._busy[handle] = kept
+        return handle
+
+    def leave(self, task: Any, good: bool) -> None:
+        """Forgets a task. good: whether its process may be used again."""
+        if not good:
+            self.kill(task)
+        kept = self._busy.pop(task)
+        if good:
+            self._idle.append(kept)
+
+    def kill(self, task: Any) -> None:
+        self._ray.kill(self._busy[task][1])
+
+    def end_idle(self) -> None:
+        for _, process in self._idle:
+            self._ray.kill(process)
+        self._idle.clear()
+
+
+class _Process:
+    def run(self, *task: Any) -> list[JobResult]:
+        return _execute(*task)
+
+
+def _known(name: str, resources: Mapping[str, float]) -> Node:
+    return Node(name, *(resources.get(kind, 0.0) for kind in ("CPU", "GPU", "memory")))
 
 
 def _has(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
@@ -317,6 +415,7 @@ def _in_words(resources: Mapping[str, float]) -> str:
 def _plainly(error: Exception) -> str:
     known = {
         "WorkerCrashedError": "its worker process died",
+        "ActorDiedError": "its worker process died",
         "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
         "NodeDiedError": _NODE_LOST,
         "TaskCancelledError": "it was stopped",
@@ -393,7 +492,12 @@ def _execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> 
     mark: the task's.
     """
     with mark.working(Worker(_node(), _host(), _prints_to())):
-        return [_job_result(job, driver, on_gpu) for job in jobs]
+        results = []
+        for job in jobs:
+            results.append(_job_result(job, driver, on_gpu))
+            if not environment.gpu_goes_on():
+                break
+        return results
 
 
 def _prints_to() -> str:
@@ -419,7 +523,7 @@ def _node() -> str:
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     began, started, message, text = utc_now(), time.perf_counter(), "", ""
     store = open_store(driver.store)
-    found = False
+    found = out_of_gpu_memory = False
     with _damaged_checkpoints() as remarks:
         try:
             found = store.has(job.stage, job.key)
@@ -428,8 +532,20 @@ def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
         except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
             if not store.has(job.stage, job.key):
                 message, text = one_line(error), traceback_of(error)
+                out_of_gpu_memory = on_gpu and environment.is_out_of_gpu_memory(error)
     seconds = time.perf_counter() - started
-    return JobResult(job.key, seconds, _host(), message, text, tuple(remarks), began, _prints_to(), found)
+    return JobResult(
+        job.key,
+        seconds,
+        _host(),
+        message,
+        text,
+        tuple(remarks),
+        began,
+        _prints_to(),
+        found,
+        out_of_gpu_memory,
+    )
 
 
 @contextlib.contextmanager

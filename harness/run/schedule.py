@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.contracts import Needs
 from harness.plan import Job, Plan
 from harness.run.estimate import Kind
 from harness.run.events import EventLog
+from harness.run.placing import Turn
 from harness.spec.schema import STAGES, Stage
 from harness.work.store import DamagedArtifact, Store
 
@@ -32,7 +33,8 @@ class JobResult:
     """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
 
     remarks: what the user should hear of, though the job went on. began, log: as in an event. found: the
-    artifact was there when the worker came to the job, as another run had made it.
+    artifact was there when the worker came to the job, as another run had made it. out_of_gpu_memory: that is why it
+    failed.
     """
 
     key: str
@@ -44,6 +46,7 @@ class JobResult:
     began: str = ""
     log: str = ""
     found: bool = False
+    out_of_gpu_memory: bool = False
 
     @property
     def ok(self) -> bool:
@@ -73,10 +76,13 @@ class Pool(Protocol):
     def occupies(self, job: Job) -> tuple[float, float]:
         """CPUs and GPUs the job takes here."""
 
+    def turn(self, job: Job) -> Turn:
+        """Whether the job may take a CPU that is free, with regard to jobs that need a GPU beside it."""
+
     def submit(self, jobs: Sequence[Job]) -> Hashable: ...
 
     def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
-        """The tasks that ended within ``seconds``."""
+        """The tasks that ended within ``seconds``. Jobs after one that left their process useless have no result."""
 
     def has_started(self, task: Hashable) -> bool:
         """Whether a worker has begun with it: it may wait for others who use the same cluster."""
@@ -237,7 +243,7 @@ class Schedule:
             taken = self.pool.occupies(task.jobs[0])
             cpus, gpus = cpus - taken[0], gpus - taken[1]
         ready = [job for job in self._waiting.values() if not self._waits(job) and not self._pauses(job)]
-        for ranked in self._tasks(ready, cpus):
+        for ranked in self._in_turn(self._tasks(ready, cpus)):
             takes = self.pool.occupies(ranked[0])
             if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
                 continue
@@ -249,6 +255,17 @@ class Schedule:
             for job in jobs:
                 del self._waiting[job.key]
                 self.log("started", job)
+
+    def _in_turn(self, tasks: Iterable[list[Job]]) -> Iterator[list[Job]]:
+        """Each task's turn is asked for once those before it are submitted."""
+        last = []
+        for task in tasks:
+            turn = self.pool.turn(task[0])
+            if turn == "now":
+                yield task
+            elif turn == "last":
+                last.append(task)
+        yield from last
 
     def _take(self, job: Job) -> bool:
         """Whether the job is to be run here now. One that was another's for a while may be done by then."""
@@ -295,8 +312,9 @@ class Schedule:
             self._settle_lost(task, ending)
             return
         jobs = {job.key: job for job in task.jobs}
+        shared_gpu = len(jobs) > 1 or self.pool.occupies(task.jobs[0])[1] < 1
         for outcome in ending:
-            job = jobs[outcome.key]
+            job = jobs.pop(outcome.key)
             for remark in outcome.remarks:
                 self.log("warned", job, message=remark, host=outcome.host)
             if outcome.ok:
@@ -306,8 +324,23 @@ class Schedule:
                     continue
                 began, log = outcome.began, outcome.log
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
+            elif outcome.out_of_gpu_memory:
+                self._settle_out_of_gpu_memory(job, shared_gpu, outcome)
             else:
                 self._fail(job, outcome.message, outcome.traceback, outcome)
+        for job in jobs.values():
+            self._retry(job, "a job before it left its process useless; run again alone", ending[-1])
+
+    def _settle_out_of_gpu_memory(self, job: Job, shared: bool, outcome: JobResult) -> None:
+        """shared: whether its task had other jobs, or other tasks the same GPU: shares of a GPU don't limit memory."""
+        if shared:
+            alone = job if job.needs.gpus == "required" else replace(job, needs=replace(job.needs, gpus=1.0))
+            self._retry(alone, "the GPU had no memory left; run again alone on a whole GPU", outcome)
+            return
+        advice = "lower its batch size or width"
+        if job.needs.gpus != "required":
+            advice += f", or have it run on CPUs (resources.{job.stage}.gpus: 0)"
+        self._fail(job, f"a whole GPU has too little memory for it: {advice}", outcome.traceback, outcome)
 
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
@@ -333,10 +366,10 @@ class Schedule:
         retry = "run again" if lost.preempted else f"retry {losses.counted} of {RETRIES}"
         self._retry(job, f"{lost.reason}; {retry}", lost)
 
-    def _retry(self, job: Job, why: str, lost: LostTask) -> None:
+    def _retry(self, job: Job, why: str, ended: JobResult | LostTask) -> None:
         self._alone.add(job.key)
         self._waiting[job.key] = job
-        self.log("retried", job, message=why, host=lost.host, log=lost.log)
+        self.log("retried", job, message=why, host=ended.host, log=ended.log)
 
     def _fail(self, job: Job, message: str, traceback: str, ended: JobResult | LostTask | None = None) -> None:
         self.failed[job.key] = message

@@ -263,7 +263,7 @@ DOCUMENTED = (
     '"""Of {0}."""\nfrom typing import TYPE_CHECKING\nfrom harness.contracts import Needs\n'
     "from harness.registry import quantizer\nif TYPE_CHECKING:\n    import toy_types_{0}\n"
     'TABLE = 1\n"""{0}."""\n@quantizer("mine", summary="{0}")  # {0}\nclass Mine:\n    """{0}."""\n'
-    "    needs = Needs(cpus={0})\n    sources = 'from {0}'\n"
+    "    needs = Needs(cpus={0})\n    needs_in_use = Needs(gpus={0})\n    sources = 'from {0}'\n"
     "    paper = {{'gamma': {0}}}\n    gamma: float = 1.0  # {0}\n"
     "    def palettize(self, images, colors):\n"
     '        """{0}."""\n        # {0}\n        return TABLE\n    def onnx_module(self, colors):\n        return {0}\n'

@@ -323,6 +323,20 @@ def test_needs_are_the_specs_else_the_plugins_else_the_stages(plan_of):
     assert needs_of(plan_of(methods=["flat"]), "applied").gpus == 0
 
 
+def test_the_use_of_what_was_trained_has_needs_of_its_own(plan_of, registry, monkeypatch):
+    learned, net = (registry.get(*name, "test").cls for name in (("method", "learned"), ("classifier", "net")))
+    monkeypatch.setattr(learned, "needs_in_use", Needs(gpus=0.1, memory=500), raising=False)
+    monkeypatch.setattr(net, "needs_in_use", Needs(cpus=3, gpus=0), raising=False)
+    usual, learned_alone = DEFAULT_NEEDS, [{"name": "learned", "colors": 2}]
+    plan = plan_of(methods=learned_alone, resources={"applied": {"cpus": 2}})
+    assert needs_of(plan, "quantizers") == Needs(2, "required", 1000, usual["quantizers"].seconds)
+    assert needs_of(plan, "applied") == Needs(2, 0.1, 500, usual["applied"].seconds)
+    assert needs_of(plan, "classifiers") == usual["classifiers"]
+    assert needs_of(plan, "cells") == dataclasses.replace(usual["cells"], cpus=3, gpus=0)
+    assert needs_of(plan_of(methods=learned_alone, resources={"cells": {"gpus": 1}}), "cells").gpus == 1
+    assert plan.jobs.keys() == plan_of(methods=learned_alone).jobs.keys(), "needs are in no key"
+
+
 def test_what_a_small_machine_has_is_enough_for_two_jobs_at_once(plan_of):
     """Of 4 GiB some 3.2 GB are left to Ray beside the system, the driver and the object store."""
     plan = plan_of(methods=["flat", {"name": "joint", "colors": 2}], resources={"applied": {"cpus": 1}})

@@ -26,6 +26,7 @@ from harness.contracts import BadInput, Needs, SearchResult, Trial
 from harness.plan import Job
 from harness.run import cluster
 from harness.run.events import last_run
+from harness.run.placing import Turn
 from harness.run.results import write_searches
 from harness.run.schedule import JobResult
 from harness.sources import read_source
@@ -67,6 +68,9 @@ class PoolHere:
 
     def occupies(self, job: Job) -> tuple[float, float]:  # noqa: ARG002
         return 1.0, 0.0
+
+    def turn(self, job: Job) -> Turn:  # noqa: ARG002
+        return "now"
 
     def check(self, jobs: Any) -> None: ...
 

@@ -6,14 +6,15 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.plan import DEFAULT_NEEDS, make_plan
-from harness.run.cluster import RayPool
+from harness.run.cluster import RayPool, _KeptProcesses
+from harness.run.placing import Placing
 
 
 def pool_of(*nodes, gpus=False):
     pool = RayPool.__new__(RayPool)
     alive = [{"Alive": True, "Resources": dict(zip(("CPU", "memory", "GPU"), node, strict=False))} for node in nodes]
     pool._ray = types.SimpleNamespace(nodes=lambda: [*alive, {"Alive": False, "Resources": {"CPU": 9, "memory": 9e9}}])
-    pool.has_gpus = gpus
+    pool.has_gpus, pool._placing = gpus, Placing()
     return pool
 
 
@@ -58,3 +59,44 @@ def test_what_a_spec_states_is_refused_where_no_node_has_it(job_of):
 
 def test_a_job_that_states_none_reserves_none(job_of):
     assert reserved(pool_of((2, 1.0)), job_of("classifiers")) is None
+
+
+class FakeRay:
+    """Actors that only count."""
+
+    def __init__(self):
+        self.begun, self.killed = [], []
+
+    def remote(self, **_options):
+        return lambda _class: self
+
+    def options(self, **options):
+        number = len(self.begun)
+        task = types.SimpleNamespace(remote=lambda *_: object())
+        run = types.SimpleNamespace(options=lambda **_: task)
+        actor = types.SimpleNamespace(number=number, run=run)
+        return types.SimpleNamespace(remote=lambda: self.begun.append(options) or actor)
+
+    def kill(self, actor):
+        self.killed.append(actor.number)
+
+
+def test_a_process_on_a_gpu_is_used_again_by_tasks_of_its_size_and_ends_when_there_is_none():
+    ray = FakeRay()
+    kept = _KeptProcesses(ray)
+    quarter, half = {"num_gpus": 0.25}, {"num_gpus": 0.5}
+    first, second = kept.submit(quarter, "a", []), kept.submit(quarter, "b", [])
+    assert ray.begun == [quarter, quarter], "one is busy"
+    kept.leave(first, good=True)
+    third = kept.submit(half, "c", [])
+    fourth = kept.submit(quarter, "d", [])
+    assert ray.begun == [quarter, quarter, half]
+    kept.end_idle()
+    assert ray.killed == []
+    kept.leave(second, good=True)
+    kept.end_idle()
+    assert ray.killed == [1]
+    kept.leave(third, good=False)
+    assert ray.killed == [1, 2], "after a failed job it is not used again"
+    assert fourth in kept
+    assert third not in kept

@@ -15,7 +15,8 @@ from harness.work.store import Store
 
 
 class FakePool:
-    """Does as ``behave(job, attempt)`` says: None is success, a string an exception, a LostTask a crash, "hang" hangs.
+    """Does as ``behave(job, attempt)`` says: None is success, a string an exception, a LostTask a crash, "hang" hangs,
+    a JobResult itself, "useless" a process in which nothing more can be done.
 
     Each ``wait`` ends the oldest task, as a whole, and moves the clock on.
     """
@@ -34,6 +35,9 @@ class FakePool:
     def occupies(self, job):
         gpus = 1.0 if job.needs.gpus == "required" else job.needs.gpus or 0.0
         return job.needs.cpus, gpus if self.total[1] else 0.0
+
+    def turn(self, job):
+        return "now"
 
     def submit(self, jobs):
         handle = next(self.numbers)
@@ -66,6 +70,11 @@ class FakePool:
             self.attempts[job.key] = attempt + 1
             if isinstance(behavior, LostTask):
                 return behavior
+            if isinstance(behavior, JobResult):
+                outcomes.append(behavior)
+                continue
+            if behavior == "useless":
+                return [*outcomes, JobResult(job.key, 1.0, "host", "CUDA error")]
             outcomes.append(JobResult(job.key, 1.0, "host", behavior or "", f"trace of {behavior}" if behavior else ""))
         return outcomes
 
@@ -526,3 +535,94 @@ def test_what_a_worker_finds_done_is_not_told_as_done_again(plan, walk):
     assert said(events, "cached") == [there.name]
     assert there.name not in said(events, "done")
     assert len(said(events, "done")) == len(plan.jobs) - 1
+
+
+def out_of_gpu_memory(job):
+    return JobResult(job.key, 1.0, "host", "OutOfMemoryError: CUDA out of memory", "trace", out_of_gpu_memory=True)
+
+
+def test_a_training_that_ran_out_of_gpu_memory_is_run_again_once_on_a_whole_gpu(plan, walk):
+    big = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+    assert big.needs.gpus == 0.5
+    shares = []
+
+    def behave(job, attempt):
+        if job.key != big.key:
+            return None
+        shares.append(pool.occupies(job)[1])
+        return out_of_gpu_memory(job) if shares[-1] < 1 else None
+
+    pool = FakePool(behave, gpus=1.0)
+    whole, events = walk(plan, pool)
+    assert whole.failed == whole.blocked == {}
+    assert shares == [0.5, 1.0]
+    assert pool.most[1] <= 1
+    (retried,) = [event for event in events if event.event == "retried"]
+    assert (retried.job, retried.host) == (big.name, "host")
+    assert retried.message == "the GPU had no memory left; run again alone on a whole GPU"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "attempts", "advice"),
+    [
+        (0.5, 2, "lower its batch size or width, or have it run on CPUs (resources.quantizers.gpus: 0)"),
+        (1, 1, "lower its batch size or width, or have it run on CPUs (resources.quantizers.gpus: 0)"),
+        ("required", 1, "lower its batch size or width"),
+    ],
+)
+def test_what_a_whole_gpu_has_too_little_memory_for_fails_with_advice(make_spec, walk, gpus, attempts, advice):
+    plan = make_plan(
+        make_spec(methods=[{"name": "learned", "colors": [2, 3]}], resources={"quantizers": {"gpus": gpus}})
+    )
+    big = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+    pool = FakePool(lambda job, attempt: out_of_gpu_memory(job) if job.key == big.key else None, gpus=2.0)
+    whole, events = walk(plan, pool)
+    assert pool.attempts[big.key] == attempts
+    assert whole.failed == {big.key: f"a whole GPU has too little memory for it: {advice}"}
+    assert len(said(events, "retried")) == attempts - 1
+    assert [event.traceback for event in events if event.event == "failed"] == ["trace"]
+
+
+def test_one_of_a_batch_that_ran_out_of_gpu_memory_is_run_again_alone_and_the_others_are_done(make_spec, walk):
+    methods = [{"name": "learned", "colors": [2, 3, 4, 5]}]
+    plan = make_plan(make_spec(methods=methods, resources={"applied": {"gpus": 1}}))
+    big = job_named(plan, "applied: learned at 3 colors on dots, net, seed 0")
+    behave = lambda job, attempt: out_of_gpu_memory(job) if job.key == big.key and not attempt else None  # noqa: E731
+    pool = FakePool(behave, cpus=2, gpus=1.0)
+    whole, events = walk(plan, pool)
+    assert whole.failed == {}
+    assert said(events, "retried") == [big.name]
+    tried = [names for names in pool.submitted if big.name in names]
+    assert len(tried) == 2
+    assert len(tried[0]) > 1
+    assert tried[1] == [big.name]
+
+
+def test_jobs_after_one_that_left_its_process_useless_are_run_again_alone(make_spec, walk):
+    plan = make_plan(make_spec(methods=[{"name": "flat", "colors": [2, 3, 4, 5]}]))
+    bad = job_named(plan, "applied: flat at 4 colors on dots")
+    pool = FakePool(lambda job, attempt: "useless" if job.key == bad.key else None, cpus=1)
+    whole, events = walk(plan, pool)
+    assert whole.failed == {bad.key: "CUDA error"}
+    (batch,) = [names for names in pool.submitted if bad.name in names]
+    after = batch[batch.index(bad.name) + 1 :]
+    assert after
+    assert said(events, "retried") == after
+    assert all([name] in pool.submitted for name in after)
+
+
+def test_jobs_wait_for_their_turn(make_spec, walk):
+    plan = make_plan(make_spec(methods=["flat", "plain"], colors=2))
+    last, never = (job_named(plan, f"applied: {name} on dots") for name in ("flat at 2 colors", "plain"))
+    pool = FakePool(cpus=2)
+    turns = {last.key: "last", never.key: "not yet"}
+    pool.turn = lambda job: turns.get(job.key, "now")
+
+    def tick(running):
+        if not running:
+            turns.clear()
+
+    _, events = walk(plan, pool, tick=tick)
+    started = said(events, "started")
+    assert started.index("net on dots, seed 0") < started.index(last.name) < started.index(never.name)
+    assert sorted(said(events, "done")) == sorted(job.name for job in plan.jobs.values())

@@ -1,0 +1,126 @@
+"""How jobs share GPUs, which are logical here: their processes, their memory, and the CPUs beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workplace import EXAMPLES, Workplace
+
+TASK = EXAMPLES / "my_task.py"
+PLUGINS = """
+import json, os
+import numpy as np
+import ray
+import torch
+from harness.contracts import Needs, Palettized
+from harness.registry import quantizer
+
+class Learned:
+    joint_colors = True
+
+    def note(self, what):
+        context = ray.get_runtime_context()
+        told = {"what": what, "process": os.getpid(), "task": context.get_task_id(), "node": context.get_node_id()}
+        told |= {"gpus": context.get_assigned_resources().get("GPU", 0), "sees": os.environ.get("CUDA_VISIBLE_DEVICES")}
+        with open(f"{type(self).__name__}.jsonl", "a") as file:
+            file.write(json.dumps(told) + "\\n")
+        return told
+
+    def palettize(self, images, colors):
+        self.note("apply")
+        palettes = np.tile(np.array([[0], [255]], np.uint8), (len(images), 1, 3))
+        return Palettized((images.mean(axis=3) > 128).astype(np.uint8), palettes)
+
+    def state(self):
+        return {"nothing": np.zeros(1)}
+
+    def load(self, state, device): ...
+
+@quantizer("greedy")
+class Greedy(Learned):
+    enough: float = 1.0
+
+    def fit(self, lesson):
+        if self.note("fit")["gpus"] < self.enough:
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            except RuntimeError as error:
+                raise ValueError("step 1 failed") from error
+
+@quantizer("modest")
+class Modest(Learned):
+    needs = Needs(gpus=0)
+    needs_in_use = Needs(gpus=0)
+
+    def fit(self, lesson):
+        self.note("fit")
+"""
+SPEC = """
+datasets: [{name: stripes, params: {images: 40}}]
+classifiers: [{name: tiny-net, params: {epochs: 1}}]
+methods:
+- {name: greedy, colors: [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]}
+- {name: greedy, params: {enough: 2.0}, colors: [2]}
+- {name: modest, colors: [2]}
+seeds: [0]
+reports: [tables]
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
+    """One run, in which one training never gets enough of a GPU."""
+    workplace = Workplace(tmp_path_factory.mktemp("sharing"), address)
+    (workplace.folder / "learned.py").write_text(PLUGINS)
+    spec = workplace.spec(SPEC)
+    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", workplace.folder / "learned.py", code=1)
+    return workplace
+
+
+def notes(workplace: Workplace, name: str, what: str) -> list[dict[str, Any]]:
+    lines = Path(workplace.folder / f"{name}.jsonl").read_text().splitlines()
+    return [note for note in map(json.loads, lines) if note["what"] == what]
+
+
+def test_a_training_without_gpu_memory_gets_a_whole_gpu_once_and_then_fails_with_advice(finished: Workplace) -> None:
+    fits = notes(finished, "Greedy", "fit")
+    assert sorted(fit["gpus"] for fit in fits) == [0.5] * 2 + [1.0] * 2, "of two variants, each run again once"
+    assert len({fit["process"] for fit in fits}) == len(fits), "each training has a fresh process"
+    events = finished.events()
+    retried = [event for event in events if event["event"] == "retried"]
+    assert {event["message"] for event in retried} == {"the GPU had no memory left; run again alone on a whole GPU"}
+    assert len(retried) == 2
+    failed = [event for event in events if event["event"] == "failed"]
+    assert {event["message"] for event in failed} == {
+        "a whole GPU has too little memory for it: lower its batch size or width, or have it run on CPUs "
+        "(resources.quantizers.gpus: 0)"
+    }
+    assert len(failed) == 1
+    assert all("CUDA out of memory" in event["traceback"] for event in failed)
+    rows = finished.cells()
+    assert {row["status"] for row in rows if "enough" not in row["variant"]} == {"ok"}
+    assert {row["status"] for row in rows if "enough" in row["variant"]} == {"blocked"}
+
+
+def test_short_jobs_on_gpus_share_a_process_that_keeps_its_gpu(finished: Workplace) -> None:
+    applied = notes(finished, "Greedy", "apply")
+    tasks = {note["task"] for note in applied}
+    assert len(tasks) >= 20 / 8
+    assert {note["gpus"] for note in applied} == {0.25}
+    processes = {(note["process"], note["sees"]) for note in applied}
+    assert len(processes) == len({process for process, _ in processes}), "none sees another GPU than before"
+    assert len(processes) == 1
+    assert not processes & {(fit["process"], fit["sees"]) for fit in notes(finished, "Greedy", "fit")}
+
+
+def test_jobs_without_a_gpu_leave_the_cpu_beside_the_gpus_to_those_with_one(finished: Workplace) -> None:
+    node_of = {event["job"]: event["host"] for event in finished.events() if event["event"] == "done"}
+    (gpu_node,) = {note["node"] for what in ("fit", "apply") for note in notes(finished, "Greedy", what)}
+    modest = {note["node"] for note in notes(finished, "Modest", "fit")}
+    assert len(modest) == 1
+    assert modest != {gpu_node}
+    assert node_of["stripes"].endswith(next(iter(modest))[:8]), "the dataset, too"
+    assert {note["gpus"] for note in notes(finished, "Modest", "apply")} == {0}
