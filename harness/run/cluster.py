@@ -28,7 +28,8 @@ from harness.registry import Registry
 from harness.run.events import utc_now
 from harness.run.marks import Mark, Worker
 from harness.run.placing import Node, Placing, Turn, Work
-from harness.run.schedule import BATCHED, JobResult, LostTask, share
+from harness.run.ready import BATCHED
+from harness.run.schedule import JobResult, LostTask, share
 from harness.run.sending import code_to_send, runtime_env
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
@@ -200,6 +201,9 @@ class RayPool:
         self._lost_nodes: set[str] = set()
         self.has_gpus = ray.cluster_resources().get("GPU", 0) > 0
 
+    def now(self) -> float:
+        return time.monotonic()
+
     def capacity(self) -> tuple[float, float]:
         self._refresh()
         return self._capacity
@@ -301,7 +305,10 @@ class RayPool:
         if not tasks:
             time.sleep(seconds)
             return []
-        ended, running = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+        ended, running = self._ray.wait(list(tasks), num_returns=1, timeout=seconds)
+        if ended and running:
+            more, running = self._ray.wait(running, num_returns=len(running), timeout=0)
+            ended += more
         left_behind = [task for task in running if self._is_left_behind(task)]
         return [*((task, self._ending(task)) for task in ended), *((task, self._give_up(task)) for task in left_behind)]
 

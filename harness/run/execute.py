@@ -21,7 +21,8 @@ from harness.run.heartbeat import Heartbeat
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.results import EVENTS, SPEC, gather, write_plan
-from harness.run.schedule import BATCHED, Remaining, Schedule, find_remaining
+from harness.run.ready import BATCHED
+from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve

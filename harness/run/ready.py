@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.plan import Job, Plan
+from harness.run.placing import Turn
 from harness.spec.schema import STAGES, Stage
 
 BATCHED: tuple[Stage, ...] = ("applied", "cells")
@@ -65,17 +66,18 @@ class _Group:
 class ReadyJobs:
     """Which jobs make the next task.
 
-    ranks: of all jobs that may be added. occupies: CPUs and GPUs of a job. apart: jobs for which this differs share no
-    task.
+    ranks: of all jobs that may be added. occupies: CPUs and GPUs of a job. turn: when it may be submitted. apart: jobs
+    for which this differs share no task.
     """
 
     def __init__(
         self,
         ranks: Mapping[str, Rank],
         occupies: Callable[[Job], tuple[float, float]],
+        turn: Callable[[Job], Turn],
         apart: Callable[[Job], Hashable],
     ) -> None:
-        self._ranks, self._occupies, self._apart = ranks, occupies, apart
+        self._ranks, self._occupies, self._turn, self._apart = ranks, occupies, turn, apart
         self._jobs: dict[str, Job] = {}
         self._groups: dict[Hashable, _Group] = {}
 
@@ -102,16 +104,18 @@ class ReadyJobs:
     def next_task(self, cpus: float, gpus: float) -> list[Job]:
         """The most urgent jobs that fit into so many free CPUs and GPUs; they are ready no more. Empty if none does."""
         fitting = [
-            group
+            (turn == "last", group.jobs[0], group)
             for group in self._groups.values()
-            if group.jobs and group.takes[0] <= cpus + 1e-6 and group.takes[1] <= gpus + 1e-6
+            if group.jobs
+            and group.takes[0] <= cpus + 1e-6
+            and group.takes[1] <= gpus + 1e-6
+            and (turn := self._turn(self._jobs[group.jobs[0][1]])) != "not yet"
         ]
         if not fitting:
             return []
-        chosen = min(fitting, key=lambda group: group.jobs[0])
-        return [
-            self._jobs.pop(heapq.heappop(chosen.jobs)[1]) for _ in range(min(chosen.size(cpus), len(chosen.jobs)))
-        ]
+        _, _, chosen = min(fitting, key=lambda found: found[:2])
+        count = min(chosen.size(cpus), len(chosen.jobs))
+        return [self._jobs.pop(heapq.heappop(chosen.jobs)[1]) for _ in range(count)]
 
     def give_up(self) -> list[Job]:
         """All that are ready; none is any longer."""

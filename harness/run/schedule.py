@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -13,7 +13,7 @@ from harness.plan import Job, Plan
 from harness.run.estimate import Kind
 from harness.run.events import EventLog
 from harness.run.placing import Turn
-from harness.spec.schema import STAGES, Stage
+from harness.run.ready import ReadyJobs, rank_jobs
 from harness.work.store import DamagedArtifact, Store
 
 RETRIES = 4
@@ -21,11 +21,10 @@ RETRIES = 4
 PAUSE_SECONDS = 0.5
 """Before the first of them; before each further one twice as long."""
 LONGEST_PAUSE_SECONDS = 60.0
-BATCH = 8
 STARVED_SECONDS = 300.0
 """How long jobs wait for a lost node to come back when nothing else can run."""
-BATCHED: tuple[Stage, ...] = ("applied", "cells")
-"""Stages whose jobs are short enough to go several to a task."""
+LOOK_AGAIN_SECONDS = 0.25
+"""How often a job is asked for that another run has; how long the pool is waited for at most."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,9 @@ class LostTask:
 class Pool(Protocol):
     """Workers somewhere. A task is several jobs of one stage."""
 
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
     def capacity(self) -> tuple[float, float]:
         """CPUs and GPUs in all, as of now."""
 
@@ -82,7 +84,7 @@ class Pool(Protocol):
     def submit(self, jobs: Sequence[Job]) -> Hashable: ...
 
     def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
-        """The tasks that ended within ``seconds``. Jobs after one that left their process useless have no result."""
+        """The tasks that have ended, as soon as there are any or after ``seconds``. Jobs after one that left their process useless have no result."""
 
     def has_started(self, task: Hashable) -> bool:
         """Whether a worker has begun with it: it may wait for others who use the same cluster."""
@@ -191,9 +193,10 @@ class _Losses:
 class Schedule:
     """One walk through the pending jobs of a plan.
 
-    failed and blocked: keys, filled while it runs. apart: jobs for which this differs share no task. place: how far a
-    job has come that is not done; a job that came further before it was lost has all its retries again. claims: a job
-    that another schedule has taken waits until that is done with it. is_done: whether a job's artifact is there.
+    failed and blocked: keys, filled while it runs. seconds: how long a job takes, which decides what goes first. apart:
+    jobs for which this differs share no task. place: how far a job has come that is not done; a job that came further
+    before it was lost has all its retries again. claims: a job that another schedule has taken waits until that is done
+    with it. is_done: whether a job's artifact is there.
     """
 
     plan: Plan
@@ -203,6 +206,7 @@ class Schedule:
     tick: Callable[[Sequence[Job]], None]
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    seconds: Callable[[Job], float] = lambda job: 1.0  # noqa: ARG005
     apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     claims: Claims = field(default_factory=NoClaims)
@@ -210,13 +214,25 @@ class Schedule:
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
-        self._unfinished = set(self._waiting)
+        self._missing = {
+            key: {parent for _, parent in job.inputs.values() if parent in self._waiting}
+            for key, job in self._waiting.items()
+        }
+        self._dependents: dict[str, list[str]] = {}
+        for key, parents in self._missing.items():
+            for parent in parents:
+                self._dependents.setdefault(parent, []).append(key)
+        ranks = rank_jobs(self.plan, self._waiting, self.seconds)
+        self._ready = ReadyJobs(ranks, self.pool.occupies, self.pool.turn, self.apart)
+        self._later: list[tuple[float, str]] = []
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
         self._losses: dict[str, _Losses] = {}
-        self._paused_until: dict[str, float] = {}
         self._elsewhere: set[str] = set()
-        self._idle_since = time.monotonic()
+        self._idle_since = self.pool.now()
+        for key, parents in self._missing.items():
+            if not parents:
+                self._ready.add(self._waiting[key])
 
     def run(self) -> None:
         """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
@@ -225,7 +241,7 @@ class Schedule:
                 self.claims.refresh()
                 self._submit_what_fits()
                 self.tick([job for task in self._running.values() for job in task.jobs])
-                for handle, ending in self.pool.wait(list(self._running), 0.25):
+                for handle, ending in self.pool.wait(list(self._running), LOOK_AGAIN_SECONDS):
                     self._settle(self._running.pop(handle), ending)
                 self._stop_overdue()
                 self._give_up_where_nothing_fits()
@@ -242,30 +258,19 @@ class Schedule:
         for task in self._running.values():
             taken = self.pool.occupies(task.jobs[0])
             cpus, gpus = cpus - taken[0], gpus - taken[1]
-        ready = [job for job in self._waiting.values() if not self._waits(job) and not self._pauses(job)]
-        for ranked in self._in_turn(self._tasks(ready, cpus)):
-            takes = self.pool.occupies(ranked[0])
-            if takes[0] > cpus + 1e-6 or takes[1] > gpus + 1e-6:
-                continue
-            jobs = [job for job in ranked if self._take(job)]
+        while self._later and self._later[0][0] <= self.pool.now():
+            _, key = heapq.heappop(self._later)
+            self._ready.add(self._waiting[key], alone=key in self._alone)
+        while offered := self._ready.next_task(cpus, gpus):
+            jobs = [job for job in offered if self._take(job)]
             if not jobs:
                 continue
-            cpus, gpus = cpus - takes[0], gpus - takes[1]
+            taken = self.pool.occupies(jobs[0])
+            cpus, gpus = cpus - taken[0], gpus - taken[1]
             self._running[self.pool.submit(jobs)] = _Task(jobs)
             for job in jobs:
                 del self._waiting[job.key]
                 self.log("started", job)
-
-    def _in_turn(self, tasks: Iterable[list[Job]]) -> Iterator[list[Job]]:
-        """Each task's turn is asked for once those before it are submitted."""
-        last = []
-        for task in tasks:
-            turn = self.pool.turn(task[0])
-            if turn == "now":
-                yield task
-            elif turn == "last":
-                last.append(task)
-        yield from last
 
     def _take(self, job: Job) -> bool:
         """Whether the job is to be run here now. One that was another's for a while may be done by then."""
@@ -274,6 +279,7 @@ class Schedule:
                 self._elsewhere.add(job.key)
                 holder = self.claims.holder(job.key)
                 self.log("elsewhere", job, message=f"another run computes it{f' ({holder})' if holder else ''}")
+            self._add_later(job.key, LOOK_AGAIN_SECONDS)
             return False
         if job.key not in self._elsewhere:
             return True
@@ -281,30 +287,20 @@ class Schedule:
         if not self.is_done(job):
             return True
         del self._waiting[job.key]
-        self._unfinished.discard(job.key)
         self.claims.release([job.key])
         self.log("cached", job)
+        self._finish(job)
         return False
 
-    def _waits(self, job: Job) -> bool:
-        return any(key in self._unfinished for _, key in job.inputs.values())
+    def _add_later(self, key: str, seconds: float) -> None:
+        heapq.heappush(self._later, (self.pool.now() + seconds, key))
 
-    def _pauses(self, job: Job) -> bool:
-        return time.monotonic() < self._paused_until.get(job.key, -math.inf)
-
-    def _tasks(self, ready: Sequence[Job], cpus: float) -> list[list[Job]]:
-        """Ready jobs as tasks: what others wait for first, many colors first; short ones several to a task."""
-        ranked = sorted(ready, key=lambda job: (STAGES.index(job.stage), -max((x or 0 for x in job.levels), default=0)))
-        groups: dict[Hashable, list[Job]] = {}
-        for job in ranked:
-            together = job.stage in BATCHED and job.key not in self._alone
-            group = (job.stage, job.inputs["dataset"], job.needs, self.apart(job)) if together else job.key
-            groups.setdefault(group, []).append(job)
-        tasks = []
-        for jobs in groups.values():
-            size = min(BATCH, max(1, math.ceil(len(jobs) / max(cpus, 1))))
-            tasks += [jobs[start : start + size] for start in range(0, len(jobs), size)]
-        return tasks
+    def _finish(self, job: Job) -> None:
+        """What waited for nothing but this job's artifact is ready."""
+        for key in self._dependents.get(job.key, ()):
+            self._missing[key].discard(job.key)
+            if not self._missing[key] and key in self._waiting:
+                self._ready.add(self._waiting[key], alone=key in self._alone)
 
     def _settle(self, task: _Task, ending: list[JobResult] | LostTask) -> None:
         self.claims.release(job.key for job in task.jobs)
@@ -318,10 +314,11 @@ class Schedule:
             for remark in outcome.remarks:
                 self.log("warned", job, message=remark, host=outcome.host)
             if outcome.ok:
-                self._unfinished.discard(job.key)
+                self._finish(job)
                 if outcome.found:
                     self.log("cached", job)
                     continue
+                self._ready.took(job, outcome.seconds)
                 began, log = outcome.began, outcome.log
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
             elif outcome.out_of_gpu_memory:
@@ -362,13 +359,13 @@ class Schedule:
             self._fail(job, f"its worker process was lost {where}: {lost.reason}", lost.reason, lost)
             return
         pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
-        self._paused_until[job.key] = time.monotonic() + pause
         retry = "run again" if lost.preempted else f"retry {losses.counted} of {RETRIES}"
-        self._retry(job, f"{lost.reason}; {retry}", lost)
+        self._retry(job, f"{lost.reason}; {retry}", lost, pause)
 
-    def _retry(self, job: Job, why: str, ended: JobResult | LostTask) -> None:
+    def _retry(self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0) -> None:
         self._alone.add(job.key)
         self._waiting[job.key] = job
+        self._add_later(job.key, pause)
         self.log("retried", job, message=why, host=ended.host, log=ended.log)
 
     def _fail(self, job: Job, message: str, traceback: str, ended: JobResult | LostTask | None = None) -> None:
@@ -376,19 +373,26 @@ class Schedule:
         seconds, began = (ended.seconds, ended.began) if isinstance(ended, JobResult) else (None, "")
         host, log = (ended.host, ended.log) if ended is not None else ("", "")
         self.log("failed", job, message=message, traceback=traceback, host=host, seconds=seconds, began=began, log=log)
-        for key, waiting in list(self._waiting.items()):
-            if job.key in self.plan.ancestors(key):
+        for key in self._resting_on(job.key):
+            if key in self._waiting:
                 self.blocked[key] = f"{job.name}: {message}"
-                del self._waiting[key]
-                self._elsewhere.discard(key)
-                self.log("blocked", waiting, message=self.blocked[key])
+                self.log("blocked", self._waiting.pop(key), message=self.blocked[key])
+
+    def _resting_on(self, key: str) -> dict[str, None]:
+        """The jobs that need this one's artifact, those that need theirs, and so on."""
+        found: dict[str, None] = {}
+        further = [key]
+        while further:
+            new = [child for child in self._dependents.get(further.pop(), ()) if child not in found]
+            found |= dict.fromkeys(new)
+            further += new
+        return found
 
     def _give_up_where_nothing_fits(self) -> None:
-        held_up = self._elsewhere or any(self._pauses(job) for job in self._waiting.values())
-        if self._running or not self._waiting or held_up:
-            self._idle_since = time.monotonic()
-        elif time.monotonic() - self._idle_since > STARVED_SECONDS:
-            for job in [job for job in self._waiting.values() if not self._waits(job)]:
+        if self._running or not self._waiting or self._later:
+            self._idle_since = self.pool.now()
+        elif self.pool.now() - self._idle_since > STARVED_SECONDS:
+            for job in self._ready.give_up():
                 del self._waiting[job.key]
                 cpus, gpus = self.pool.occupies(job)
                 self._fail(job, f"no node that is left has the {cpus:g} CPUs and {gpus:g} GPUs it needs", "")
@@ -396,7 +400,7 @@ class Schedule:
     def _stop_overdue(self) -> None:
         for handle, task in self._running.items():
             if task.deadline is None and self.pool.has_started(handle):
-                task.deadline = time.monotonic() + sum(job.needs.seconds or math.inf for job in task.jobs)
-            if task.deadline is not None and time.monotonic() > task.deadline and not task.late:
+                task.deadline = self.pool.now() + sum(job.needs.seconds or math.inf for job in task.jobs)
+            if task.deadline is not None and self.pool.now() > task.deadline and not task.late:
                 task.late = True
                 self.pool.cancel(handle)

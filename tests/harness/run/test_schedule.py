@@ -21,13 +21,16 @@ class FakePool:
     Each ``wait`` ends the oldest task, as a whole, and moves the clock on.
     """
 
-    def __init__(self, behave=lambda job, attempt: None, cpus=4.0, gpus=0.0, clock=None):
+    def __init__(self, behave=lambda job, attempt: None, cpus=4.0, gpus=0.0, clock=None, seconds=0.25):
         self.behave, self.total = behave, (cpus, gpus)
-        self.clock = clock
+        self.clock, self.seconds = clock or Clock(), seconds
         self.tasks, self.cancelled, self.queued = {}, set(), set()
         self.submitted, self.attempts = [], {}
         self.most = [0.0, 0.0]
         self.numbers = itertools.count()
+
+    def now(self):
+        return self.clock.now
 
     def capacity(self):
         return self.total
@@ -49,8 +52,7 @@ class FakePool:
         return handle
 
     def wait(self, tasks, seconds):
-        if self.clock:
-            self.clock.now += seconds
+        self.clock.now += seconds
         for handle in tasks:
             ending = self.end(handle)
             if ending is not None:
@@ -75,7 +77,8 @@ class FakePool:
                 continue
             if behavior == "useless":
                 return [*outcomes, JobResult(job.key, 1.0, "host", "CUDA error")]
-            outcomes.append(JobResult(job.key, 1.0, "host", behavior or "", f"trace of {behavior}" if behavior else ""))
+            trace = f"trace of {behavior}" if behavior else ""
+            outcomes.append(JobResult(job.key, self.seconds, "host", behavior or "", trace))
         return outcomes
 
     def has_started(self, task):
@@ -88,15 +91,10 @@ class FakePool:
 class Clock:
     now = 0.0
 
-    def monotonic(self):
-        return self.now
-
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(scheduling, "time", clock)
-    return clock
+def clock():
+    return Clock()
 
 
 @pytest.fixture
@@ -159,7 +157,7 @@ def test_every_job_runs_once_after_its_inputs_within_the_resources(plan, walk, c
             assert {key for _, key in plan.jobs[event.key].inputs.values()} <= finished
         elif event.event == "done":
             finished.add(event.key)
-            assert (event.host, event.seconds) == ("host", 1.0)
+            assert (event.host, event.seconds) == ("host", pool.seconds)
 
 
 def test_what_others_wait_for_goes_first_and_many_colors_before_few(make_spec, walk):
@@ -171,11 +169,20 @@ def test_what_others_wait_for_goes_first_and_many_colors_before_few(make_spec, w
     assert all("," in name for name in order[:3])
 
 
-def test_short_jobs_go_several_to_a_task_but_no_cpu_is_left_idle_for_it(make_spec, walk):
+@pytest.mark.parametrize(
+    ("seconds", "sizes"),
+    [
+        (0.25, [1, 1, 8, 8, 4, 8, 8, 4]),
+        (0.5, [1, 1, 8, *[4] * 3, 8, *[4] * 3]),
+        (60, [1, 1, 8, *[1] * 12, 8, *[1] * 12]),
+        (0.01, [1, 1, 8, 12, 8, 12]),
+    ],
+)
+def test_short_jobs_go_several_to_a_task_but_no_cpu_is_left_idle_for_it(make_spec, walk, seconds, sizes):
     plan = make_plan(make_spec(methods=[{"name": "flat", "colors": list(range(2, 22))}], datasets=["dots"]))
-    pool = FakePool(cpus=1)
+    pool = FakePool(cpus=1, seconds=seconds)
     walk(plan, pool)
-    assert [len(names) for names in pool.submitted] == [1, 1, 8, 8, 4, 8, 8, 4]
+    assert [len(names) for names in pool.submitted] == sizes
     pool = FakePool(cpus=10)
     walk(plan, pool)
     assert [len(names) for names in pool.submitted][:2] == [1, 1]
@@ -585,7 +592,7 @@ def test_what_a_whole_gpu_has_too_little_memory_for_fails_with_advice(make_spec,
 
 def test_one_of_a_batch_that_ran_out_of_gpu_memory_is_run_again_alone_and_the_others_are_done(make_spec, walk):
     methods = [{"name": "learned", "colors": [2, 3, 4, 5]}]
-    plan = make_plan(make_spec(methods=methods, resources={"applied": {"gpus": 1}}))
+    plan = make_plan(make_spec(methods=methods, resources={"quantizers": {"gpus": 1}, "applied": {"gpus": 1}}))
     big = job_named(plan, "applied: learned at 3 colors on dots, net, seed 0")
     behave = lambda job, attempt: out_of_gpu_memory(job) if job.key == big.key and not attempt else None  # noqa: E731
     pool = FakePool(behave, cpus=2, gpus=1.0)
