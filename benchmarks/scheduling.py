@@ -22,15 +22,15 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.run.cluster import RayPool, connect
-from harness.run.execute import Request, compute, prepare_content, request_for
 from harness.run.events import EventLog
+from harness.run.execute import Request, compute, prepare_content, request_for
 from harness.sources import read_source
 from harness.work.foreign_code import foreign_code_of
 from harness.work.jobs import Context, run_job
 
 EMPTY_TASKS = 2000
 PROFILED_LINES = 25
-PLUGINS = '''
+PLUGINS = """
 import numpy as np
 import torch
 
@@ -64,7 +64,7 @@ class Shades:
         indices = (images.mean(axis=3) * colors // 256).astype(np.uint8)
         shades = np.linspace(0, 255, colors).astype(np.uint8)
         return fc.Palettized(indices, np.broadcast_to(shades[None, :, None], (len(images), colors, 3)).copy())
-'''
+"""
 
 
 def content(cells: int) -> dict[str, object]:
@@ -134,10 +134,10 @@ def run(request: Request, folder: Path, name: str, jobs: int) -> None:
     """The first jobs of a request that are not done, on the cluster that was joined."""
     todo = request_for(request.spec, request.store, request.registry, request.sources) if name == "all" else request
     some = todo.remaining.__class__(todo.remaining.pending[:jobs], {})
-    pool = RayPool(request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry))
-    schedule = compute(
-        request.plan, some, request.store, pool, EventLog(folder / f"{name}.jsonl"), Console(quiet=True)
+    pool = RayPool(
+        request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
     )
+    schedule = compute(request.plan, some, request.store, pool, EventLog(folder / f"{name}.jsonl"), Console(quiet=True))
     assert schedule is not None
     assert not schedule.failed, next(iter(schedule.failed.values()))
 

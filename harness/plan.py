@@ -198,9 +198,13 @@ class Plan:
             yield from self.ancestors(parent)
 
 
-def make_plan(spec: Spec) -> Plan:
-    """All jobs of a spec. Reads the files a plugin's ``fingerprint`` covers; raises BadInput where they are missing."""
-    builder = PlanBuilder(spec)
+def make_plan(spec: Spec, *, files_needed: bool = True) -> Plan:
+    """All jobs of a spec.
+
+    Reads the files a plugin's ``fingerprint`` covers. Where they are missing it raises BadInput or, where they are not
+    needed, gives jobs whose keys no run will have.
+    """
+    builder = PlanBuilder(spec, files_needed=files_needed)
     for dataset in spec.datasets:
         data = builder.dataset(dataset)
         for classifier in spec.classifiers:
@@ -215,9 +219,9 @@ def make_plan(spec: Spec) -> Plan:
 class PlanBuilder:
     """Collects jobs, each once, and cells; what is asked for again is the same job."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, *, files_needed: bool = True) -> None:
         refresh()
-        self.spec = spec
+        self.spec, self._files_needed = spec, files_needed
         self.jobs: dict[str, Job] = {}
         self.cells: list[PlannedCell] = []
         self._cells: dict[str, list[PlannedCell]] = {}
@@ -445,7 +449,12 @@ class PlanBuilder:
         if id(choice) not in self._fingerprints:
             try:
                 self._fingerprints[id(choice)] = fingerprint_of(choice.instance, choice.where)
-            except OSError as error:
+            except (OSError, BadInput) as error:
+                if not self._files_needed:
+                    self._fingerprints[id(choice)] = "unknown"
+                    return "unknown"
+                if isinstance(error, BadInput):
+                    raise
                 check_inputs(choice)
                 raise BadInput(f"{choice.where}: {choice.name!r} cannot be read: {error}.") from error
         return self._fingerprints[id(choice)]

@@ -38,8 +38,13 @@ class BrokenSeal(ValueError):
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON as ``write_json``, with a digest of what it says."""
+    write_json(path, sealed(content))
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """As plain JSON values, with a digest of what they say."""
     plain = json.loads(json.dumps(dict(content), default=str))
-    write_json(path, plain | {SEAL: seal_of(plain)})
+    return plain | {SEAL: seal_of(plain)}
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -47,7 +52,12 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
     Raises ValueError where it is damaged (BrokenSeal where it is JSON nevertheless), and OSError.
     """
-    content = json.loads(path.read_bytes(), object_pairs_hook=unique)
+    return unsealed(path.read_bytes())
+
+
+def unsealed(text: bytes) -> dict[str, Any]:
+    """The same of what such a file holds."""
+    content = json.loads(text, object_pairs_hook=unique)
     if not isinstance(content, dict):
         raise BrokenSeal("it holds no mapping")
     seal = content.pop(SEAL, None)

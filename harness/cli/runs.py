@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,11 +28,13 @@ from harness.cli.app import (
     console,
     print_interrupted,
 )
+from harness.contracts import BadInput
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.run.execute import FinishedRun
+    from harness.run.simulation import Cluster, Forecast
 
 
 @app.command()
@@ -48,13 +50,41 @@ def plan(
     baseline: Baseline = None,
     scale: Scale = None,
     data_root: DataRoot = None,  # noqa: ARG001 - its callback has used it
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell instead how long the jobs to run would take on such a cluster: nodes x GPUs of each, their name "
+            "and the CPUs of each node if you like: 8x8xH100:128, 2x4, 10x0:32.",
+            show_default=False,
+        ),
+    ] = None,
+    durations: Annotated[
+        Path | None,
+        typer.Option(
+            help="How many seconds jobs take, for --cluster: YAML with 'stage: seconds' or 'stage/plugin: seconds'.",
+            show_default="what the store's jobs took, else a guess",
+        ),
+    ] = None,
 ) -> None:
     """Shows a spec's jobs, what is already stored and what each job needs; runs nothing."""
     from harness.run.execute import prepare
     from harness.spec.schema import STAGES
 
-    request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
+    if durations is not None and cluster is None:
+        raise BadInput("--durations says how long jobs take on --cluster, which is missing.")
+    if cluster is not None:
+        from harness.run.durations import Durations
+        from harness.run.simulation import Cluster, Expected, forecast, read_durations
+
+        nodes, given = Cluster.parse(cluster), read_durations(durations) if durations else {}
+    request = prepare(
+        spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline, files_needed=cluster is None
+    )
     screen = console()
+    if cluster is not None:
+        expected = Expected(given, Durations.kept_in(request.store))
+        print_forecast(screen, forecast(request.plan, request.remaining.pending, nodes, expected), nodes)
+        return
     line = "{:<12} {:<15} {:>4} {:>8} {:>9}  {:<12}  {}".format
     screen.print(line("stage", "state", "cpus", "gpus", "limit", "key", "job"), style="bold", soft_wrap=True)
     for job in sorted(request.plan.jobs.values(), key=lambda job: STAGES.index(job.stage)):
@@ -66,6 +96,27 @@ def plan(
         f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.remaining.pending)} to run.",
         highlight=False,
     )
+
+
+def print_forecast(screen: Console, found: Forecast, cluster: Cluster) -> None:
+    """How long it would take, what holds it up and what that rests on."""
+    from harness.run.estimate import duration
+
+    if not found.jobs:
+        screen.print("All jobs are stored already: there is nothing to run.")
+        return
+    gpus = "" if found.busy_gpus is None else f"GPUs {found.busy_gpus:.0%}, "
+    chain = " -> ".join(f"{job.stage}: {job.name}" for job in found.critical)
+    known = ", ".join(f"{count:,} {origin}" for origin, count in found.origins.most_common())
+    for name, text in (
+        ("jobs to run", f"{found.jobs:,}"),
+        ("on", str(cluster)),
+        ("would take", f"{duration(found.seconds)}, at best {duration(found.no_less)} whatever the order"),
+        ("in use", f"{gpus}CPUs {found.busy_cpus:.0%} of the time"),
+        ("longest chain", f"{duration(found.critical_seconds)}: {chain}"),
+        ("durations", known + (" (guesses say little: see --durations)" if found.origins["guessed"] else "")),
+    ):
+        screen.print(f"{name:<14} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.run.durations import Durations, Kind
 from harness.spec.schema import STAGES, Stage
 
 RECENT = 5
 """How many epochs tell how long the next one takes."""
 OVERDUE = 2.0
 """A job that runs for so many times as long as others of its kind is not expected to end any moment."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Jobs that take about equally long. dataset: a key. cpus, gpus: what each occupies."""
-
-    stage: Stage
-    plugin: str
-    dataset: str
-    cpus: float
-    gpus: float
-
-
-class Durations:
-    """Seconds that jobs took, by their kind."""
-
-    def __init__(self) -> None:
-        self._totals: dict[Kind, tuple[float, int]] = {}
-
-    def add(self, kind: Kind, seconds: float) -> None:
-        total, count = self._totals.get(kind, (0.0, 0))
-        self._totals[kind] = total + seconds, count + 1
-
-    def with_projected(self, running: Iterable[UnderWay]) -> Durations:
-        """These, and what trainings under way will have taken by the pace of their epochs."""
-        both = Durations()
-        both._totals = dict(self._totals)
-        for job in running:
-            if (whole := job.whole()) is not None:
-                both.add(job.kind, whole)
-        return both
-
-    def usual(self, kind: Kind) -> float | None:
-        """The mean of its kind, else of its plugin on any dataset, else of its stage; None where nothing is known."""
-        same_plugin = [one for one in self._totals if (one.stage, one.plugin) == (kind.stage, kind.plugin)]
-        same_stage = [one for one in self._totals if one.stage == kind.stage]
-        for alike in ([kind], same_plugin, same_stage):
-            totals = [self._totals[one] for one in alike if one in self._totals]
-            if totals:
-                return sum(seconds for seconds, _ in totals) / sum(count for _, count in totals)
-        return None
 
 
 @dataclass(frozen=True)
@@ -86,6 +46,15 @@ class UnderWay:
         return sum(recent) / len(recent)
 
 
+def with_projected(measured: Durations, running: Sequence[UnderWay]) -> Durations:
+    """What was measured, and what trainings under way will have taken by the pace of their epochs."""
+    both = measured.copy()
+    for job in running:
+        if (whole := job.whole()) is not None:
+            both.add(job.kind, whole)
+    return both
+
+
 @dataclass(frozen=True)
 class TimeLeft:
     """uncounted: the stages of which jobs run or wait whose length nothing is known of; they are not in the seconds."""
@@ -115,7 +84,7 @@ def time_left(
         measured: How long jobs have taken.
         room: CPUs and GPUs in all.
     """
-    known = measured.with_projected(running)
+    known = with_projected(measured, running)
     on_cpus = on_gpus = 0.0
     uncounted = set[Stage]()
     ends, steps = dict[Stage, float](), dict[Stage, float]()

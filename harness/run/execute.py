@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,14 @@ from harness.discovery import discover
 from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
+from harness.run.durations import Durations
 from harness.run.events import Event, EventLog, Listener
 from harness.run.heartbeat import Heartbeat
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
-from harness.run.results import EVENTS, SPEC, gather, write_plan
 from harness.run.ready import BATCHED
-from harness.run.schedule import Remaining, Schedule, find_remaining
+from harness.run.results import EVENTS, SPEC, gather, write_plan
+from harness.run.schedule import Remaining, Schedule, find_remaining, kind_of
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
@@ -82,11 +84,17 @@ def prepare(
     colors: Sequence[int] = (),
     scale: str | None = None,
     baseline: str | None = None,
+    *,
+    files_needed: bool = True,
 ) -> Request:
-    """Reads and checks all that can be checked before anything runs. Raises BadInput."""
+    """Reads and checks all that can be checked before anything runs. Raises BadInput.
+
+    files_needed: whether data must be there; where it is not, the plan is good for a forecast only.
+    """
     instead = {"datasets": datasets, "classifiers": classifiers, "seeds": seeds, "colors": colors}
     content = override(read_spec(path), instead, further_methods=methods, baseline=baseline)
-    return prepare_content(content, store, [read_source(plugin) for plugin in plugins], scale, str(path))
+    sources = [read_source(plugin) for plugin in plugins]
+    return prepare_content(content, store, sources, scale, str(path), files_needed=files_needed)
 
 
 def prepare_content(
@@ -95,6 +103,8 @@ def prepare_content(
     sources: Sequence[Source] = (),
     scale: str | None = None,
     called: str = "the spec",
+    *,
+    files_needed: bool = True,
 ) -> Request:
     """The same for a spec's content. sources: plugins that are not installed; called: the spec, in sentences."""
     check_workers(Path.cwd())
@@ -102,13 +112,17 @@ def prepare_content(
     spec = resolve(content, registry, scale, called)
     if spec.searched:
         raise BadInput(f"{spec.searched[0].where}.search: this spec has a search; run it with fewcolors tune.")
-    return request_for(spec, open_store(store), registry, tuple(sources))
+    return request_for(spec, open_store(store), registry, tuple(sources), files_needed=files_needed)
 
 
-def request_for(spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...]) -> Request:
+def request_for(
+    spec: Spec, store: Store, registry: Registry, sources: tuple[Source, ...], *, files_needed: bool = True
+) -> Request:
     """Plans a spec, looks up what is stored, and lets plugins check what they will read. Raises BadInput."""
-    plan = make_plan(spec)
+    plan = make_plan(spec, files_needed=files_needed)
     todo = find_remaining(plan, store)
+    if not files_needed:
+        return Request(spec, plan, store, registry, sources, todo)
     jobs = [plan.jobs[key] for key in todo.pending]
     pending = {job.plugin for job in jobs if job.stage != "cells"}
     pending |= {job.retraining.plugin for job in jobs if job.retraining is not None}
@@ -213,6 +227,7 @@ def compute(
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool)
         log.listeners = (*log.listeners, progress)
+        expected = functools.cache(Durations.kept_in(store).expected)
         leases = store.leases(lambda key: plan.jobs[key].stage not in BATCHED)
         schedule = Schedule(
             plan,
@@ -220,13 +235,17 @@ def compute(
             pool,
             log,
             progress.tick,
+            seconds=lambda job: expected(kind_of(job, pool)),
             apart=pool.code,
             place=lambda job: len(read_history(store.watched(job.key))[0]),
             claims=leases,
             is_done=lambda job: store.has(job.stage, job.key),
         )
-        with progress, contextlib.closing(leases):
-            schedule.run()
+        try:
+            with progress, contextlib.closing(leases):
+                schedule.run()
+        finally:
+            progress.durations.keep_in(store)
     log("run-ended")
     return schedule
 

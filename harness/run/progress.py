@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.plan import Job, Plan
-from harness.run.estimate import Durations, UnderWay, duration, time_left
+from harness.run.durations import Durations
+from harness.run.estimate import UnderWay, duration, time_left
 from harness.run.events import Event
 from harness.run.notebook import NotebookOutput
 from harness.run.schedule import Pool, kind_of

@@ -22,28 +22,32 @@ TASK_SECONDS = 2.0
 Rank = tuple[float, int, int, int]
 
 
-def rank_jobs(plan: Plan, keys: Iterable[str], seconds: Callable[[Job], float]) -> dict[str, Rank]:
-    """Smallest first: by how long what has to follow a job takes, the job included, one after the other.
-
-    So the longest way to the end of the run begins first. Among equals what others wait for, then many colors, go first.
+def time_to_the_end(plan: Plan, keys: Iterable[str], seconds: Callable[[Job], float]) -> dict[str, float]:
+    """Seconds that a job takes together with the longest chain of jobs that have to follow it.
 
     Args:
         plan: Jobs, each after its inputs.
         keys: Of those that are to be done, inputs first.
         seconds: How long a job takes.
     """
-    to_the_end = dict.fromkeys(keys, 0.0)
-    for key in reversed(to_the_end):
+    found = dict.fromkeys(keys, 0.0)
+    for key in reversed(found):
         job = plan.jobs[key]
-        to_the_end[key] += seconds(job)
+        found[key] += seconds(job)
         for _, parent in job.inputs.values():
-            if parent in to_the_end:
-                to_the_end[parent] = max(to_the_end[parent], to_the_end[key])
-    return {
-        key: (-left, STAGES.index(job.stage), -max((x or 0 for x in job.levels), default=0), number)
-        for number, (key, left) in enumerate(to_the_end.items())
-        if (job := plan.jobs[key])
-    }
+            if parent in found:
+                found[parent] = max(found[parent], found[key])
+    return found
+
+
+def rank_jobs(plan: Plan, keys: Iterable[str], seconds: Callable[[Job], float]) -> dict[str, Rank]:
+    """Smallest first: the longest way to the end begins first; among equals what others wait for, then many colors."""
+
+    def rank(job: Job, left: float, number: int) -> Rank:
+        return -left, STAGES.index(job.stage), -max((x or 0 for x in job.levels), default=0), number
+
+    left = time_to_the_end(plan, keys, seconds)
+    return {key: rank(plan.jobs[key], left[key], number) for number, key in enumerate(left)}
 
 
 @dataclass

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.contracts import Needs
 from harness.plan import Job, Plan
-from harness.run.estimate import Kind
+from harness.run.durations import Kind, epochs_in
 from harness.run.events import EventLog
 from harness.run.placing import Turn
 from harness.run.ready import ReadyJobs, rank_jobs
@@ -84,7 +84,10 @@ class Pool(Protocol):
     def submit(self, jobs: Sequence[Job]) -> Hashable: ...
 
     def wait(self, tasks: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, list[JobResult] | LostTask]]:
-        """The tasks that have ended, as soon as there are any or after ``seconds``. Jobs after one that left their process useless have no result."""
+        """The tasks that have ended, as soon as there are any or after ``seconds``.
+
+        Jobs after one that left their process useless have no result.
+        """
 
     def has_started(self, task: Hashable) -> bool:
         """Whether a worker has begun with it: it may wait for others who use the same cluster."""
@@ -102,7 +105,8 @@ def share(needs: Needs, has_gpus: bool) -> tuple[float, float]:
 def kind_of(job: Job, pool: Pool) -> Kind:
     """Which jobs take about as long as this one."""
     dataset = job.inputs["dataset"][1] if "dataset" in job.inputs else job.key
-    return Kind(job.stage, job.plugin, dataset, *pool.occupies(job))
+    params = job.params if job.retraining is None else job.retraining.recipe
+    return Kind(job.stage, job.plugin, dataset, *pool.occupies(job), epochs_in(job.stage, params))
 
 
 class Claims(Protocol):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import Needs
-from harness.run.estimate import Durations, Kind, TimeLeft, UnderWay, time_left
+from harness.run.durations import Durations, Kind, epochs_in
+from harness.run.estimate import TimeLeft, UnderWay, time_left
 from harness.run.events import Event, last_run, moment
 from harness.run.heartbeat import Driver, read_driver
 from harness.run.results import EVENTS, MEND, read_plan, store_of
@@ -155,7 +156,9 @@ def _states(
 
 def _kind(job: Mapping[str, Any], has_gpus: bool) -> Kind:
     dataset = job["inputs"]["dataset"][1] if "dataset" in job["inputs"] else job["key"]
-    return Kind(job["stage"], job["plugin"], dataset, *share(Needs(**job["needs"]), has_gpus))
+    params = job["retraining"]["recipe"] if job["retraining"] else job["params"]
+    takes = share(Needs(**job["needs"]), has_gpus)
+    return Kind(job["stage"], job["plugin"], dataset, *takes, epochs_in(job["stage"], params))
 
 
 def _under_way(kind: Kind, started: Event, store: Store, now: datetime.datetime) -> UnderWay:

@@ -21,16 +21,23 @@ LARGEST_FILE = 4 << 20
 def read_spec(path: Path) -> dict[str, Any]:
     """The content of a spec file, or of the example of that name, not yet validated. Raises BadInput."""
     path = spec_path(path)
+    content = read_mapping(path, "spec", "datasets, classifiers and methods")
+    content.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
+    return content
+
+
+def read_mapping(path: Path, what: str, of: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds. what, of: the file and what it maps, in sentences. Raises BadInput."""
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
-            raise BadInput(f"{path}: the spec cannot be read: it has more than {LARGEST_FILE >> 20} MiB.")
+            raise BadInput(f"{path}: the {what} cannot be read: it has more than {LARGEST_FILE >> 20} MiB.")
         content = load_yaml(text.decode("utf-8"))
     except OSError as error:
-        raise BadInput(f"{path}: the spec cannot be read: {error.strerror}.") from None
+        raise BadInput(f"{path}: the {what} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: the spec cannot be read: it is not a text file in UTF-8.") from None
+        raise BadInput(f"{path}: the {what} cannot be read: it is not a text file in UTF-8.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -40,8 +47,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         kind = "" if isinstance(error, Refused) else "not valid YAML: "
         raise BadInput(f"{path}{line}: {kind}{problem}.") from None
     if not isinstance(content, dict):
-        raise BadInput(f"{path}: a spec is a mapping with datasets, classifiers and methods, this is {_kind(content)}.")
-    content.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
+        raise BadInput(f"{path}: a {what} is a mapping with {of}, this is {_kind(content)}.")
     return content
 
 

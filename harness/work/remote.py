@@ -148,6 +148,12 @@ class RemoteStore(Store):
                 self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / "history.json")
         return folder
 
+    def read_note(self, name: str) -> bytes | None:
+        return self._bucket.read(name)
+
+    def write_note(self, name: str, content: bytes) -> None:
+        self._bucket.write(name, content)
+
     def leases(self, worth: Callable[[str], bool]) -> Leases:
         return RemoteLeases(self._bucket, self.root / LEASES, worth)
 

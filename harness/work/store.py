@@ -17,7 +17,7 @@ from harness.complaints import printable
 from harness.contracts import BadInput
 from harness.spec.schema import STAGES, Stage
 from harness.work.leases import Leases
-from harness.writing import unique, write_json
+from harness.writing import unique, write_json, write_whole
 
 MANIFEST = "manifest.json"
 _READERS = 8
@@ -79,6 +79,15 @@ class Store:
     def watched(self, key: str) -> Path:
         """Where the history of a training under way on any machine can be read; it may be some seconds old."""
         return self.checkpoints(key)
+
+    def read_note(self, name: str) -> bytes | None:
+        """A small file of the store's own; None where there is none. Raises OSError."""
+        path = self.root / name
+        return path.read_bytes() if path.is_file() else None
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Writes one. Raises OSError."""
+        write_whole(self.root / name, content)
 
     def leases(self, worth: Callable[[str], bool]) -> Leases:  # noqa: ARG002
         """New leases of this process. worth: for which keys they save more than they cost, where they are slow."""

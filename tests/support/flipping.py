@@ -9,6 +9,7 @@ import json
 import random
 import shutil
 import sys
+import time
 import warnings
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
@@ -62,6 +63,9 @@ class PoolHere:
         from harness.discovery import discover
 
         self.code, self.context, self.ended = code, Context(store, discover(sources)), list[Any]()
+
+    def now(self) -> float:
+        return time.monotonic()
 
     def capacity(self) -> tuple[float, float]:
         return 1.0, 0.0

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.run.estimate import Durations, Kind, TimeLeft, UnderWay, time_left
+from harness.run.durations import Durations, Kind
+from harness.run.estimate import TimeLeft, UnderWay, time_left
 
 NET = Kind("classifiers", "net", "dots", 1, 0.5)
 FIT = Kind("quantizers", "learned", "dots", 1, 0.5)

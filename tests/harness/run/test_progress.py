@@ -7,7 +7,7 @@ from rich.console import Console
 
 from harness.plan import make_plan
 from harness.run import progress as showing
-from harness.run.estimate import Kind
+from harness.run.durations import Kind
 from harness.run.events import EventLog
 from harness.run.progress import Progress
 from harness.work.store import Store
