@@ -53,6 +53,9 @@ class Durations:
     def __len__(self) -> int:
         return len(self._totals)
 
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._totals
+
     def add(self, kind: Kind, seconds: float, count: int = 1) -> None:
         """seconds: of ``count`` jobs together."""
         total, before = self._totals.pop(kind, (0.0, 0))

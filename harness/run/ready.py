@@ -97,7 +97,8 @@ class ReadyJobs:
     def _group(self, job: Job, alone: bool) -> _Group:
         takes = self._occupies(job)
         shared = job.stage in BATCHED and not alone
-        place = (job.stage, job.inputs["dataset"], job.needs, self._apart(job)) if shared else takes
+        alike = job.stage, job.needs, "quantizer" in job.inputs
+        place = (*alike, job.inputs["dataset"], self._apart(job)) if shared else alike
         return self._groups.setdefault(place, _Group(takes, shared))
 
     def took(self, job: Job, seconds: float) -> None:

@@ -307,6 +307,7 @@ class Schedule:
                 self._ready.add(self._waiting[key], alone=key in self._alone)
 
     def _settle(self, task: _Task, ending: list[JobResult] | LostTask) -> None:
+        self._idle_since = self.pool.now()
         self.claims.release(job.key for job in task.jobs)
         if isinstance(ending, LostTask):
             self._settle_lost(task, ending)
