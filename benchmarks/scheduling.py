@@ -13,6 +13,7 @@ import argparse
 import cProfile
 import pstats
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def stage(name: str, count: int = 0) -> Iterator[None]:
     wall, own = time.perf_counter() - wall, time.process_time() - own
     rate = f"{count / wall:10,.0f}/s" if count else " " * 12
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"{name:<32} {wall:8.2f} s {rate}   driver {own:7.2f} s, at most {peak:,.0f} MiB", flush=True)
+    print(f"{name:<32} {wall:8.2f} s {rate}   driver {own:7.2f} s, at most {peak:,.0f} MiB", file=sys.__stdout__, flush=True)
 
 
 def main() -> None:
