@@ -4,7 +4,8 @@
     python benchmarks/scheduling.py --cells 500 --profile
 
 Each cell is two jobs, one that applies a method to a few tiny images and one that judges them, each with its artifact
-and checksums. All is done by processes of this machine, so compare the rates of one run.
+and checksums. Then the same plan with jobs that do nothing but store a file: what is left is scheduling. All is done by
+processes of this machine, so compare the rates of one run.
 """
 
 from __future__ import annotations
@@ -18,18 +19,25 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from harness.run.cluster import RayPool, connect
+from harness.plan import Job
+from harness.run.cluster import RayPool, WorkerSetup, connect
 from harness.run.events import EventLog
 from harness.run.execute import Request, compute, prepare_content, request_for
+from harness.run.marks import Mark
+from harness.run.schedule import JobResult, Remaining, find_remaining
 from harness.sources import read_source
-from harness.work.foreign_code import foreign_code_of
+from harness.work.foreign_code import ForeignCode, foreign_code_of
 from harness.work.jobs import Context, run_job
+from harness.work.remote import open_store
 
 EMPTY_TASKS = 2000
+WARM = 64
+"""Jobs whose time does not count: worker processes start with them."""
 PROFILED_LINES = 25
 PLUGINS = """
 import numpy as np
@@ -88,7 +96,11 @@ def stage(name: str, count: int = 0) -> Iterator[None]:
     wall, own = time.perf_counter() - wall, time.process_time() - own
     rate = f"{count / wall:10,.0f}/s" if count else " " * 12
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"{name:<32} {wall:8.2f} s {rate}   driver {own:7.2f} s, at most {peak:,.0f} MiB", file=sys.__stdout__, flush=True)
+    print(
+        f"{name:<32} {wall:8.2f} s {rate}   driver {own:7.2f} s, at most {peak:,.0f} MiB",
+        file=sys.__stdout__,
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -112,35 +124,56 @@ def prepare(folder: Path, cells: int) -> Request:
 def measure(folder: Path, cells: int, cpus: int | None) -> None:
     with stage("plan"):
         request = prepare(folder, cells)
-    request.store.create()
     jobs = len(request.remaining.pending)
     with connect(None, cpus):
         import ray
 
-        task = ray.remote(_nothing)
-        ray.get([task.remote() for _ in range(8)])
+        empty = ray.remote(_nothing)
+        ray.get([empty.remote() for _ in range(8)])
         with stage("empty tasks of Ray", EMPTY_TASKS):
-            ray.get([task.remote() for _ in range(EMPTY_TASKS)])
-        run(request, folder, "warm up", 16)
-        with stage("jobs", jobs):
+            ray.get([empty.remote() for _ in range(EMPTY_TASKS)])
+        run(request, folder, "begun", WARM)
+        with stage("jobs", jobs - WARM):
             run(request, folder, "all", jobs)
+        storing = replace(request, store=open_store(folder / "another store"))
+        run(storing, folder, "storing begun", WARM, only_storing=True)
+        with stage("jobs that only store a file", jobs - WARM):
+            run(storing, folder, "storing", jobs, only_storing=True)
         with stage("empty tasks of Ray", EMPTY_TASKS):
-            ray.get([task.remote() for _ in range(EMPTY_TASKS)])
+            ray.get([empty.remote() for _ in range(EMPTY_TASKS)])
     with stage("found done"):
         again = request_for(request.spec, request.store, request.registry, request.sources)
     assert not again.remaining.pending
 
 
-def run(request: Request, folder: Path, name: str, jobs: int) -> None:
-    """The first jobs of a request that are not done, on the cluster that was joined."""
-    todo = request_for(request.spec, request.store, request.registry, request.sources) if name == "all" else request
-    some = todo.remaining.__class__(todo.remaining.pending[:jobs], {})
-    pool = RayPool(
-        request.store, request.sources, lambda job: foreign_code_of(job, request.plan.jobs, request.registry)
-    )
-    schedule = compute(request.plan, some, request.store, pool, EventLog(folder / f"{name}.jsonl"), Console(quiet=True))
+def run(request: Request, folder: Path, name: str, most: int, *, only_storing: bool = False) -> None:
+    """Jobs of a request that are not done, at most so many, on the cluster that was joined."""
+    import ray
+
+    request.store.create()
+    todo = Remaining(find_remaining(request.plan, request.store).pending[:most], {})
+
+    def code(job: Job) -> ForeignCode:
+        return foreign_code_of(job, request.plan.jobs, request.registry)
+
+    pool = RayPool(request.store, request.sources, code)
+    if only_storing:
+        pool._task = ray.remote(max_retries=0, max_calls=0)(_only_store)
+    log = EventLog(folder / f"{name}.jsonl")
+    schedule = compute(request.plan, todo, request.store, pool, log, Console(file=(folder / "console").open("w")))
     assert schedule is not None
     assert not schedule.failed, next(iter(schedule.failed.values()))
+
+
+def _only_store(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> list[JobResult]:
+    from harness.run import cluster
+
+    def store_a_file(job: Job, context: Context) -> None:
+        with context.store.write(job.stage, job.key) as folder:
+            (folder / "name.txt").write_text(job.name)
+
+    cluster.__dict__["run_job"] = store_a_file
+    return cluster._execute(driver, jobs, on_gpu, mark)
 
 
 def profile(folder: Path, cells: int) -> None:
