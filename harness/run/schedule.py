@@ -265,7 +265,7 @@ class Schedule:
                 yield task
             elif turn == "last":
                 last.append(task)
-        yield from last
+        yield from (task for task in last if self.pool.turn(task[0]) != "not yet")
 
     def _take(self, job: Job) -> bool:
         """Whether the job is to be run here now. One that was another's for a while may be done by then."""
