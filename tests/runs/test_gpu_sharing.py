@@ -14,7 +14,6 @@ PLUGINS = """
 import json, os
 import numpy as np
 import ray
-import torch
 from harness.contracts import Needs, Palettized
 from harness.registry import quantizer
 
@@ -41,10 +40,9 @@ class Learned:
 
 @quantizer("greedy")
 class Greedy(Learned):
-    enough: float = 1.0
-
     def fit(self, lesson):
-        if self.note("fit")["gpus"] < self.enough:
+        if self.note("fit")["gpus"] < 1:
+            import torch
             try:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             except RuntimeError as error:
@@ -63,7 +61,6 @@ datasets: [{name: stripes, params: {images: 40}}]
 classifiers: [{name: tiny-net, params: {epochs: 1}}]
 methods:
 - {name: greedy, colors: [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]}
-- {name: greedy, params: {enough: 2.0}, colors: [2]}
 - {name: modest, colors: [2]}
 seeds: [0]
 reports: [tables]
@@ -72,11 +69,11 @@ reports: [tables]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
-    """One run, in which one training never gets enough of a GPU."""
+    """One run, in which one training needs all of a GPU's memory."""
     workplace = Workplace(tmp_path_factory.mktemp("sharing"), address)
     (workplace.folder / "learned.py").write_text(PLUGINS)
     spec = workplace.spec(SPEC)
-    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", workplace.folder / "learned.py", code=1)
+    workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", workplace.folder / "learned.py")
     return workplace
 
 
@@ -85,35 +82,23 @@ def notes(workplace: Workplace, name: str, what: str) -> list[dict[str, Any]]:
     return [note for note in map(json.loads, lines) if note["what"] == what]
 
 
-def test_a_training_without_gpu_memory_gets_a_whole_gpu_once_and_then_fails_with_advice(finished: Workplace) -> None:
+def test_a_training_without_gpu_memory_gets_a_whole_gpu_and_a_fresh_process(finished: Workplace) -> None:
     fits = notes(finished, "Greedy", "fit")
-    assert sorted(fit["gpus"] for fit in fits) == [0.5] * 2 + [1.0] * 2, "of two variants, each run again once"
-    assert len({fit["process"] for fit in fits}) == len(fits), "each training has a fresh process"
-    events = finished.events()
-    retried = [event for event in events if event["event"] == "retried"]
-    assert {event["message"] for event in retried} == {"the GPU had no memory left; run again alone on a whole GPU"}
-    assert len(retried) == 2
-    failed = [event for event in events if event["event"] == "failed"]
-    assert {event["message"] for event in failed} == {
-        "a whole GPU has too little memory for it: lower its batch size or width, or have it run on CPUs "
-        "(resources.quantizers.gpus: 0)"
-    }
-    assert len(failed) == 1
-    assert all("CUDA out of memory" in event["traceback"] for event in failed)
-    rows = finished.cells()
-    assert {row["status"] for row in rows if "enough" not in row["variant"]} == {"ok"}
-    assert {row["status"] for row in rows if "enough" in row["variant"]} == {"blocked"}
+    assert [fit["gpus"] for fit in fits] == [0.5, 1.0]
+    assert len({fit["process"] for fit in fits}) == 2
+    events = [event for event in finished.events() if event["event"] in ("retried", "failed")]
+    assert [(event["event"], event["stage"], event["message"]) for event in events] == [
+        ("retried", "quantizers", "the GPU had no memory left; run again alone on a whole GPU")
+    ]
+    assert {row["status"] for row in finished.cells()} == {"ok"}
 
 
 def test_short_jobs_on_gpus_share_a_process_that_keeps_its_gpu(finished: Workplace) -> None:
     applied = notes(finished, "Greedy", "apply")
-    tasks = {note["task"] for note in applied}
-    assert len(tasks) >= 20 / 8
+    assert len({note["task"] for note in applied}) > 1
     assert {note["gpus"] for note in applied} == {0.25}
-    processes = {(note["process"], note["sees"]) for note in applied}
-    assert len(processes) == len({process for process, _ in processes}), "none sees another GPU than before"
-    assert len(processes) == 1
-    assert not processes & {(fit["process"], fit["sees"]) for fit in notes(finished, "Greedy", "fit")}
+    assert len({(note["process"], note["sees"]) for note in applied}) == 1
+    assert not {note["process"] for note in applied} & {fit["process"] for fit in notes(finished, "Greedy", "fit")}
 
 
 def test_jobs_without_a_gpu_leave_the_cpu_beside_the_gpus_to_those_with_one(finished: Workplace) -> None:
