@@ -33,8 +33,11 @@ def test_only_what_is_to_be_done_counts(plan):
     assert left == {key: {"datasets": 14, "classifiers": 13, "cells": 3}[plan.jobs[key].stage] for key in pending}
 
 
-def ready(plan, seconds, turn=lambda job: "now"):
-    jobs = ReadyJobs(rank_jobs(plan, plan.jobs, seconds), lambda job: (1.0, 0.0), turn, lambda job: None)
+def ready(plan, seconds, turns=None):
+    def turn(job):
+        return (turns or {}).get(job.stage, "now")
+
+    jobs = ReadyJobs(rank_jobs(plan, plan.jobs, seconds), lambda _: (1.0, 0.0), turn, lambda _: None)
     for job in reversed(plan.jobs.values()):
         jobs.add(job)
     return jobs
@@ -54,6 +57,5 @@ def test_the_longest_way_to_the_end_begins_first(plan):
 
 
 def test_jobs_whose_turn_is_last_go_after_the_others_and_some_not_at_all(plan):
-    turns = {"classifiers": "last", "datasets": "not yet"}
-    jobs = ready(plan, by_stage, lambda job: turns.get(job.stage, "now"))
+    jobs = ready(plan, by_stage, {"classifiers": "last", "datasets": "not yet"})
     assert order(jobs) == ["quantizers", *["applied"] * 2, *["cells"] * 2, "classifiers"]

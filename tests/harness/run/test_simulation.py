@@ -95,7 +95,9 @@ def test_a_cluster_in_words(text, words):
     assert str(Cluster.parse(text)) == words
 
 
-@pytest.mark.parametrize("text", ["", "8", "8x", "x8", "0x8", "8x8x", "8x8x:3x", "99999x8", "4x0", "2x2000", "-1x8", "²x8"])
+@pytest.mark.parametrize(
+    "text", ["", "8", "8x", "x8", "0x8", "8x8x", "8x8x:3x", "99999x8", "4x0", "2x2000", "-1x8", "\N{SUPERSCRIPT TWO}x8"]
+)
 def test_what_is_no_cluster_is_refused_in_a_sentence(text):
     with pytest.raises(BadInput, match=r"^--cluster .*\.$"):
         Cluster.parse(text)
