@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.contracts import Results
 from reports.file_names import free, slug
 from reports.grids import Entry, Grid, grids
+from reports.pairs import separated
 from reports.points import Task
 from reports.records import level_words
 from reports.statistics import SIGNIFICANT
@@ -55,10 +56,11 @@ def write_latex(results: Results, folder: Path) -> Path:
 def latex_tables(results: Results) -> dict[str, str]:
     """The tables by the names of their files: of every task its accuracies, and its comparisons with the baseline."""
     made = tabulate(results)
+    apart = separated(made.tables["pairs"])
     found: dict[str, str] = {}
     for task in made.tasks:
         place = slug(task.name)
-        for grid in grids(task, results, made.records):
+        for grid in grids(task, apart):
             name = free(f"accuracy-{place}" if grid.kind == "none" else f"accuracy-{grid.kind}-{place}", found)
             found[name] = _table(name, _accuracy_caption(grid), _accuracy_columns(grid), _accuracy_lines(grid))
         if task.comparisons:

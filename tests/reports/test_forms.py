@@ -18,6 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from harness.contracts import Failure, Results
 from reports import as_json, glossary, latex, markdown
 from reports.grids import grids
+from reports.pairs import separated
 from reports.parquet import write_parquet
 from reports.tables import tabulate, write_tables
 from reports.units import UNITS, type_of
@@ -41,7 +42,7 @@ def run(bench, right) -> Results:
 def test_who_shares_the_lead_by_mcnemar_and_holm_over_all_pairs(run) -> None:
     made = tabulate(run)
     (task,), records = made.tasks, made.records
-    (grid,) = grids(task, run, records)
+    (grid,) = grids(task, separated(made.tables["pairs"]))
     assert (grid.kind, grid.levels, [point.variant for point in grid.flat]) == ("colors", (2, 4, 8), ["original"])
     marked = {
         (variant, entry.point.level): (entry.best, entry.alike)
@@ -77,7 +78,7 @@ def test_equal_accuracies_share_the_lead_and_what_cannot_be_tested_is_not_separa
     ]
     results = bench.results(cells)
     made = tabulate(results)
-    (grid,) = grids(made.tasks[0], results, made.records)
+    (grid,) = grids(made.tasks[0], separated(made.tables["pairs"]))
     assert {v: (e.best, e.alike) for v, (e,) in grid.rows} == {
         "a": (True, False),
         "b": (True, False),
