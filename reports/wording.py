@@ -30,6 +30,12 @@ def points(difference: float) -> str:
     return signed(100 * difference, 1)
 
 
+def in_points(size: float) -> str:
+    """A size in percentage points, such as a margin: ``1 point``, ``0.5 points``."""
+    shown = f"{100 * size:g}"
+    return f"{shown} point" if shown == "1" else f"{shown} points"
+
+
 def points_interval(lo: float, hi: float) -> str:
     return "" if math.isnan(lo) else f"[{points(lo)}, {points(hi)}]"
 
