@@ -6,6 +6,8 @@ import itertools
 import json
 import math
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -110,10 +112,37 @@ def test_latex_is_whole(run, tmp_path: Path) -> None:
         assert bare.count("{") == bare.count("}")
         assert bare.count("$") % 2 == 0
         assert "#" not in bare
-        (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
+        (columns,) = re.findall(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", text)
+        columns = re.sub(r"p\{\w+\}", "p", columns)
         rows = [line for line in text.splitlines() if line.endswith(r"\\")]
         assert {columns_of(line.removesuffix(r" \\")) for line in rows} == {len(columns)}
         assert len(rows) > 4
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
+def test_latex_is_compiled_and_fits_an_article(run, bench, right, tmp_path: Path) -> None:
+    further = [("median-cut dither=floyd-steinberg-clipped", level) for level in (2, 4, 8, 16, 32, 64)]
+    further += [("median-cut", level) for level in (8, 16, 32, 64)]
+    cells = [bench.cell(bench.frame(right(300, 0.6, level)), variant, level) for variant, level in further]
+    shown = latex.write_latex(bench.results([*run.cells, *cells]), tmp_path)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", shown.name]
+    ended = subprocess.run(command, cwd=shown.parent, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stdout
+    assert "Overfull" not in ended.stdout, ended.stdout
+    assert "Float too large" not in ended.stdout
+
+
+def test_latex_of_many_comparisons_goes_over_pages_by_whole_levels(bench) -> None:
+    variants = ["median-cut", *(f"variant {number}" for number in range(9))]
+    cells = [bench.plain(variant, level, 0.5) for variant in variants for level in (2, 4, 8, 16)]
+    texts = latex.latex_tables(bench.results(cells))
+    parts = [texts[f"comparison-toys-tinynet{end}"] for end in ("", "-2")]
+    assert [re.findall(r"\\emph\{(.*?)\}", text) for text in parts] == [
+        ["2 colors", "4 colors", "8 colors"],
+        ["16 colors"],
+    ]
+    assert [len(re.findall("^variant [0-9]", text, re.MULTILINE)) for text in parts] == [27, 9]
+    assert ["Part 1 of 2." in parts[0], "Part 2 of 2." in parts[1]] == [True, True]
 
 
 def test_latex_marks_the_best_and_says_how(run) -> None:
