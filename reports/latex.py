@@ -18,7 +18,7 @@ from reports.significance import TESTS_IN_WORDS
 from reports.statistics import SIGNIFICANT
 from reports.tables import tabulate
 from reports.templating import write_page
-from reports.wording import in_points, points
+from reports.wording import in_points, points, rounded_p
 
 FOLDER = "latex"
 _SPECIAL = {
@@ -242,6 +242,6 @@ def p_value(p: float) -> str:
     if p < _SMALLEST_P:
         return rf"$<10^{{{round(math.log10(_SMALLEST_P))}}}$"
     if p >= 0.001:
-        return f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+        return rounded_p(p)
     mantissa, exponent = f"{p:.1e}".split("e")
     return rf"${mantissa}\cdot10^{{{int(exponent)}}}$"

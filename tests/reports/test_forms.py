@@ -171,7 +171,15 @@ def test_latex_of_tasks_that_would_share_a_file(bench) -> None:
 
 
 def test_latex_p_values() -> None:
-    shown = {0.5: "0.50", 0.0123: "0.012", 2.5e-8: r"$2.5\cdot10^{-8}$", 1e-20: "$<10^{-15}$", math.nan: "not tested"}
+    shown = {
+        0.5: "0.50",
+        0.0503: "0.0503",
+        0.0497: "0.0497",
+        0.0123: "0.012",
+        2.5e-8: r"$2.5\cdot10^{-8}$",
+        1e-20: "$<10^{-15}$",
+        math.nan: "not tested",
+    }
     assert {p: latex.p_value(p) for p in shown} == shown
 
 
