@@ -16,9 +16,9 @@ from reports.styles import Style
 
 _ROW, _BARS, _TOP = 0.2, 0.11, 0.62
 """Inches: a name's line, a bar's, and what the axis with the critical difference above it takes."""
-_LEFT, _RIGHT = 0.33, 0.67
+_LEFT, _RIGHT = 0.36, 0.64
 """Where the axis begins and ends, as shares of the width; names stand beside it."""
-_LONGEST = 22
+_LONGEST = 18
 _SMALL = 8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ MOST_IMAGES = 6
 MOST_PICTURES = 1500
 """On one page; a run with more pictures of an image shows fewer images."""
 MOST_SWATCHES = 16
+_ACROSS = 4, 6
+"""Tiles of a variant stand side by side, at least and at most so many, where there are enough."""
 _CAM, _CAM_ORIGINAL, _ACTIVATION = "cam", "cam-original", "activation"
 _CAPTIONS = {_CAM: "evidence", _ACTIVATION: "activation", "train-time": "training (Eq. 7)"}
 
@@ -68,6 +71,13 @@ class Strip:
     def has_evidence(self) -> bool:
         """Whether the classifier's class activation map of the original is there."""
         return any(view.caption == _CAPTIONS[_CAM] for view in self.views)
+
+    @property
+    def across(self) -> int:
+        """How many tiles stand side by side, so that a variant's lines are equally long."""
+        fewest, most = _ACROSS
+        tiles = max((len(tiles) for _, tiles in self.rows), default=1)
+        return max(fewest, math.ceil(tiles / math.ceil(tiles / most)))
 
 
 def gallery(cells: Iterable[Cell], classes: tuple[str, ...], records: Records, most: int | None = None) -> list[Strip]:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.contracts import Level, LevelKind, Results
+from harness.contracts import Level, LevelKind
 from reports.leaders import Leaders, Place, leaders
+from reports.pairs import Apart
 from reports.points import Point, Task
-from reports.records import Records
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,12 @@ class Grid:
         return [*(entry.point for _, entries in self.rows for entry in entries if entry is not None), *self.flat]
 
 
-def grids(task: Task, results: Results, records: Records) -> tuple[Grid, ...]:
-    """A grid for each kind of level in a task; one with variants without a level alone where there is no other."""
-    first = leaders(task, results, records)
+def grids(task: Task, apart: Apart) -> tuple[Grid, ...]:
+    """A grid for each kind of level in a task; one with variants without a level alone where there is no other.
+
+    apart: what ``pairs.separated`` finds.
+    """
+    first = leaders(task, apart)
     flat = tuple(point for point in task.points if point.level_kind == "none")
     kinds = sorted({point.level_kind for point in task.points if point.level_kind != "none"})
     found = []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from harness.contracts import Results
+from harness.contracts import Level, LevelKind, Results
 from reports.file_names import free, slug
 from reports.grids import Entry, Grid, grids
-from reports.points import Task
+from reports.pairs import separated
+from reports.points import Comparison, Task
 from reports.records import level_words
+from reports.significance import TESTS_IN_WORDS
 from reports.statistics import SIGNIFICANT
 from reports.tables import tabulate
 from reports.templating import write_page
-from reports.wording import points
+from reports.wording import in_points, points, rounded_p
 
 FOLDER = "latex"
 _SPECIAL = {
@@ -38,6 +41,11 @@ _SPECIAL = {
     "±": r"$\pm$",
 } | {character: f"\\{character}" for character in "{}$&#%_"}
 _MISSING = "--"
+_LONG_NAME = 24
+"""Characters of a name that is broken into lines."""
+_WIDEST = "10em"
+_MOST_LINES = 36
+"""Of a table of comparisons on one page."""
 _SMALLEST_P = 1e-15
 _HEADS = {"colors": "colors per image, at most", "quality": "quality"}
 
@@ -55,15 +63,21 @@ def write_latex(results: Results, folder: Path) -> Path:
 def latex_tables(results: Results) -> dict[str, str]:
     """The tables by the names of their files: of every task its accuracies, and its comparisons with the baseline."""
     made = tabulate(results)
+    apart = separated(made.tables["pairs"])
     found: dict[str, str] = {}
     for task in made.tasks:
         place = slug(task.name)
-        for grid in grids(task, results, made.records):
+        for grid in grids(task, apart):
             name = free(f"accuracy-{place}" if grid.kind == "none" else f"accuracy-{grid.kind}-{place}", found)
-            found[name] = _table(name, _accuracy_caption(grid), _accuracy_columns(grid), _accuracy_lines(grid))
-        if task.comparisons:
+            names = [*(variant for variant, _ in grid.rows), *(point.variant for point in grid.flat)]
+            columns = _names_column(names) + "r" * max(len(grid.levels), 1)
+            found[name] = _table(name, _accuracy_caption(grid), columns, _accuracy_lines(grid))
+        parts = list(_parts(task.comparisons))
+        for number, part in enumerate(parts, 1):
             name = free(f"comparison-{place}", found)
-            found[name] = _table(name, _comparison_caption(task), "llrlll", _comparison_lines(task))
+            which = f" Part {number} of {len(parts)}." if len(parts) > 1 else ""
+            columns = _names_column(c.variant_a for c in part) + "rlll"
+            found[name] = _table(name, _comparison_caption(task) + which, columns, _comparison_lines(part), r"\small")
     return found
 
 
@@ -85,6 +99,7 @@ def _document(names: Iterable[str], texts: Iterable[str]) -> str:
             *said,
             r"\documentclass{article}",
             r"\usepackage{booktabs}",
+            r"\setlength{\belowcaptionskip}{6pt}",
             r"\begin{document}",
             *inputs,
             r"\end{document}",
@@ -93,8 +108,8 @@ def _document(names: Iterable[str], texts: Iterable[str]) -> str:
     )
 
 
-def _table(name: str, caption: str, columns: str, lines: Iterable[str]) -> str:
-    """One float. lines: of the tabular, the heads first."""
+def _table(name: str, caption: str, columns: str, lines: Iterable[str], size: str = "") -> str:
+    """One float. columns, lines: of the tabular, the heads first. size: of its letters."""
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
@@ -102,7 +117,8 @@ def _table(name: str, caption: str, columns: str, lines: Iterable[str]) -> str:
             r"\centering",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{name}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
+            *filter(None, [size]),
+            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
             *lines,
             r"\bottomrule",
@@ -117,8 +133,14 @@ def _row(*entries: str) -> str:
     return " & ".join(entries) + r" \\"
 
 
-def _accuracy_columns(grid: Grid) -> str:
-    return "l" + "r" * max(len(grid.levels), 1)
+def _names_column(names: Iterable[str]) -> str:
+    """The first column: long names are broken into lines, so that the table fits an article's text."""
+    return f"p{{{_WIDEST}}}" if max(map(len, names), default=0) > _LONG_NAME else "l"
+
+
+def _name(variant: str) -> str:
+    shown = escaped(variant)
+    return r"\raggedright " + shown.replace("=", r"=\allowbreak{}") if len(variant) > _LONG_NAME else shown
 
 
 def _accuracy_lines(grid: Grid) -> Iterator[str]:
@@ -132,12 +154,12 @@ def _accuracy_lines(grid: Grid) -> Iterator[str]:
         yield _row("variant", r"accuracy, \%")
     yield r"\midrule"
     for variant, entries in grid.rows:
-        yield _row(escaped(variant), *map(_accuracy, entries))
+        yield _row(_name(variant), *map(_accuracy, entries))
     if grid.rows and grid.flat:
         yield r"\midrule"
     for point in grid.flat:
         share = f"{100 * point.accuracy:.1f}" if point.ok else _MISSING
-        yield _row(escaped(point.variant), rf"\multicolumn{{{wide}}}{{c}}{{{share}}}" if grid.levels else share)
+        yield _row(_name(point.variant), rf"\multicolumn{{{wide}}}{{c}}{{{share}}}" if grid.levels else share)
 
 
 def _accuracy(entry: Entry | None) -> str:
@@ -165,22 +187,48 @@ def _accuracy_caption(grid: Grid) -> str:
 
 def _comparison_caption(task: Task) -> str:
     baselines = " or ".join(dict.fromkeys(escaped(c.variant_b) for c in task.comparisons))
-    margin = 100 * task.comparisons[0].margin
+    tests = ", ".join(dict.fromkeys(TESTS_IN_WORDS[c.test] for c in task.comparisons))
     return (
-        f"Each variant less {baselines}, on the same test images, {escaped(task.name)}; $p$ is adjusted by Holm. "
-        rf"``Not separated'': the test cannot say which is better; ``same'': it lies within $\pm${margin:g} "
-        "points, tested likewise."
+        f"Each variant less {baselines}, on the same test images, {escaped(task.name)}; $p$ by {tests}, adjusted by "
+        r"Holm. ``Not separated'': the test cannot say which is better; ``same'': the difference lies within "
+        rf"$\pm${in_points(task.comparisons[0].margin)}, tested likewise."
     )
 
 
-def _comparison_lines(task: Task) -> Iterator[str]:
-    yield _row("", "", "difference,", r"95\,\% interval,", "", "")
-    yield _row("variant", "level", "points", "points", "$p$", "verdict")
-    yield r"\midrule"
-    for c in task.comparisons:
-        level = level_words(c.level_kind, c.level) or _MISSING
-        interval = _MISSING if math.isnan(c.lo) else f"[{_points(c.lo)}, {_points(c.hi)}]"
-        yield _row(escaped(c.variant_a), level, _points(c.difference), interval, p_value(c.p_holm), escaped(c.verdict))
+def _parts(comparisons: Iterable[Comparison]) -> Iterator[list[Comparison]]:
+    """As many whole levels together as a page has room for."""
+    part: list[Comparison] = []
+    for _, together in itertools.groupby(comparisons, key=_place):
+        level = list(together)
+        if part and _height([*part, *level]) > _MOST_LINES:
+            yield part
+            part = []
+        part += level
+    if part:
+        yield part
+
+
+def _height(comparisons: Sequence[Comparison]) -> int:
+    """In lines, with those that say the level."""
+    return len(set(map(_place, comparisons))) + sum(1 + (len(c.variant_a) > _LONG_NAME) for c in comparisons)
+
+
+def _place(c: Comparison) -> tuple[LevelKind, Level]:
+    return c.level_kind, c.level
+
+
+def _comparison_lines(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    yield _row("", "difference,", r"95\,\% interval,", "", "")
+    yield _row("variant", "points", "points", "$p$", "verdict")
+    rule = r"\midrule"
+    for (kind, level), together in itertools.groupby(comparisons, key=_place):
+        yield rule
+        rule = r"\addlinespace"
+        if level is not None:
+            yield _row(rf"\multicolumn{{5}}{{@{{}}l}}{{\emph{{{level_words(kind, level)}}}}}")
+        for c in together:
+            interval = _MISSING if math.isnan(c.lo) else f"[{_points(c.lo)}, {_points(c.hi)}]"
+            yield _row(_name(c.variant_a), _points(c.difference), interval, p_value(c.p_holm), escaped(c.verdict))
 
 
 def _points(difference: float) -> str:
@@ -194,6 +242,6 @@ def p_value(p: float) -> str:
     if p < _SMALLEST_P:
         return rf"$<10^{{{round(math.log10(_SMALLEST_P))}}}$"
     if p >= 0.001:
-        return f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+        return rounded_p(p)
     mantissa, exponent = f"{p:.1e}".split("e")
     return rf"${mantissa}\cdot10^{{{int(exponent)}}}$"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.contracts import Level, LevelKind
+from reports.pairs import Apart, place_of, separated
 from reports.points import Point, Task
 from reports.ranks import Friedman, SignedRank, critical_difference, friedman, places, ranks_of, signed_rank
 
@@ -78,8 +78,8 @@ def leaderboard(tasks: Sequence[Task], pairs: pd.DataFrame, baseline: str | None
     fit = [task for task in frozen if not task.guessing]
     if len(fit) < 2:
         return None
-    separated = _separated(pairs)
-    found = [_board(fit, place, separated, baseline, margin) for place in _levels(fit)]
+    apart = separated(pairs)
+    found = [_board(fit, place, apart, baseline, margin) for place in _levels(fit)]
     boards = tuple(board for board in found if len(board.standings) > 1)
     if not boards:
         return None
@@ -100,22 +100,7 @@ def _levels(tasks: Sequence[Task]) -> list[Place]:
     return sorted(found, key=lambda place: (place[0] != "colors", place[0], place[1] or 0))
 
 
-def _separated(pairs: pd.DataFrame) -> frozenset[tuple[Any, ...]]:
-    """Task, level and two variants, both ways, of every pair that is better or worse."""
-    apart = pairs[pairs["verdict"].isin(["better", "worse"])]
-    rows = apart[["dataset", "classifier", "judge", "level_kind", "level_a", "variant_a", "variant_b"]].to_dict(
-        "records"
-    )
-    found = set()
-    for row in rows:
-        *place, level, a, b = row.values()
-        found |= {(*place, int(level), *names) for names in ((a, b), (b, a)) if not pd.isna(level)}
-    return frozenset(found)
-
-
-def _board(
-    tasks: Sequence[Task], place: Place, separated: frozenset[tuple[Any, ...]], baseline: str | None, margin: float
-) -> Board:
+def _board(tasks: Sequence[Task], place: Place, apart: Apart, baseline: str | None, margin: float) -> Board:
     kind, level = place
     at = [{p.variant: p for p in task.points if p.ok and (p.level_kind, p.level) == place} for task in tasks]
     everywhere = sorted(set.intersection(*(set(points) for points in at)))
@@ -123,15 +108,15 @@ def _board(
     accuracies = np.array([[points[variant].accuracy for variant in everywhere] for points in at])
 
     def apart_in(task: Task) -> Mapping[tuple[str, str], bool]:
-        where = task.dataset, task.classifier, task.judge, kind, level
-        return {(a, b): (*where, a, b) in separated for a in everywhere for b in everywhere}
+        where = place_of(task, kind, level)
+        return {(a, b): (*where, a, b) in apart for a in everywhere for b in everywhere}
 
-    apart = [apart_in(task) for task in tasks]
+    within = [apart_in(task) for task in tasks]
     tested = friedman(accuracies) if len(everywhere) > 1 else None
     return Board(
         kind,
         level,
-        _standings(everywhere, accuracies, at, apart, baseline, margin) if len(everywhere) > 1 else (),
+        _standings(everywhere, accuracies, at, within, baseline, margin) if len(everywhere) > 1 else (),
         tuple(sorted(anywhere - set(everywhere))),
         tested,
         critical_difference(len(everywhere), len(tasks)) if tested else float("nan"),

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from harness.contracts import Results
 from reports.grids import Entry, Grid, grids
+from reports.pairs import Apart, separated
 from reports.points import Task
-from reports.records import Records, level_words
+from reports.records import level_words
 from reports.story import QUESTION, answer
 from reports.tables import tabulate
 from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs
@@ -20,8 +21,9 @@ def render(results: Results) -> str:
     """The report as Markdown with GitHub's tables; the same results give the same text."""
     made = tabulate(results)
     parts = [f"# {escaped(results.name)}", QUESTION]
+    apart = separated(made.tables["pairs"])
     for task in made.tasks:
-        parts += _task(task, results, made.records)
+        parts += _task(task, results, apart)
     if not made.tasks:
         parts.append("This run has no cells, so there is nothing to tell.")
     if results.failures:
@@ -51,13 +53,13 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], words: int) -> s
     return "\n".join(f"| {' | '.join(row)} |" for row in (names, rule, *rows))
 
 
-def _task(task: Task, results: Results, records: Records) -> Iterator[str]:
+def _task(task: Task, results: Results, apart: Apart) -> Iterator[str]:
     said = answer(task, results.spec, results.recipes)
     yield f"## {escaped(task.name)}"
     yield f"**{escaped(said.headline)}**"
     yield from (escaped(detail) for detail in said.details)
     if any(point.ok for point in task.points):
-        for grid in grids(task, results, records):
+        for grid in grids(task, apart):
             yield from _accuracies(grid)
     if task.comparisons:
         yield from _comparisons(task, results.spec.get("baseline"))

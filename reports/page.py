@@ -42,6 +42,7 @@ from reports.sweeps import sweeps
 from reports.tables import tabulate
 from reports.templating import fill_in
 from reports.transfer import matrices
+from reports.wording import in_points
 
 _UNFOLDED = 2
 """So many galleries and searches are open at first."""
@@ -110,7 +111,7 @@ def render(results: Results) -> str:
         spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
-        margin=100 * margin_of(results),
+        margin=in_points(margin_of(results)),
         leaderboard=standings,
         boards=_boards(standings.boards, styles) if standings else [],
         usual_tasks=USUAL_TASKS,
@@ -239,4 +240,12 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value, default=str)
+            yield f"{prefix}{name}", _said(value)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return json.dumps(value, default=str)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.contracts import Level, LevelKind
 from reports.points import Task
+from reports.significance import TESTS_IN_WORDS
 
 MOST_VARIANTS = 20
 """A matrix shows so many, the most accurate ones; ``pairs.csv`` has all."""
@@ -44,7 +45,7 @@ class Entry:
 class PairMatrix:
     """One level. variants: with their accuracies, the most accurate first. rows: an entry a column, None where a
     variant would meet itself or two have no seed in common. pairs: how many Holm's adjustment counts. of: how many
-    variants there are, shown or not. trainings: the fewest of any pair."""
+    variants there are, shown or not. trainings: the fewest of any pair. tests: of the pairs, in words."""
 
     level_kind: LevelKind
     level: Level
@@ -53,6 +54,7 @@ class PairMatrix:
     pairs: int
     of: int
     trainings: int
+    tests: tuple[str, ...]
 
 
 def pair_matrices(task: Task, pairs: pd.DataFrame) -> tuple[PairMatrix, ...]:
@@ -91,6 +93,7 @@ def _matrix(kind: LevelKind, level: Level, rows: list[dict[str, Any]], accuracie
         len(rows),
         len(in_order),
         min(row["trainings"] for row in rows),
+        tuple(sorted({TESTS_IN_WORDS[row["test"]] for row in rows})),
     )
 
 

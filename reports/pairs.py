@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contracts import Cell, LevelKind, Results
+from harness.contracts import Cell, Level, LevelKind, Results
+from reports.points import Task
 from reports.records import Records, level_words
 from reports.significance import (
     ACROSS_SEEDS,
@@ -35,6 +36,8 @@ from reports.statistics import (
 )
 
 PAIR_COLUMNS = [*COLUMNS, "level_kind"]
+Apart = frozenset[tuple[Any, ...]]
+"""A place, as ``place_of`` has it, and two variants, both ways, of every pair that a test separates there."""
 
 
 def pair_table(results: Results, records: Records) -> pd.DataFrame:
@@ -57,6 +60,22 @@ def pair_table(results: Results, records: Records) -> pd.DataFrame:
     table = judged(rows, found, margin_of(results))
     table["level_kind"] = pd.Series(kinds, dtype=object)
     return table[PAIR_COLUMNS]
+
+
+def separated(pairs: pd.DataFrame) -> Apart:
+    """The pairs of ``pairs.csv`` at a level that are better or worse."""
+    told = pairs[pairs["verdict"].isin(["better", "worse"]) & pairs["level_a"].notna()]
+    columns = ["dataset", "classifier", "judge", "level_kind", "level_a", "variant_a", "variant_b"]
+    found: set[tuple[Any, ...]] = set()
+    for row in told[columns].to_dict("records"):
+        *place, level, a, b = row.values()
+        found |= {(*place, int(level), a, b), (*place, int(level), b, a)}
+    return frozenset(found)
+
+
+def place_of(task: Task, kind: LevelKind, level: Level) -> tuple[Any, ...]:
+    """A level of a task."""
+    return task.dataset, task.classifier, task.judge, kind, level
 
 
 def _levels(results: Results) -> Iterator[list[Cell]]:

@@ -59,6 +59,7 @@ COLUMNS = [
     "judge",
 ]
 ACROSS_SEEDS, ONE_TRAINING, INDEPENDENT = "two-part-t", "cluster-t", "mcnemar-midp"
+TESTS_IN_WORDS = {ACROSS_SEEDS: "two-part t", ONE_TRAINING: "t over sources", INDEPENDENT: "McNemar's mid-p"}
 TOO_FEW = "too few sources"
 DEFAULT_MARGIN = 0.01
 Pair = tuple[Cell, Cell]

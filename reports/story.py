@@ -11,10 +11,10 @@ from typing import Any
 from reports.points import Comparison, Point, Task
 from reports.published import original_published
 from reports.records import level_words
-from reports.significance import TOO_FEW
+from reports.significance import TESTS_IN_WORDS, TOO_FEW
 from reports.statistics import FEWEST_GROUPS
 from reports.summary import recognized_share
-from reports.wording import listing, p_value, percent, percent_interval, points, points_interval
+from reports.wording import THIN, in_points, listing, p_value, percent, percent_interval, points, points_interval
 
 QUESTION = "Which method keeps images recognizable with few colors, by how much, and is the difference luck?"
 FAR_BELOW = 0.1
@@ -92,7 +92,8 @@ def compared(c: Comparison, chosen_from: int = 1) -> str:
     lo, hi = (c.lo, c.hi) if chosen_from == 1 else (c.lo_simultaneous, c.hi_simultaneous)
     interval = "" if math.isnan(lo) else f" {points_interval(lo, hi)}"
     wide = f", an interval for all {chosen_from} compared" if interval and chosen_from > 1 else ""
-    p = "" if math.isnan(c.p_holm) else f", p {p_value(c.p_holm)} (Holm)"
+    found = p_value(c.p_holm).replace(" ", THIN)
+    p = "" if math.isnan(c.p_holm) else f", p{THIN}{found} ({TESTS_IN_WORDS[c.test]}, Holm)"
     return (
         f"{_where(c.level_kind, c.level)}{c.variant_a} keeps {percent(c.accuracy_a)} of the images recognized where "
         f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}."
@@ -101,9 +102,8 @@ def compared(c: Comparison, chosen_from: int = 1) -> str:
 
 def verdict(c: Comparison) -> str:
     """What a comparison shows, and of what: the methods, or only the networks that were trained."""
-    margin = f"{100 * c.margin:g} point" + ("" if c.margin == 0.01 else "s")
     if c.verdict == "same":
-        return f"the same within {margin}"
+        return f"the same within {in_points(c.margin)}"
     if c.verdict == "not separated":
         return "not separated: this test cannot say which is better"
     if c.verdict not in ("better", "worse"):
@@ -113,10 +113,10 @@ def verdict(c: Comparison) -> str:
         return f"on {c.groups} sources, accuracies so near 0 or 100\u202f% leave too few errors to say anything"
     better = c.variant_a if c.verdict == "better" else c.variant_b
     if c.of_methods:
-        return f"{better} is better, and that is not luck, over {c.trainings} trainings of {c.trained}"
+        return f"{better} is better, and that is not luck, over {c.trainings} trainings of the {c.trained}"
     trainings = "one training" if c.trainings == 1 else f"{c.trainings} trainings"
     return (
-        f"{better} is better with these networks on such images; {trainings} of {c.trained} cannot tell whether "
+        f"{better} is better with these networks on such images; {trainings} of the {c.trained} cannot tell whether "
         "another would agree"
     )
 

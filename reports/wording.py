@@ -30,6 +30,12 @@ def points(difference: float) -> str:
     return signed(100 * difference, 1)
 
 
+def in_points(size: float) -> str:
+    """A size in percentage points, such as a margin: ``1 point``, ``0.5 points``."""
+    shown = f"{100 * size:g}"
+    return f"{shown} point" if shown == "1" else f"{shown} points"
+
+
 def points_interval(lo: float, hi: float) -> str:
     return "" if math.isnan(lo) else f"[{points(lo)}, {points(hi)}]"
 
@@ -64,11 +70,17 @@ def p_value(p: float) -> str:
     if p < 1e-15:
         return "< 10⁻¹⁵"
     if p >= 0.001:
-        number = f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+        number = rounded_p(p)
     else:
         mantissa, exponent = f"{p:.1e}".split("e")
         number = f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     return f"= {number}"
+
+
+def rounded_p(p: float) -> str:
+    """p of at least 0.001; one beside 0.05 has more digits, so that it never reads as the bound itself."""
+    shown = f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
+    return f"{p:.4g}" if shown == "0.05" else shown
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -180,8 +180,9 @@ def _compare(
 
 
 def _write(results: Results, as_: str | None, target: Path, registry: Registry, screen: Console) -> FinishedRun:
-    from harness.run.execute import FinishedRun, write_reports
+    from harness.run.execute import FinishedRun, with_claims, write_reports
 
+    results = with_claims(results, registry)
     names = results.spec["reports"] if as_ is None else _named(as_)
     plugins: list[Plugin] = [registry.get("report", name, "reports" if as_ is None else "--as") for name in names]
     finished = FinishedRun(results, *write_reports(plugins, results, target, screen), computed=0)

@@ -428,6 +428,24 @@ def test_a_phone_does_not_scroll_sideways(opened: Callable[..., Any], report: Pa
     assert page.locator("table.cells").first.evaluate("(table) => table.scrollWidth > table.parentNode.clientWidth")
 
 
+def test_long_names_are_whole_on_a_phone_and_on_paper(
+    opened: Callable[..., Any], benches: type[Bench], tmp_path: Path
+) -> None:
+    bench = benches(tmp_path / "store")
+    shares = {"median-cut": 0.7, "median-cut dither=floyd-steinberg-clipped": 0.4, "original": 0.9}
+    cells = [bench.plain(name, None if name == "original" else 2, share) for name, share in shares.items()]
+    page = opened(written(bench.results(cells), tmp_path / "report"), viewport={"width": 420, "height": 800})
+    names = page.locator(".bar .name")
+    assert names.count() == 3
+    assert names.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    page.set_viewport_size({"width": 690, "height": 1000})
+    page.emulate_media(media="print")
+    tables = page.locator("#classes table")
+    assert tables.count() > 1
+    beyond = "(all) => all.filter((one) => one.scrollWidth > one.closest('.pair > div').clientWidth).length"
+    assert tables.evaluate_all(beyond) == 0
+
+
 def test_without_script_nothing_is_offered_that_does_nothing(opened: Callable[..., Any], report: Path) -> None:
     page = opened(report, java_script_enabled=False)
     assert page.locator("button").count() == 0

@@ -6,6 +6,8 @@ import itertools
 import json
 import math
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from harness.contracts import Failure, Results
 from reports import as_json, glossary, latex, markdown
 from reports.grids import grids
+from reports.pairs import separated
 from reports.parquet import write_parquet
 from reports.tables import tabulate, write_tables
 from reports.units import UNITS, type_of
@@ -41,7 +44,7 @@ def run(bench, right) -> Results:
 def test_who_shares_the_lead_by_mcnemar_and_holm_over_all_pairs(run) -> None:
     made = tabulate(run)
     (task,), records = made.tasks, made.records
-    (grid,) = grids(task, run, records)
+    (grid,) = grids(task, separated(made.tables["pairs"]))
     assert (grid.kind, grid.levels, [point.variant for point in grid.flat]) == ("colors", (2, 4, 8), ["original"])
     marked = {
         (variant, entry.point.level): (entry.best, entry.alike)
@@ -77,7 +80,7 @@ def test_equal_accuracies_share_the_lead_and_what_cannot_be_tested_is_not_separa
     ]
     results = bench.results(cells)
     made = tabulate(results)
-    (grid,) = grids(made.tasks[0], results, made.records)
+    (grid,) = grids(made.tasks[0], separated(made.tables["pairs"]))
     assert {v: (e.best, e.alike) for v, (e,) in grid.rows} == {
         "a": (True, False),
         "b": (True, False),
@@ -109,10 +112,37 @@ def test_latex_is_whole(run, tmp_path: Path) -> None:
         assert bare.count("{") == bare.count("}")
         assert bare.count("$") % 2 == 0
         assert "#" not in bare
-        (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
+        (columns,) = re.findall(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", text)
+        columns = re.sub(r"p\{\w+\}", "p", columns)
         rows = [line for line in text.splitlines() if line.endswith(r"\\")]
         assert {columns_of(line.removesuffix(r" \\")) for line in rows} == {len(columns)}
         assert len(rows) > 4
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
+def test_latex_is_compiled_and_fits_an_article(run, bench, right, tmp_path: Path) -> None:
+    further = [("median-cut dither=floyd-steinberg-clipped", level) for level in (2, 4, 8, 16, 32, 64)]
+    further += [("median-cut", level) for level in (8, 16, 32, 64)]
+    cells = [bench.cell(bench.frame(right(300, 0.6, level)), variant, level) for variant, level in further]
+    shown = latex.write_latex(bench.results([*run.cells, *cells]), tmp_path)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", shown.name]
+    ended = subprocess.run(command, cwd=shown.parent, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stdout
+    assert "Overfull" not in ended.stdout, ended.stdout
+    assert "Float too large" not in ended.stdout
+
+
+def test_latex_of_many_comparisons_goes_over_pages_by_whole_levels(bench) -> None:
+    variants = ["median-cut", *(f"variant {number}" for number in range(9))]
+    cells = [bench.plain(variant, level, 0.5) for variant in variants for level in (2, 4, 8, 16)]
+    texts = latex.latex_tables(bench.results(cells))
+    parts = [texts[f"comparison-toys-tinynet{end}"] for end in ("", "-2")]
+    assert [re.findall(r"\\emph\{(.*?)\}", text) for text in parts] == [
+        ["2 colors", "4 colors", "8 colors"],
+        ["16 colors"],
+    ]
+    assert [len(re.findall("^variant [0-9]", text, re.MULTILINE)) for text in parts] == [27, 9]
+    assert ["Part 1 of 2." in parts[0], "Part 2 of 2." in parts[1]] == [True, True]
 
 
 def test_latex_marks_the_best_and_says_how(run) -> None:
@@ -141,7 +171,15 @@ def test_latex_of_tasks_that_would_share_a_file(bench) -> None:
 
 
 def test_latex_p_values() -> None:
-    shown = {0.5: "0.50", 0.0123: "0.012", 2.5e-8: r"$2.5\cdot10^{-8}$", 1e-20: "$<10^{-15}$", math.nan: "not tested"}
+    shown = {
+        0.5: "0.50",
+        0.0503: "0.0503",
+        0.0497: "0.0497",
+        0.0123: "0.012",
+        2.5e-8: r"$2.5\cdot10^{-8}$",
+        1e-20: "$<10^{-15}$",
+        math.nan: "not tested",
+    }
     assert {p: latex.p_value(p) for p in shown} == shown
 
 

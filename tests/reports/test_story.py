@@ -34,13 +34,13 @@ def test_a_clear_win(bench: Bench) -> None:
     assert ": +40.0 points [" in headline
     assert "], an interval for all 2 compared, p " in headline
     assert headline.endswith(
-        "kmeans is better with these networks on such images; one training of classifier cannot tell whether another "
-        "would agree."
+        "kmeans is better with these networks on such images; one training of the classifier cannot tell whether "
+        "another would agree."
     )
     named, details = story(bench.results(cells, spec={"headline": {"method": "learned", "level": 2}}))
     assert named.startswith("At 2 colors learned keeps 85.0 % of the images recognized where median-cut keeps 50.0 %")
     assert "an interval for all" not in named
-    assert "one training of classifier and quantizer cannot tell" in named
+    assert "one training of the classifier and quantizer cannot tell" in named
     assert "The difference is +0.5 points at 4 colors (not separated)." in details
     assert "The most, 90.0 %, is kept by kmeans." in details
     assert "With all its colors the original keeps 90.0 %." in details
@@ -66,7 +66,7 @@ def test_the_learned_method_loses(bench: Bench) -> None:
 def test_no_claim_without_a_test(bench: Bench, margin: float | None, verdict: str) -> None:
     cells = [bench.plain("median-cut", 2, 0.8), bench.plain("octree", 2, 0.805)]
     headline, _ = story(bench.results(cells, spec={"margin": margin}))
-    assert headline.endswith(f"(Holm); {verdict}")
+    assert headline.endswith(f"(McNemar's mid-p, Holm); {verdict}")
 
 
 def test_one_source_is_not_tested(bench: Bench) -> None:
@@ -179,4 +179,6 @@ def test_several_seeds_speak_with_one_voice(bench: Bench, right: Callable[..., n
     mean = 100 * np.mean([right(300, 0.8, seed + 10).mean() for seed in (0, 1, 2)])
     headline, _ = story(bench.results(cells))
     assert f"octree keeps {mean:.1f} %" in headline
-    assert headline.endswith("(Holm); octree is better, and that is not luck, over 3 trainings of classifier.")
+    assert headline.endswith(
+        "(two-part t, Holm); octree is better, and that is not luck, over 3 trainings of the classifier."
+    )

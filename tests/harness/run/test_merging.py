@@ -169,6 +169,7 @@ def test_reports_of_one_run_of_several_and_by_name(stored, unread, tmp_path, mon
     assert [result.name for result in results] == ["a", "a + b", "a + b", "a"]
     assert list(map(str, folders)) == [str(runs[0] / "report"), "runs/compared", f"{tmp_path}/there", str(folders[3])]
     assert folders[3] == runs[0] / "report", "a run is not compared with itself"
+    assert all(result.claims for result in results), "claims are judged in every report"
 
 
 def test_a_run_whose_reports_break_is_left_out_of_the_index(stored, tmp_path, monkeypatch) -> None:

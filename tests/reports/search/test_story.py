@@ -145,7 +145,7 @@ def test_the_outcome_is_what_the_tables_say(bench: Bench, searches: type[Searche
     text = outcome(found, tasks(bench, cells)).replace("\u202f", " ").replace("−", "-")
     assert text.startswith("The winner is net gamma=2, net the paper's setting. At 8 colors net gamma=2 keeps 81.5 % ")
     assert f"where net keeps 51.5 %: {difference:+.1f} points [{lo:+.1f}, {hi:+.1f}], p " in text
-    assert text.endswith("2 trainings of classifier and quantizer cannot tell whether another would agree.")
+    assert text.endswith("2 trainings of the classifier and quantizer cannot tell whether another would agree.")
 
 
 def test_a_winner_that_loses_in_the_end_is_told(bench: Bench, searches: type[Searches]) -> None:
