@@ -23,7 +23,7 @@ from harness.cli.app import (
     console,
     print_interrupted,
 )
-from harness.cli.runs import print_pages, print_summary
+from harness.cli.runs import print_pages, print_place, print_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,12 +46,15 @@ def tune(
     gpus: Gpus = None,
 ) -> None:
     """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
+    from harness.search.table import LOGS
     from harness.search.tuning import execute_search, prepare_search
+    from harness.work.folders import working_folder
 
     request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
-    screen, folder = console(), out or Path("runs") / request.spec.name
+    screen, place = console(), out or Path("runs") / request.spec.name
     try:
-        compared = execute_search(request, folder, screen, address, cpus, gpus)
+        with working_folder(place, leave=(LOGS,)) as folder:
+            compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         print_interrupted(
             screen,
@@ -67,6 +70,7 @@ def tune(
             print_summary(screen, each.comparison, each.folder)
         else:
             print_pages(screen, each.comparison.pages, each.folder / "report")
+    print_place(screen, place)
     if not all(each.complete for each in compared):
         raise typer.Exit(1)
 
