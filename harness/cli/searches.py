@@ -63,8 +63,9 @@ def tune(
         )
         raise
     for each in compared:
+        of_task = str(each.folder).replace(str(folder), str(place))
         for searched in each.searched:
-            _print_search_result(screen, searched, each.folder)
+            _print_search_result(screen, searched, of_task)
         if each.found:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             print_summary(screen, each.comparison, each.folder)
@@ -75,12 +76,12 @@ def tune(
         raise typer.Exit(1)
 
 
-def _print_search_result(screen: Console, searched: SearchResult, folder: Path) -> None:
+def _print_search_result(screen: Console, searched: SearchResult, folder: str) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was started"
     if searched.best is None:
-        sentence = f"{where}: no trial finished ({counts}); see {folder / 'trials.csv'} for the reasons. "
+        sentence = f"{where}: no trial finished ({counts}); see {folder}/trials.csv for the reasons. "
         again = f"To search again, remove {folder} or choose another --out."
         screen.print(sentence + again, style="red", markup=False, highlight=False, soft_wrap=True)
         return
