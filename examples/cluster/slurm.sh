@@ -55,13 +55,11 @@ if ((${#nodes[@]} > 1)); then
     ray+=($!)
 fi
 
-# Two minutes before the time is up the run is told to stop; when the job is cancelled or preempted, SLURM ends Ray, and
-# the run is told then. What is finished is kept: the same sbatch command goes on.
+# Two minutes before the time is up the run is told to stop. When the job is cancelled or preempted, SLURM ends Ray at
+# once and the run with it. What is finished is kept either way: the same sbatch command goes on.
 fewcolors run "$@" --address "$address:$port" &
 run=$!
 trap 'kill -TERM "$run" 2>/dev/null || true' TERM
-while kill -0 "$run" 2>/dev/null && kill -0 "${ray[0]}" 2>/dev/null; do sleep 2; done
-kill -TERM "$run" 2>/dev/null || true
 code=0
 wait "$run" || code=$?
 if ((code > 128)); then wait "$run" && code=0 || code=$?; fi  # the signal only ended the wait
