@@ -25,13 +25,19 @@ fi
 cpus=${SLURM_CPUS_PER_TASK:-1}
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
-address=$(srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | awk '{print $1}')
+# On some hosts their own name means 127.0.1.1, which is no address for the others.
+addresses=$(srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
+    bash -c 'hostname --ip-address; hostname --all-ip-addresses')
+address=$(tr ' ' '\n' <<<"$addresses" | awk '/^[0-9]+[.][0-9.]+$/ && !/^127[.]/ {print; exit}')
+address=${address:-127.0.0.1}
 port=$((20000 + SLURM_JOB_ID % 10000))  # two jobs may share a node
 common=("--num-cpus=$cpus" "--temp-dir=/tmp/ray-$SLURM_JOB_ID" --disable-usage-stats --block)
 if [[ -n ${SLURM_GPUS_ON_NODE:-} ]]; then common+=("--num-gpus=$SLURM_GPUS_ON_NODE"); fi
 step=(srun --overlap "--cpus-per-task=$cpus" --ntasks-per-node=1)
+# Ray gives itself 30 s to start, which a busy machine may not keep to; a node that was cut off joins again.
+again=(bash -c 'for _ in 1 2 3; do "$@" && exit; sleep 5; done; exit 1' again)
 
-"${step[@]}" --nodes=1 --ntasks=1 --nodelist="$head" \
+"${step[@]}" --nodes=1 --ntasks=1 --nodelist="$head" "${again[@]}" \
     ray start --head --node-ip-address="$address" --port="$port" --include-dashboard=false "${common[@]}" &
 ray=($!)
 trap 'kill "${ray[@]}" 2>/dev/null || true; wait' EXIT
@@ -44,13 +50,13 @@ done
 
 if ((${#nodes[@]} > 1)); then
     others=$(IFS=,; echo "${nodes[*]:1}")
-    "${step[@]}" --nodes=$((${#nodes[@]} - 1)) --ntasks=$((${#nodes[@]} - 1)) --nodelist="$others" \
+    "${step[@]}" --nodes=$((${#nodes[@]} - 1)) --ntasks=$((${#nodes[@]} - 1)) --nodelist="$others" "${again[@]}" \
         ray start --address="$address:$port" "${common[@]}" &
     ray+=($!)
 fi
 
-# Two minutes before the time is up, and when the job is cancelled or requeued, the run is told to stop. What is
-# finished is kept: the same sbatch command goes on.
+# Two minutes before the time is up the run is told to stop. When the job is cancelled or preempted, SLURM ends Ray at
+# once and the run with it. What is finished is kept either way: the same sbatch command goes on.
 fewcolors run "$@" --address "$address:$port" &
 run=$!
 trap 'kill -TERM "$run" 2>/dev/null || true' TERM

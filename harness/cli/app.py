@@ -149,7 +149,8 @@ Scale = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The run's folder.", show_default="runs/<name of the spec>")
+    str | None,
+    typer.Option("--out", "-o", help="The run's folder, or a URI for it.", show_default="runs/<name of the spec>"),
 ]
 Address = Annotated[
     str | None,

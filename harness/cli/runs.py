@@ -139,22 +139,25 @@ def run(
 ) -> None:
     """Runs a spec: computes whatever is not stored yet, then writes the report."""
     from harness.run.execute import execute, prepare
+    from harness.work.folders import working_folder
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
-    screen, folder = console(), out or Path("runs") / request.spec.name
+    screen, place = console(), out or Path("runs") / request.spec.name
     todo = request.remaining.pending
     screen.print(
         f"{request.spec.name}: {len(request.plan.cells)} cells, {len(todo)} of {len(request.plan.jobs)} jobs to run.",
         highlight=False,
     )
     try:
-        finished = execute(request, folder, screen, address, cpus, gpus)
+        with working_folder(place) as folder:
+            finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
         jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store}"
         print_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
         raise
     print_summary(screen, finished, folder)
+    print_place(screen, place)
     if not finished.complete:
         raise typer.Exit(1)
 
@@ -169,6 +172,14 @@ def print_summary(screen: Console, finished: FinishedRun, folder: Path) -> None:
         sentence = "Tracebacks are in the report; once the cause is fixed, run again: only what is missing is computed."
         screen.print(sentence, style="red", soft_wrap=True)
     print_pages(screen, finished.pages, folder / "report")
+
+
+def print_place(screen: Console, place: str | Path) -> None:
+    """Where a run's folder is, if what was printed of it is a copy on this machine."""
+    from harness.work.remote import is_uri
+
+    if is_uri(str(place)):
+        screen.print(f"All of it is in {place}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_pages(screen: Console, pages: Mapping[str, Path], target: Path) -> None:

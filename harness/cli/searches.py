@@ -23,7 +23,7 @@ from harness.cli.app import (
     console,
     print_interrupted,
 )
-from harness.cli.runs import print_pages, print_summary
+from harness.cli.runs import print_pages, print_place, print_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,12 +46,15 @@ def tune(
     gpus: Gpus = None,
 ) -> None:
     """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
+    from harness.search.table import LOGS
     from harness.search.tuning import execute_search, prepare_search
+    from harness.work.folders import working_folder
 
     request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
-    screen, folder = console(), out or Path("runs") / request.spec.name
+    screen, place = console(), out or Path("runs") / request.spec.name
     try:
-        compared = execute_search(request, folder, screen, address, cpus, gpus)
+        with working_folder(place, leave=(LOGS,)) as folder:
+            compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         print_interrupted(
             screen,
@@ -60,23 +63,25 @@ def tune(
         )
         raise
     for each in compared:
+        of_task = str(each.folder).replace(str(folder), str(place))
         for searched in each.searched:
-            _print_search_result(screen, searched, each.folder)
+            _print_search_result(screen, searched, of_task)
         if each.found:
             screen.print(f"Spec: {each.folder / 'best.yaml'}", highlight=False, soft_wrap=True)
             print_summary(screen, each.comparison, each.folder)
         else:
             print_pages(screen, each.comparison.pages, each.folder / "report")
+    print_place(screen, place)
     if not all(each.complete for each in compared):
         raise typer.Exit(1)
 
 
-def _print_search_result(screen: Console, searched: SearchResult, folder: Path) -> None:
+def _print_search_result(screen: Console, searched: SearchResult, folder: str) -> None:
     where = f"{searched.variant} at {searched.level} colors on {searched.dataset}, {searched.classifier}"
     statuses = [trial.status for trial in searched.trials]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none was started"
     if searched.best is None:
-        sentence = f"{where}: no trial finished ({counts}); see {folder / 'trials.csv'} for the reasons. "
+        sentence = f"{where}: no trial finished ({counts}); see {folder}/trials.csv for the reasons. "
         again = f"To search again, remove {folder} or choose another --out."
         screen.print(sentence + again, style="red", markup=False, highlight=False, soft_wrap=True)
         return

@@ -42,14 +42,23 @@ def du(store: StorePath = "store") -> None:
 
 @commands.command()
 def verify(store: StorePath = "store") -> None:
-    """Holds every artifact against its checksums; the exit code is 1 if one is damaged."""
-    from harness.work.upkeep import damaged_in, kept_in
+    """Holds every artifact against its checksums; the exit code is 1 if one is damaged.
+
+    At a URI each is fetched for that, one at a time, and not kept.
+    """
+    from harness.work.upkeep import damage_in, kept_in
 
     screen, opened = console(), _opened(store)
-    damaged = damaged_in(
-        opened, lambda said: screen.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-    )
-    screen.print(f"{len(kept_in(opened))} artifacts, {damaged} damaged.", highlight=False)
+    kept, damaged, seen = kept_in(opened), 0, 0
+    size = size_in_words(sum(each.size for each in kept))
+    with screen.status("") as status:
+        for number, (each, error) in enumerate(zip(kept, damage_in(opened, kept), strict=True), start=1):
+            seen += each.size
+            status.update(f"{number} of {len(kept)} artifacts, {size_in_words(seen)} of {size}")
+            if error is not None:
+                damaged += 1
+                screen.print(f"{error}.", style="red", markup=False, highlight=False, soft_wrap=True)
+    screen.print(f"{len(kept)} artifacts, {damaged} damaged.", highlight=False)
     if damaged:
         raise typer.Exit(1)
 

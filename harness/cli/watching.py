@@ -29,7 +29,7 @@ MOST_BYTES = 1 << 16
 
 @app.command()
 def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its URI.", show_default=False)],
     store: MovedStore = None,
     job: Annotated[
         str | None,
@@ -43,17 +43,18 @@ def status(
 ) -> None:
     """Shows how a run stands, also from another terminal or host: jobs, failures, hosts, the time left."""
     from harness.run.status import read_status
+    from harness.work.folders import read_folder
 
-    screen = console()
+    screen, folder = console(), read_folder(run)
 
     def say(sentence: str, style: str | None = None) -> None:
         screen.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
     if job is not None:
-        _say_of_jobs(run, job, say)
+        _say_of_jobs(folder, job, say)
         return
     now = datetime.datetime.now(datetime.UTC)
-    found = read_status(run, store, now, lambda sentence: say(sentence, "red"))
+    found = read_status(folder, store, now, lambda sentence: say(sentence, "red"))
     if found.driver is not None:
         say(_of_driver(found.driver, found.gone, now), "red" if found.gone else None)
     for stage, states in found.states.items():

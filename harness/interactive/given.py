@@ -96,9 +96,11 @@ def _source(plugin: object) -> Source:
 
 
 def as_path(value: object, name: str) -> Path:
-    """Raises BadInput where a value is no path."""
+    """Raises BadInput where a value is no path of a file system."""
     if not isinstance(value, str | os.PathLike):
         raise BadInput(f"{name}: a path is needed, got {shown(value)}.")
+    if isinstance(value, str) and is_uri(value):
+        raise BadInput(f"{name}: {shown(value)} is a URI, a folder is needed; fewcolors run and tune take a URI.")
     return Path(value)
 
 

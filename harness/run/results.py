@@ -107,7 +107,8 @@ def read_plan(folder: Path) -> dict[str, Any]:
     try:
         content = read_sealed(folder / PLAN)
     except (FileNotFoundError, NotADirectoryError):
-        raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}.") from None
+        copy = "; a run at a URI has to be copied to a disk first" if ":/" in str(folder) else ""
+        raise BadInput(f"{folder}: not a run's folder, it has no {PLAN}{copy}.") from None
     except ValueError as error:
         raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
     except OSError as error:

@@ -20,6 +20,8 @@ TrialState = Literal["drawn", "running", "ended", "stopped", "lost"]
 Happened = Literal["asked", "told"]
 _REPORTED = ("epoch", "epochs", "cycles", "finished", "error", "ended", VALIDATION_ACCURACY)
 """What of a trial's report is kept."""
+LOGS = "tune"
+"""The folder, next to the table, of Tune's own files."""
 
 
 @dataclass

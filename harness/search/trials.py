@@ -31,7 +31,7 @@ from harness.run.cluster import RayPool, WorkerSetup
 from harness.search.drawing import Drawn
 from harness.search.hooks import CURRENT, Budget, Listener, Rungs, RunningSearch, TrialEvents, numbered, read_list
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
-from harness.search.table import TrialRow, TrialTable
+from harness.search.table import LOGS, TrialRow, TrialTable
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
 from harness.work.artifacts import read_about
@@ -41,7 +41,6 @@ from harness.work.store import Store
 LOST_WORKERS = 2
 """How often a trial is taken up again after its worker process or node was lost."""
 TABLE = "trials.json"
-_LOGS = "tune"
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ def run_trials(
         warnings.simplefilter("ignore")  # of Tune and Optuna: experimental features, a start outside its range
         drawn = Drawn(search, settings)
         if drawn.remaining:
-            (folder / _LOGS).mkdir(exist_ok=True)
-            session = Path(tempfile.mkdtemp(prefix="session-", dir=folder / _LOGS))
+            (folder / LOGS).mkdir(exist_ok=True)
+            session = Path(tempfile.mkdtemp(prefix="session-", dir=folder / LOGS))
             _tuner(search, settings, share, drawn, session, setup).fit()
     table.write()
     return tuple(_row(row, search, store) for row in table.rows if row.state != "drawn")
@@ -112,7 +111,7 @@ def _tuner(
             trial_dirname_creator=numbered,
         ),
         run_config=tune.RunConfig(
-            name=_LOGS,
+            name=LOGS,
             storage_path=str(session.resolve()),
             verbose=0,
             stop=Budget(settings.seconds),

@@ -27,14 +27,14 @@ class Bucket:
     says, or by fsspec's environment variables (``FSSPEC_S3_ENDPOINT_URL``).
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, called: str = "--store") -> None:
         import fsspec
 
         self.uri = uri
         try:
             self._fs, self._base = fsspec.core.url_to_fs(uri, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise BadInput(f"--store {uri}: {one_line(error)}.") from None
+            raise BadInput(f"{called} {uri}: {one_line(error)}.") from None
 
     def has(self, name: str) -> bool:
         return bool(self._patiently(lambda: self._fs.exists(self._at(name))))
@@ -47,6 +47,16 @@ class Bucket:
                 return [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._at(folder), detail=False)]
             except FileNotFoundError:
                 return []
+
+        names: list[str] = self._patiently(look)
+        return names
+
+    def names_below(self) -> list[str]:
+        """The names of all objects, sorted."""
+
+        def look() -> list[str]:
+            base = str(self._fs._strip_protocol(self._base)).rstrip("/") + "/"
+            return sorted(str(path).removeprefix(base) for path in self._fs.find(self._base))
 
         names: list[str] = self._patiently(look)
         return names

@@ -21,6 +21,11 @@ _IN_USE_SECONDS = 3600.0
 """What was used within this time stays: a job may be about to read it."""
 
 
+def caches() -> Path:
+    """The folder of all caches of this user."""
+    return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "fewcolors")
+
+
 class Cache:
     """One store's cache.
 
@@ -40,8 +45,7 @@ class Cache:
             limit = float(given)
         except ValueError:
             raise BadInput(f"{LIMIT} should be a number of gigabytes, got {given!r}.") from None
-        root = Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "fewcolors")
-        return cls(root / hashlib.sha256(uri.encode()).hexdigest()[:16], limit * 1e9)
+        return cls(caches() / hashlib.sha256(uri.encode()).hexdigest()[:16], limit * 1e9)
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:

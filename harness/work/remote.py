@@ -12,7 +12,7 @@ import re
 import shutil
 import tarfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from harness.complaints import one_line
@@ -21,7 +21,7 @@ from harness.spec.schema import Stage
 from harness.work.bucket import Bucket, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.leases import EXPIRES_SECONDS, Leases
-from harness.work.store import DamagedArtifact, Store
+from harness.work.store import DamagedArtifact, Store, damaged, wrong_in
 
 CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
 KEEP_SECONDS = 30.0
@@ -104,6 +104,29 @@ class RemoteStore(Store):
         elif self.has(stage, key):
             self._fetch(stage, key)
         return folder
+
+    @contextlib.contextmanager
+    def borrow(self, stage: Stage, key: str) -> Iterator[Path]:
+        """The same, of what lies at the URI, whatever the cache holds; it is gone from this machine afterwards."""
+        wrong: list[str] = []
+        for _ in range(2):
+            with self._cache.room() as room:
+                if not self._bucket.fetch(_object(stage, key), room / "artifact.tar"):
+                    raise damaged(stage, key, ["it is gone"])
+                try:
+                    _unpack(room / "artifact.tar", room / "unpacked")
+                except (tarfile.TarError, OSError, ValueError) as error:
+                    wrong = [one_line(error)]
+                else:
+                    (room / "artifact.tar").unlink()
+                    wrong = wrong_in(room / "unpacked")
+                if not wrong:
+                    yield room / "unpacked"
+                    return
+        raise damaged(stage, key, wrong)
+
+    def let_go(self, stage: Stage, key: str) -> None:
+        self._cache.drop(self._place(stage, key))
 
     def remove(self, stage: Stage, key: str) -> None:
         super().remove(stage, key)

@@ -106,13 +106,16 @@ class Store:
         folder = self._place(stage, key)
         if not folder.is_dir():
             return False
-        try:
-            wrong = [name for name, digest in read_manifest(folder).items() if digest_of(folder / name) != digest]
-        except (OSError, ValueError) as error:
-            wrong = [_in_words(error)]
-        if wrong:
-            raise _damaged(stage, key, wrong)
+        if wrong := wrong_in(folder):
+            raise damaged(stage, key, wrong)
         return True
+
+    @contextlib.contextmanager
+    def borrow(self, stage: Stage, key: str) -> Iterator[Path]:
+        """The folder with the artifact's files, for as long as it is entered. Raises DamagedArtifact, as ``verify``."""
+        if not self.verify(stage, key):
+            raise damaged(stage, key, ["it is gone"])
+        yield self._place(stage, key)
 
     def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
         """What ``verify`` says of each artifact, by its key; several are read at a time."""
@@ -135,9 +138,9 @@ class Store:
         try:
             content, digest = (folder / name).read_bytes(), read_manifest(folder).get(name)
         except (OSError, ValueError) as error:
-            raise _damaged(stage, key, [_in_words(error)]) from None
+            raise damaged(stage, key, [_in_words(error)]) from None
         if hashlib.sha256(content).hexdigest() != digest:
-            raise _damaged(stage, key, [name])
+            raise damaged(stage, key, [name])
         return content
 
     def has_whole(self, stage: Stage, key: str) -> bool:
@@ -151,6 +154,9 @@ class Store:
     def remove(self, stage: Stage, key: str) -> None:
         """Throws an artifact away."""
         shutil.rmtree(self._place(stage, key), ignore_errors=True)
+
+    def let_go(self, stage: Stage, key: str) -> None:
+        """Called for an artifact that this machine will not read soon."""
 
     def forget(self, key: str) -> None:
         """Throws a training's checkpoint away."""
@@ -181,7 +187,15 @@ class Store:
         """Called when an artifact is complete in its place."""
 
 
-def _damaged(stage: Stage, key: str, wrong: Sequence[str]) -> DamagedArtifact:
+def wrong_in(folder: Path) -> list[str]:
+    """The files of an artifact's folder that are not as they were written, or why that cannot be told."""
+    try:
+        return [name for name, digest in read_manifest(folder).items() if digest_of(folder / name) != digest]
+    except (OSError, ValueError) as error:
+        return [_in_words(error)]
+
+
+def damaged(stage: Stage, key: str, wrong: Sequence[str]) -> DamagedArtifact:
     return DamagedArtifact(f"{stage}/{key[:12]} was damaged ({', '.join(wrong)})")
 
 

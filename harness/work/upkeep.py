@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.spec.schema import STAGES, Stage
@@ -24,17 +24,14 @@ def kept_in(store: Store) -> list[Kept]:
     return [Kept(stage, key, size) for stage in STAGES for key, size in sorted(store.sizes(stage).items())]
 
 
-def damaged_in(store: Store, say: Callable[[str], None]) -> int:
-    """Verifies every artifact, of a distant store by fetching it. Says which are damaged; gives how many."""
-    damaged = 0
-    for kept in kept_in(store):
+def damage_in(store: Store, kept: Iterable[Kept]) -> Iterator[DamagedArtifact | None]:
+    """What is wrong with each artifact, None where nothing is. Those of a distant store are fetched one at a time."""
+    for each in kept:
         try:
-            store.path(kept.stage, kept.key)
-            store.verify(kept.stage, kept.key)
+            with store.borrow(each.stage, each.key):
+                yield None
         except DamagedArtifact as error:
-            damaged += 1
-            say(f"{error}.")
-    return damaged
+            yield error
 
 
 def unreferenced(kept: Iterable[Kept], plans: Iterable[Mapping[str, Sequence[Mapping[str, str]]]]) -> list[Kept]:
@@ -47,8 +44,7 @@ def copy(source: Store, target: Store, kept: Kept) -> bool:
     """Copies an artifact. Gives False where it was there already. Raises DamagedArtifact where the source's is."""
     if target.has(kept.stage, kept.key):
         return False
-    folder = source.path(kept.stage, kept.key)
-    source.verify(kept.stage, kept.key)
-    with target.write(kept.stage, kept.key) as room:
+    with source.borrow(kept.stage, kept.key) as folder, target.write(kept.stage, kept.key) as room:
         shutil.copytree(folder, room, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+    target.let_go(kept.stage, kept.key)
     return True

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.contracts import BadInput
+from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_sealed
 
@@ -84,6 +85,25 @@ def test_what_the_other_store_lacks_is_copied_whole(store, tmp_path):
         "copy", other.root, "--store", store.root, code=1
     )
     assert not other.has("cells", KEYS[1])
+
+
+def test_a_store_at_a_uri_is_verified_there_and_leaves_nothing_here(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
+    uri = f"file://{tmp_path}/distant"
+    assert "Copied 3 artifacts" in fewcolors("copy", uri, "--store", store.root)
+    assert "3 artifacts, 0 damaged" in fewcolors("verify", "--store", uri)
+    assert not list((tmp_path / "cache").rglob("about.json"))
+    cached = open_store(uri).path("cells", KEYS[1])
+    packed = tmp_path / "distant" / "cells" / f"{KEYS[1]}.tar"
+    packed.write_bytes(packed.read_bytes().replace(b"key", b"yek"))
+    (tmp_path / "distant" / "cells" / f"{KEYS[2]}.tar").write_bytes(b"no archive")
+    said = fewcolors("verify", "--store", uri, code=1)
+    assert f"cells/{KEYS[1][:12]} was damaged (about.json)." in said, "a sound copy in the cache says nothing of it"
+    assert f"cells/{KEYS[2][:12]} was damaged (" in said
+    assert "3 artifacts, 2 damaged" in said
+    assert "key" in (cached / "about.json").read_text()
+    said = fewcolors("copy", tmp_path / "other", "--store", uri, code=1)
+    assert "Copied 1 artifacts, 0 were there, 2 damaged." in said
 
 
 @pytest.mark.parametrize("command", [["ls"], ["du"], ["verify"], ["gc", "."], ["copy", "x"]])

@@ -1,0 +1,139 @@
+"""Folders of runs at a URI: a driver works on this machine's disk, and what changes is sent after it.
+
+What a folder of a run or a search holds is small, and only its driver writes there: workers need the store alone. So it
+is brought here once, worked in as any other, and copied back every few seconds and at the end. A driver that is lost
+loses those seconds: trainings and results are in the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.complaints import one_line
+from harness.contracts import BadInput
+from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.cache import caches
+from harness.work.remote import is_uri
+
+SEND_SECONDS = 10.0
+_PROBE = "writable"
+
+
+@contextlib.contextmanager
+def working_folder(place: str | Path, leave: Sequence[str] = ()) -> Iterator[Path]:
+    """A run's folder to work in; of one at a URI, this machine's copy.
+
+    Args:
+        place: A folder or a URI.
+        leave: Names of folders within it that stay on this machine.
+
+    Raises:
+        BadInput: The URI cannot be read or written, or another process of this machine works in it. What else is raised
+            meanwhile is passed on, and says the URI in place of the copy.
+        StoreUnreachable: What was written last could not be sent.
+    """
+    if not is_uri(str(place)):
+        yield Path(place)
+        return
+    uri = str(place).rstrip("/")
+    here = _copies("runs", uri)
+    here.parent.mkdir(parents=True, exist_ok=True)
+    with here.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(f"--out {uri}: another process of this machine works in it; choose another --out.") from None
+        bucket = Bucket(uri, "--out")
+        try:
+            bucket.write(_PROBE, b"")
+            bucket.remove(_PROBE)
+            shutil.rmtree(here, ignore_errors=True)
+            _bring(bucket, here)
+        except OSError as error:
+            raise BadInput(f"--out {uri}: cannot be used: {one_line(error)}.") from None
+        try:
+            with _Sender(bucket, here, leave):
+                yield here
+        except BadInput as error:
+            raise BadInput(str(error).replace(str(here), uri)) from None
+
+
+def read_folder(place: str) -> Path:
+    """A run's folder to read: of one at a URI, a copy on this machine. Raises BadInput where it cannot be read."""
+    if not is_uri(place):
+        return Path(place)
+    uri = place.rstrip("/")
+    here = _copies("copies", uri)
+    try:
+        shutil.rmtree(here, ignore_errors=True)
+        _bring(Bucket(uri, "the run"), here)
+    except OSError as error:
+        raise BadInput(f"{uri}: cannot be read: {one_line(error)}.") from None
+    return here
+
+
+def _copies(kind: str, uri: str) -> Path:
+    return caches() / kind / hashlib.sha256(uri.encode()).hexdigest()[:16] / uri.rpartition("/")[2]
+
+
+def _bring(bucket: Bucket, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in bucket.names_below():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bucket.fetch(name, path)
+
+
+class _Sender:
+    """While it is entered, a thread sends what has changed in a folder; on leaving, all of it is there."""
+
+    def __init__(self, bucket: Bucket, folder: Path, leave: Sequence[str]) -> None:
+        self._bucket, self._folder, self._leave = bucket, folder, set(leave)
+        self._sent = self._look()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._send_on, name="sender", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        try:
+            self._send()
+        except StoreUnreachable as error:
+            raise StoreUnreachable(f"{error}; what could not be sent is on this machine, {self._folder}") from None
+
+    def _send_on(self) -> None:
+        while not self._over.wait(SEND_SECONDS):
+            with contextlib.suppress(OSError):  # sent the next time
+                self._send()
+
+    def _look(self) -> dict[str, tuple[int, int]]:
+        """The files by name, with what tells whether they changed."""
+        found = {}
+        for path in self._folder.rglob("[!.]*"):
+            parts = path.relative_to(self._folder).parts
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not self._leave.intersection(parts):
+                    seen = path.stat()
+                    found["/".join(parts)] = (seen.st_mtime_ns, seen.st_size)
+        return found
+
+    def _send(self) -> None:
+        there = self._look()
+        for name in (name for name, seen in there.items() if self._sent.get(name) != seen):
+            with contextlib.suppress(FileNotFoundError):
+                self._bucket.send(self._folder / name, name, replace=True)
+                self._sent[name] = there[name]
+        for name in [name for name in self._sent if name not in there]:
+            self._bucket.remove(name)
+            del self._sent[name]

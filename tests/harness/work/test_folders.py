@@ -1,0 +1,106 @@
+"""A run's folder at a URI: brought here, worked in, and sent as it changes."""
+
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from harness.contracts import BadInput
+from harness.work import bucket as bucket_module
+from harness.work import folders
+from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.folders import read_folder, working_folder
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch):
+    monkeypatch.setattr(bucket_module, "_ATTEMPTS", 1)
+
+
+def content(folder):
+    return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_folder_of_this_machine_is_worked_in_itself(tmp_path):
+    with working_folder(tmp_path / "run") as folder:
+        assert folder == tmp_path / "run"
+    assert read_folder("run").name == "run"
+    assert not folder.exists()
+
+
+def test_what_one_machine_wrote_another_finds_changes_and_removes(uri, tmp_path, monkeypatch):
+    with working_folder(uri, leave=("tune",)) as folder:
+        (folder / "plan.json").write_text("first")
+        (folder / "searches/a/tune").mkdir(parents=True)
+        (folder / "searches/a/tune/logs").write_text("stays")
+        (folder / "searches/a/trials.json").write_text("one")
+        (folder / ".plan.json.partial").write_text("half")
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "two"))
+    kept = {"plan.json": "first", "searches/a/trials.json": "one"}
+    assert content(read_folder(uri)) == kept
+    with working_folder(f"{uri}/") as folder:
+        assert content(folder) == kept
+        (folder / "plan.json").unlink()
+        (folder / "searches/a/trials.json").write_text("one, two")
+    assert content(read_folder(uri)) == {"searches/a/trials.json": "one, two"}
+
+
+def test_what_changes_is_sent_meanwhile_also_after_the_server_was_away(uri, server, monkeypatch):
+    monkeypatch.setattr(folders, "SEND_SECONDS", 0.01)
+    sent, refused = threading.Event(), threading.Event()
+    send = Bucket.send
+
+    def noting(bucket, path, name, **options):
+        try:
+            made = send(bucket, path, name, **options)
+        except StoreUnreachable:
+            refused.set()
+            raise
+        sent.set()
+        return made
+
+    monkeypatch.setattr(Bucket, "send", noting)
+    with working_folder(uri) as folder:
+        server.faults.append(lambda environ: 503 if environ["REQUEST_METHOD"] == "PUT" else None)
+        (folder / "trials.json").write_text("one")
+        assert refused.wait(60)
+        server.faults.clear()
+        assert sent.wait(60)
+        assert content(read_folder(uri)) == {"trials.json": "one"}
+
+
+def test_what_cannot_be_sent_at_the_end_is_said_and_kept_here(uri, server):
+    kept = r"what could not be sent is on this machine, /.*/store$"
+    folder = working_folder(uri)
+    here = folder.__enter__()
+    (here / "trials.json").write_text("one")
+    server.faults.append(lambda environ: 503 if environ["REQUEST_METHOD"] == "PUT" else None)
+    with pytest.raises(StoreUnreachable, match=kept):
+        folder.__exit__(None, None, None)
+    assert content(here) == {"trials.json": "one"}
+
+
+def test_messages_name_the_uri_and_what_cannot_be_used_is_refused_at_once(uri):
+    with pytest.raises(BadInput, match=rf"^{uri}/plan.json: damaged$"), working_folder(uri) as folder:
+        raise BadInput(f"{folder / 'plan.json'}: damaged")
+    for place, sentence in (
+        ("s3://no-such-bucket/x", r"^--out s3://no-such-bucket/x: cannot be used: "),
+        ("nonsense://x", r"^--out nonsense://x: "),
+    ):
+        with pytest.raises(BadInput, match=sentence), working_folder(place):
+            raise AssertionError
+    with pytest.raises(BadInput, match=r"^the run nonsense://x: "):
+        read_folder("nonsense://x")
+
+
+def test_two_processes_of_one_machine_do_not_work_in_one_copy(uri):
+    work = "import sys\nfrom harness.work.folders import working_folder\nwith working_folder(sys.argv[1]): pass"
+    with working_folder(uri) as folder:
+        (folder / "plan.json").write_text("mine")
+        second = subprocess.run([sys.executable, "-c", work, uri], capture_output=True, text=True, check=False)
+        assert "another process of this machine works in it" in second.stderr
+        assert content(folder) == {"plan.json": "mine"}
+    shutil.rmtree(folder)
+    assert content(read_folder(uri)) == {"plan.json": "mine"}
