@@ -97,7 +97,7 @@ def _wrapped(text: str, margin: str, width: int) -> str:
     )
 
 
-def _in_words(needs: Needs) -> str:
+def _needs_in_words(needs: Needs) -> str:
     stated = [f"{amount:g} {what}" for amount, what in ((needs.cpus, "CPUs"), (needs.seconds, "s at most")) if amount]
     if needs.gpus is not None:
         share = {"required": "a GPU", 0: "no GPU"}
@@ -117,8 +117,8 @@ def _facts(known: Plugin) -> dict[str, str]:
         facts["level"] = f"{mark.level_kind}, {low_high}" if low_high else "none"
         joint = "once for all color counts" if known.joint_colors else "once for each color count"
         facts["learned"] = f"yes, {joint}" if known.learns else "no"
-    facts["needs"] = _in_words(known.needs) or "what its stage needs (docs/spec.md, Resources)"
-    if in_use := _in_words(known.needs_in_use):
+    facts["needs"] = _needs_in_words(known.needs) or "what its stage needs (docs/spec.md, Resources)"
+    if in_use := _needs_in_words(known.needs_in_use):
         facts["in use"] = in_use
     for what, values in (("paper", known.paper), *((f"--scale {name}", v) for name, v in known.scales.items())):
         if values:
