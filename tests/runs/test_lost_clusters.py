@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 
-import pytest
 from processes import processes
 from workplace import EXAMPLES, Workplace, wait_until
 
@@ -45,26 +44,31 @@ def child(number: int, program: str) -> int:
     return found
 
 
-@pytest.mark.parametrize(
-    ("program", "sentence"),
-    [("gcs_server", "fewcolors: the head of the Ray cluster ("), ("raylet", "fewcolors: Ray on this machine (")],
-)
-def test_a_driver_that_loses_ray_says_so_and_the_next_run_goes_on(
-    workplace: Workplace, program: str, sentence: str
-) -> None:
-    arguments = ["run", workplace.spec(SPEC), "--plugin", TASK]
-    driver = workplace.start(*arguments, "--cpus", "1", RAY_ADDRESS="local", RAY_gcs_rpc_server_reconnect_timeout_s="8")
-    wait_until(lambda: len(workplace.computed()) == 2, driver)
-    os.kill(child(driver.pid, program), signal.SIGKILL)
-    assert driver.wait() == 1, workplace.output
-    assert sentence in workplace.output
-    assert workplace.output.endswith("what is finished is kept in the store; start the run again once it is up.\n")
-    assert "Traceback" not in workplace.output
+def test_a_driver_that_loses_ray_says_so_and_the_next_run_goes_on(workplace: Workplace) -> None:
+    """First Ray on its machine, then the head of the cluster is killed, in the middle of a training."""
+    losses = (("raylet", "Ray on this machine ("), ("gcs_server", "the head of the Ray cluster ("))
+    for start, (program, sentence) in enumerate(losses, 1):
+        run = ["run", workplace.spec(SPEC), "--plugin", TASK, "--cpus", "1"]
+        driver = workplace.start(*run, RAY_ADDRESS="local", RAY_gcs_rpc_server_reconnect_timeout_s="8")
+        wait_until(lambda start=start: trains(workplace, start), driver)
+        os.kill(child(driver.pid, program), signal.SIGKILL)
+        assert driver.wait() == 1, workplace.output
+        (said,) = [line for line in workplace.output.splitlines() if line.startswith("fewcolors: ")]
+        assert said.startswith(f"fewcolors: {sentence}")
+        assert said.endswith("what is finished is kept in the store; start the run again once it is up.")
+        assert "Traceback" not in workplace.output
     before = workplace.computed()
+    assert len(before) == 2, "the dataset and the classifier"
     workplace.fewcolors("run", workplace.spec(SHORTER), "--plugin", TASK)
     assert {row["status"] for row in workplace.cells()} == {"ok"}
     assert set(before) <= {event["key"] for event in workplace.events() if event["event"] == "cached"}
     assert set(workplace.computed().values()) == {1}
+
+
+def trains(workplace: Workplace, start: int) -> bool:
+    """Whether the run's first, second, ... driver has begun with a training that takes long."""
+    begun = [event for event in workplace.all_events() if event["event"] in ("run-started", "started")]
+    return sum(event["event"] == "run-started" for event in begun) == start and begun[-1]["stage"] == "quantizers"
 
 
 def test_a_ray_that_does_not_start_in_time_is_said_before_anything_runs(workplace: Workplace) -> None:
