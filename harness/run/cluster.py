@@ -88,7 +88,7 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
     try:
         _join(target, own)
     except Exception as error:  # noqa: BLE001 - Ray raises bare ones where it cannot be started
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
         if own:
             raise BadInput(
                 f"Ray cannot be started on this machine: {reason} (is it short of memory, or very busy?); "

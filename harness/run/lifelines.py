@@ -90,12 +90,14 @@ class Lifelines:
         self._over.set()
 
     def _watch(self) -> None:
-        held_at = dict.fromkeys(self._lines, time.monotonic())
+        lost_since: dict[Lifeline, float] = {}
         while not self._over.wait(_WATCH_SECONDS):
             for line in self._lines:
                 if line.holds():
-                    held_at[line] = time.monotonic()
-                elif time.monotonic() - held_at[line] > line.patience and not self._over.is_set():
+                    lost_since.pop(line, None)
+                    continue
+                since = lost_since.setdefault(line, time.monotonic())
+                if time.monotonic() - since >= line.patience and not self._over.is_set():
                     _leave(_sentence(line))
 
 

@@ -20,11 +20,11 @@ from harness.run.events import moment
 TASK = EXAMPLES / "my_task.py"
 STORE = "s3://colors/store"
 SPEC = """
-datasets: [{name: stripes, params: {images: 300}}]
-classifiers: [{name: tiny-net, params: {epochs: 20, batch_size: 20}}]
+datasets: [{name: stripes, params: {images: 100}}]
+classifiers: [{name: tiny-net, params: {epochs: 4, batch_size: 20}}]
 methods:
   - {name: median-cut, colors: [2, 4]}
-  - {name: colorcnn, params: {width: 4, epochs: 8, batch_size: 20}}
+  - {name: colorcnn, params: {width: 4, epochs: 10, batch_size: 20}}
   - original
 colors: [2]
 seeds: [0, 1]

@@ -49,7 +49,7 @@ def test_a_driver_that_loses_ray_says_so_and_the_next_run_goes_on(workplace: Wor
     losses = (("raylet", "Ray on this machine ("), ("gcs_server", "the head of the Ray cluster ("))
     for start, (program, sentence) in enumerate(losses, 1):
         run = ["run", workplace.spec(SPEC), "--plugin", TASK, "--cpus", "1"]
-        driver = workplace.start(*run, RAY_ADDRESS="local", RAY_gcs_rpc_server_reconnect_timeout_s="8")
+        driver = workplace.start(*run, RAY_ADDRESS="local", RAY_gcs_rpc_server_reconnect_timeout_s="16")
         wait_until(lambda start=start: trains(workplace, start), driver)
         os.kill(child(driver.pid, program), signal.SIGKILL)
         assert driver.wait() == 1, workplace.output
