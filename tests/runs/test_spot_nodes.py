@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from processes import busy_workers
+from processes import busy_workers, process
 from workplace import EXAMPLES, Workplace, look_again, wait_until
 
 TASK = EXAMPLES / "my_task.py"
@@ -40,28 +40,41 @@ def test_a_node_that_is_taken_every_few_seconds_costs_time_and_no_number(tmp_pat
         workplace = Workplace(tmp_path, cluster.address)
         run = workplace.start("run", workplace.spec(SPEC, "spot"), "--plugin", TASK, "--store", "another")
         wait_until(lambda: workplace.computed("spot"), run)
-        taken, asked, due = 0, 0, time.monotonic()
+        taken, due = 0, time.monotonic()
         while run.poll() is None:
-            busy = [node for node in nodes if busy_workers(raylet(node))]
-            if taken < ROUNDS and busy and time.monotonic() > due:
-                if taken % 2 == 0:
-                    for worker in busy_workers(raylet(busy[0])):
-                        os.kill(worker, signal.SIGTERM)
-                        asked += 1
-                cluster.remove_node(busy[0], allow_graceful=False)
-                nodes[nodes.index(busy[0])] = cluster.add_node(num_cpus=1, num_gpus=0)
-                taken, due = taken + 1, max(due + SECONDS, time.monotonic())
             look_again(run)
+            at_work = [(node, worker) for node in nodes if (worker := worker_under_way(workplace, raylet(node)))]
+            if taken == ROUNDS or not at_work or time.monotonic() < due:
+                continue
+            node, worker = at_work[0]
+            if taken % 2 == 0:
+                os.kill(worker, signal.SIGTERM)
+                while worker in busy_workers(raylet(node)):
+                    look_again(run)
+            cluster.remove_node(node, allow_graceful=False)
+            nodes[nodes.index(node)] = cluster.add_node(num_cpus=1, num_gpus=0)
+            taken, due = taken + 1, max(due + SECONDS, time.monotonic())
         assert run.wait() == 0, workplace.output
         workplace.fewcolors("run", workplace.spec(SPEC), "--plugin", TASK)
     finally:
         cluster.shutdown()
     assert taken >= min(ROUNDS, 2)
     retried = [event["message"] for event in workplace.events("spot") if event["event"] == "retried"]
-    assert asked == 0 or any(message.endswith("was asked to end; run again") for message in retried)
+    assert "its worker process was asked to end; run again" in retried
     assert set(workplace.computed("spot").values()) == {1}
     assert workplace.numbers("spot") == workplace.numbers()
     print(f"{taken} nodes taken, {len(retried)} jobs run again, of {len(workplace.plan('spot')['jobs'])}")
+
+
+def worker_under_way(workplace: Workplace, raylet: int) -> int | None:
+    """A process of a node in which a training has finished an epoch."""
+    for number in busy_workers(raylet):
+        worker = process(number)
+        for job in workplace.plan("spot")["jobs"]:
+            history = workplace.folder / "another" / "checkpoints" / job["key"] / "history.json"
+            if worker and worker.title.rstrip("\0 ") == f"ray::{job['stage']}: {job['name']}" and history.exists():
+                return number
+    return None
 
 
 def raylet(node: object) -> int:
