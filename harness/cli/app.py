@@ -20,6 +20,7 @@ from harness.cli.completing import classifier_names, dataset_names, method_names
 from harness.complaints import harmless, one_line, shown, traceback_of
 from harness.contracts import BadInput
 from harness.full_disks import FullDisk, in_words, is_full
+from harness.run.lifelines import ClusterLost
 from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def _check_arguments(arguments: Sequence[str]) -> None:
 
 
 def _about(error: OSError) -> str:
-    if isinstance(error, FullDisk):
+    if isinstance(error, FullDisk | ClusterLost):
         return f"{error}."
     if is_full(error):
         place = Path(os.fsdecode(error.filename or "."))

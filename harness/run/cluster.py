@@ -26,6 +26,7 @@ from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.events import utc_now
+from harness.run.lifelines import LOCAL_PATIENCE_SECONDS, Lifeline, Lifelines, head_patience
 from harness.run.marks import Mark, Worker
 from harness.run.placing import Node, Placing, Turn, Work
 from harness.run.ready import BATCHED
@@ -89,15 +90,21 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
 
     try:
         _join(target, own)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        reason = str(error).strip().splitlines()
+    except Exception as error:  # noqa: BLE001 - Ray raises bare ones where it cannot be started
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+        if own:
+            raise BadInput(
+                f"Ray cannot be started on this machine: {reason} (is it short of memory, or very busy?); "
+                "nothing has run yet, start again."
+            ) from None
         raise BadInput(
-            f"the Ray cluster at {target} cannot be joined: {reason[0] if reason else type(error).__name__} "
+            f"the Ray cluster at {target} cannot be joined: {reason} "
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
-    with _quiet_and_stoppable(before):
+    with _quiet_and_stoppable(before), contextlib.closing(Lifelines(*_lifelines(target))) as lifelines:
         try:
-            yield
+            with lifelines.told():
+                yield
         finally:
             ray.shutdown()
 
@@ -118,6 +125,23 @@ def _join(target: str, own: Mapping[str, Any]) -> None:
         # Ray sends code only for a whole connection, and who is there is known only now.
         ray.shutdown()
         init(runtime_env=runtime_env(modules))
+
+
+def _lifelines(target: str) -> list[Lifeline]:
+    """Of a driver that is a part of the cluster; that of a ``ray://`` has others."""
+    import ray
+
+    if target.startswith("ray://"):
+        return []
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    head = Lifeline("the head of the Ray cluster", host.strip("[]"), int(port), head_patience(os.environ))
+    here = (
+        Lifeline("Ray on this machine", node["NodeManagerAddress"], node["NodeManagerPort"], LOCAL_PATIENCE_SECONDS)
+        for node in ray.nodes()
+        if node["NodeID"] == context.get_node_id()
+    )
+    return [head, *here]
 
 
 def exports_metrics() -> bool:

@@ -226,7 +226,7 @@ class RemoteLeases(Leases):
             return True
         try:
             age = self._bucket.age(f"{LEASES}/{key}")
-            if age is not None and age > EXPIRES_SECONDS:
+            if age is not None and (age > EXPIRES_SECONDS or self._is_gone(self.holder(key))):
                 self._bucket.remove(f"{LEASES}/{key}")
             if not self._bucket.write(f"{LEASES}/{key}", self._content(), replace=False):
                 return False

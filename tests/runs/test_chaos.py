@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import random
 import signal
 import subprocess
 import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
-from workplace import EXAMPLES, Workplace
-
-from harness.spec.schema import STAGES
+from processes import busy_workers, processes
+from workplace import EXAMPLES, Workplace, look_again
 
 TASK = EXAMPLES / "my_task.py"
-JOBS = tuple(f"ray::{stage}: " for stage in STAGES)
 KILLS = int(os.environ.get("FEWCOLORS_TEST_KILLS", "6"))
 """Of workers, 1 to 5 seconds apart; with 50 the test takes some minutes."""
 SHORT = 2 + 4 * KILLS
@@ -36,30 +29,10 @@ baseline: original
 """
 
 
-def numbers(workplace: Workplace, run: str) -> list[dict[str, str]]:
-    text = (workplace.folder / "runs" / run / "report" / "cells.csv").read_text()
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(text))]
-
-
-def done(workplace: Workplace, run: str) -> Counter[str]:
-    """How often each job was computed, over all starts of a run."""
-    lines = (workplace.folder / "runs" / run / "events.jsonl").read_text().splitlines()
-    return Counter(event["key"] for event in map(json.loads, lines) if event["event"] == "done")
-
-
-def busy_workers(address: str) -> list[int]:
+def busy_workers_of(address: str) -> list[int]:
     """The processes in which the cluster at ``address`` runs jobs now."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            title = (process / "cmdline").read_bytes().decode(errors="replace")
-            parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
-            command = Path("/proc", parent, "cmdline").read_text()
-        except OSError:
-            continue
-        if title.startswith(JOBS) and address in command:
-            found.append(int(process.name))
-    return sorted(found)
+    raylets = [raylet.number for raylet in processes() if raylet.program == "raylet" and address in raylet.title]
+    return sorted(worker for raylet in raylets for worker in busy_workers(raylet))
 
 
 @pytest.fixture(scope="module")
@@ -82,24 +55,17 @@ def test_workers_that_are_killed_at_random_cost_time_and_no_number(calm: Workpla
     while run.poll() is None:
         due += chance.uniform(1, 5)
         while run.poll() is None and time.monotonic() < due:
-            with_time_out(run)
-        workers = busy_workers(calm.address)
+            look_again(run)
+        workers = busy_workers_of(calm.address)
         if killed < KILLS and workers:
             os.kill(chance.choice(workers), signal.SIGKILL)
             killed += 1
     out, _ = run.communicate()
     assert run.returncode == 0, out
-    assert numbers(calm, "chaos") == numbers(calm, "tiny")
+    assert calm.numbers("chaos") == calm.numbers("tiny")
     assert killed >= min(KILLS, 3)
     assert sum(event["event"] == "retried" for event in calm.events("chaos")) > 0
-    assert set(done(calm, "chaos").values()) == {1}
-
-
-def with_time_out(process: subprocess.Popen[str]) -> None:
-    try:
-        process.wait(0.05)
-    except subprocess.TimeoutExpired:
-        return
+    assert set(calm.computed("chaos").values()) == {1}
 
 
 def test_two_runs_at_once_share_one_store_and_compute_everything_once(calm: Workplace) -> None:
@@ -117,8 +83,8 @@ def test_two_runs_at_once_share_one_store_and_compute_everything_once(calm: Work
     ]
     ended = [(run.communicate()[0], run.returncode) for run in runs]
     assert [code for _, code in ended] == [0, 0], ended
-    assert numbers(calm, "one") == numbers(calm, "two") == numbers(calm, "tiny")
-    computed = done(calm, "one") + done(calm, "two")
+    assert calm.numbers("one") == calm.numbers("two") == calm.numbers("tiny")
+    computed = calm.computed("one") + calm.computed("two")
     assert set(computed) == {job["key"] for job in calm.plan("one")["jobs"]}
     assert set(computed.values()) == {1}
     assert not list((calm.folder / "shared" / "leases").iterdir())
@@ -132,10 +98,10 @@ def test_a_driver_that_is_killed_and_started_again_computes_no_job_again(calm: W
         if line.count("applied: "):
             run.kill()
     assert run.wait() == -signal.SIGKILL
-    before = done(calm, "killed")
+    before = calm.computed("killed")
     assert 0 < len(before) < len(calm.plan("killed")["jobs"])
     calm.fewcolors(*command[3:])
-    assert numbers(calm, "killed") == numbers(calm, "tiny")
-    assert set(done(calm, "killed").values()) == {1}
+    assert calm.numbers("killed") == calm.numbers("tiny")
+    assert set(calm.computed("killed").values()) == {1}
     cached = {event["key"] for event in calm.events("killed") if event["event"] == "cached"}
     assert set(before) <= cached

@@ -65,29 +65,25 @@ def bucket_on(server: S3Server) -> Any:
     return storage
 
 
-def numbers(workplace: Workplace) -> list[dict[str, str]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in workplace.cells()]
-
-
 def test_a_store_at_a_uri_gives_the_same_numbers_and_serves_another_machine(workplace: Workplace) -> None:
     pytest.importorskip("moto.server")
     run = ["run", workplace.spec(SPEC), "--plugin", TASK]
     workplace.fewcolors(*run)
-    on_disk = numbers(workplace)
+    on_disk = workplace.numbers()
     with s3_server() as server:
         bucket_on(server)
         cache = workplace.folder / "cache"
         remote = server.environment | {"FEWCOLORS_CACHE": str(cache), "RAY_ADDRESS": "local"}
         workplace.fewcolors(*run, "--store", "s3://colors/store", "--cpus", "2", **remote)
-        assert numbers(workplace) == on_disk
+        assert workplace.numbers() == on_disk
         assert workplace.plan()["store"] == "s3://colors/store"
         assert {event["event"] for event in workplace.events()} >= {"started", "done", "run-ended"}
         shutil.rmtree(cache)
         again = workplace.fewcolors(*run, "--store", "s3://colors/store", **remote)
         assert "all stored already" in again.out
-        assert numbers(workplace) == on_disk
+        assert workplace.numbers() == on_disk
         workplace.fewcolors("report", "runs/tiny", **remote)
-        assert numbers(workplace) == on_disk
+        assert workplace.numbers() == on_disk
 
 
 def test_a_search_in_a_folder_at_a_uri_goes_on_on_another_machine(workplace: Workplace) -> None:

@@ -31,7 +31,7 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
+def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
     from werkzeug.wrappers import Response
@@ -46,9 +46,9 @@ def s3_server() -> Iterator[S3Server]:
                 return Response("<Error/>", status=status)(environ, start_response)
         return application(environ, start_response)
 
-    http = make_server("127.0.0.1", 0, answer, threaded=True)
+    http = make_server(address, 0, answer, threaded=True)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
-    yield S3Server(f"http://127.0.0.1:{http.server_port}", faults)
+    yield S3Server(f"http://{address}:{http.server_port}", faults)
     http.shutdown()
     thread.join()

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +173,16 @@ def test_leases_are_objects_for_what_is_worth_it(machine):
     assert two.take(OTHER)
     one.close()
     assert two.take(KEY)
+
+
+def test_the_lease_of_a_driver_that_was_killed_on_this_machine_is_nobodys(machine):
+    one, two = (machine(name).leases(lambda _key: True) for name in ("one", "two"))
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    one.me = replace(one.me, process=killed.pid)
+    assert one.take(KEY)
+    assert two.take(KEY)
+    assert two.holder(KEY) == two.me
 
 
 def test_the_cache_drops_what_was_used_longest_ago_but_nothing_in_use(tmp_path):
