@@ -19,7 +19,7 @@ JudgeKind = Literal["frozen", "retrained"]
 BitsKind = Literal["file", "payload", "entropy"]
 """What bits are counted of: whole files, coded pixels alone, or the entropy of an index map with its palette."""
 
-TAKEN_COLUMNS = frozenset(
+RECORD_COLUMNS = frozenset(
     {
         "image",
         "group",
@@ -36,6 +36,12 @@ TAKEN_COLUMNS = frozenset(
         "psnr",
         "original_predicted",
         "name",
+    }
+)
+"""What ``records.parquet`` of every cell has, beside the metrics."""
+
+TAKEN_COLUMNS = RECORD_COLUMNS | frozenset(
+    {
         "dataset",
         "classifier",
         "method",

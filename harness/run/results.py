@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pydantic
 
 from harness.contracts import BadInput, Cell, Failure, Precision, Results, SearchResult
+from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import Plan
 from harness.run.events import Event, last_run
 from harness.run.provenance import read_provenance
@@ -26,6 +28,7 @@ from harness.writing import read_sealed, write_sealed
 
 PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
 SEARCH, SEARCHES = "search.yaml", "searches.json"
+RECORDS = "records.parquet"
 MEND = "fewcolors run with the run's spec mends it"
 
 
@@ -270,8 +273,10 @@ def _cell(
 ) -> Cell:
     """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
     key = planned["key"]
-    if found[key] is True:
-        folder = store.path("cells", key)
+    folder = store.path("cells", key) if found[key] is True else None
+    if folder is not None and not set(pyarrow.parquet.read_schema(folder / RECORDS).names) >= RECORD_COLUMNS:
+        return Cell(**planned, split="test", status="blocked", error=f"it was stored by an older fewcolors; {MEND}")
+    if folder is not None:
         notes = json.loads((folder / ABOUT).read_text())
         p_true = {int(number): p for number, p in notes["original_p_true"].items()}
         taken = stages(key)
@@ -279,7 +284,7 @@ def _cell(
             **planned,
             split="test",
             status="ok",
-            records=folder / "records.parquet",
+            records=folder / RECORDS,
             gallery=read_pictures(folder / GALLERY, p_true),
             notes=notes | ({"stages": taken} if taken else {}),
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import make_plan
 from harness.run.events import EventLog
 from harness.run.merging import merge, read_run
@@ -38,7 +40,7 @@ def stored(tmp_path, make_spec):
         EventLog(place / EVENTS)("run-started")
         for cell in plan.cells if finished else ():
             with store.write("cells", cell.key) as artifact:
-                (artifact / "records.parquet").write_text(cell.variant)
+                pd.DataFrame({column: [0] for column in RECORD_COLUMNS}).to_parquet(artifact / "records.parquet")
                 write_json(artifact / "about.json", NOTES | dict(notes))
                 (artifact / "gallery").mkdir()
         return read_run(place)

@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.contracts import BadInput
+from harness.contracts.results import RECORD_COLUMNS
 from harness.discovery import discover
 from harness.plan import make_plan
 from harness.run.events import EventLog, last_run
@@ -52,9 +54,9 @@ def run(tmp_path, spec, plan, store):
     return folder
 
 
-def finish(store, cell, pictures=()):
+def finish(store, cell, pictures=(), columns=RECORD_COLUMNS):
     with store.write("cells", cell.key) as folder:
-        (folder / "records.parquet").write_text(cell.variant)
+        pd.DataFrame({column: [cell.variant] for column in columns}).to_parquet(folder / "records.parquet")
         write_json(folder / "about.json", NOTES)
         (folder / "gallery").mkdir()
         for number in pictures:
@@ -94,7 +96,7 @@ def test_cells_that_are_ok_failed_and_not_run_yet(run, plan, store):
         (f"cells: {plan.jobs[own.key].name}", "ContractError: NaN", "Traceback", 1),
     ]
     done = found["flat", 2]
-    assert done.records.read_text() == "flat"
+    assert pd.read_parquet(done.records)["name"].tolist() == ["flat"]
     assert list(done.gallery) == [2, 10]
     assert [path.read_text() for path in (done.gallery[2].original, done.gallery[2].decoded)] == [
         "2-original.png",
@@ -118,6 +120,13 @@ def test_cells_whose_task_is_not_there_are_blocked(run, plan, stage):
         log("blocked", plan.jobs[cell.key], message=f"{broken.name}: RuntimeError: no")
     results = gather(run)
     assert {(cell.status, cell.error) for cell in results.cells} == {("blocked", f"{broken.name}: RuntimeError: no")}
+
+
+def test_a_cell_that_an_older_version_stored_is_blocked_and_said(run, plan, store):
+    finish(store, cell_of(plan, "flat", 2), columns=RECORD_COLUMNS - {"original_predicted"})
+    (old,) = [cell for cell in gather(run).cells if (cell.variant, cell.level) == ("flat", 2)]
+    assert (old.status, old.records) == ("blocked", None)
+    assert old.error == "it was stored by an older fewcolors; fewcolors run with the run's spec mends it"
 
 
 def test_a_failure_upstream_counts_all_cells_that_rest_on_it(run, plan):
