@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.contracts import Results
 from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, PAIRS, TESTS
+from reports.pairs import Apart, separated
 from reports.points import Task
 from reports.story import answer
 from reports.tables import tabulate
@@ -43,7 +44,7 @@ def render(results: Results) -> str:
         "name": results.name,
         "spec": results.spec,
         "environment": results.environment,
-        "answers": _answers(results, found.tasks),
+        "answers": _answers(results, found.tasks, separated(found.tables["pairs"])),
         "tables": {name: _table(table, _GLOSSARIES[name]) for name, table in found.tables.items()},
         "failures": [vars(failure) for failure in results.failures],
         "recipes": results.recipes,
@@ -52,10 +53,10 @@ def render(results: Results) -> str:
     return json.dumps(_strict(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _answers(results: Results, tasks: Iterable[Task]) -> list[dict[str, Any]]:
+def _answers(results: Results, tasks: Iterable[Task], apart: Apart) -> list[dict[str, Any]]:
     answers = []
     for task in tasks:
-        said = answer(task, results.spec, results.recipes)
+        said = answer(task, results.spec, results.recipes, apart)
         where = {"dataset": task.dataset, "classifier": task.classifier, "judge": task.judge}
         answers.append(where | {"headline": said.headline, "details": said.details, "level": said.level})
     return answers

@@ -54,7 +54,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], words: int) -> s
 
 
 def _task(task: Task, results: Results, apart: Apart) -> Iterator[str]:
-    said = answer(task, results.spec, results.recipes)
+    said = answer(task, results.spec, results.recipes, apart)
     yield f"## {escaped(task.name)}"
     yield f"**{escaped(said.headline)}**"
     yield from (escaped(detail) for detail in said.details)

@@ -26,6 +26,7 @@ from reports.judges import Recovery, recoveries
 from reports.leaderboard import USUAL_TASKS, Board, leaderboard
 from reports.originals import originals
 from reports.pair_matrix import PairMatrix, pair_matrices
+from reports.pairs import separated
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
@@ -141,7 +142,7 @@ def _section(
     pairs: pd.DataFrame,
 ) -> Section:
     task = tasks[number]
-    said = answer(task, results.spec, results.recipes)
+    said = answer(task, results.spec, results.recipes, separated(pairs))
     classes = results.classes.get(task.dataset, ())
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.leaders import leaders
+from reports.pairs import Apart
 from reports.points import Comparison, Point, Task
 from reports.published import original_published
 from reports.records import level_words
@@ -33,8 +35,17 @@ class Answer:
     subject: Comparison | None = None
 
 
-def answer(task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, Any]] = ()) -> Answer:
-    """The headline, what else there is to say, and the points it rests on. spec, recipes: as in Results."""
+def answer(
+    task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, Any]] = (), apart: Apart | None = None
+) -> Answer:
+    """The headline, what else there is to say, and the points it rests on.
+
+    Args:
+        task: The task.
+        spec: As in Results.
+        recipes: As in Results.
+        apart: What ``pairs.separated`` finds. Without it nothing is said of which variants are alike.
+    """
     lost = sum(cell.status != "ok" for cell in task.cells)
     measured = [point for point in task.points if point.ok]
     if not measured:
@@ -45,7 +56,7 @@ def answer(task: Task, spec: Mapping[str, Any], recipes: Sequence[Mapping[str, A
         shown = _at(measured, subject.level_kind, subject.level)
         named = spec.get("headline") is not None
         sentences = [compared(subject, chosen_from=1 if named else subject.alike)]
-        sentences += [_elsewhere(subject, task), _best(subject, shown)]
+        sentences += [_elsewhere(subject, task), _best(subject, shown, task, apart)]
     else:
         fewest = min(measured, key=_fewest_first)
         shown = _at(measured, fewest.level_kind, fewest.level)
@@ -139,11 +150,16 @@ def _elsewhere(subject: Comparison, task: Task) -> str:
     return f"The difference is {listing(said)}." if said else ""
 
 
-def _best(subject: Comparison, shown: list[Point]) -> str:
+def _best(subject: Comparison, shown: list[Point], task: Task, apart: Apart | None) -> str:
     best = shown[0]
     if best.accuracy <= max(subject.accuracy_a, subject.accuracy_b):
         return ""
-    return f"The most, {percent(best.accuracy)}, is kept by {best.variant}."
+    kept = f"The most, {percent(best.accuracy)}, is kept by"
+    if apart is None:
+        return f"{kept} {best.variant}."
+    found = leaders(task, apart)[subject.level_kind, subject.level]
+    from_whom = f"not separated from {listing(found.alike)}" if found.alike else "separated from all others"
+    return f"{kept} {listing(found.best)} ({from_whom}; all pairs, Holm)."
 
 
 def _uncompared(shown: list[Point]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import Results
+from reports.pairs import pair_table, separated
 from reports.records import Records
 from reports.significance import significance_table
 from reports.story import answer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def story(results: Results) -> tuple[str, str]:
     records = Records()
     tasks = summarize(results, cells_table(results, records), significance_table(results, records), records)
-    told = answer(tasks[0], results.spec, results.recipes)
+    told = answer(tasks[0], results.spec, results.recipes, separated(pair_table(results, records)))
     return told.headline.replace("\u202f", " "), " ".join(told.details).replace("\u202f", " ")
 
 
@@ -42,7 +43,10 @@ def test_a_clear_win(bench: Bench) -> None:
     assert "an interval for all" not in named
     assert "one training of the classifier and quantizer cannot tell" in named
     assert "The difference is +0.5 points at 4 colors (not separated)." in details
-    assert "The most, 90.0 %, is kept by kmeans." in details
+    assert "The most, 90.0 %, is kept by kmeans (separated from all others; all pairs, Holm)." in details
+    near = [*cells, bench.plain("wu", 2, 0.895)]
+    _, details = story(bench.results(near, spec={"headline": {"method": "learned", "level": 2}}))
+    assert "The most, 90.0 %, is kept by kmeans (not separated from wu; all pairs, Holm)." in details
     assert "With all its colors the original keeps 90.0 %." in details
 
 
