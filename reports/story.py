@@ -158,8 +158,8 @@ def _best(subject: Comparison, shown: list[Point], task: Task, apart: Apart | No
     if apart is None:
         return f"{kept} {best.variant}."
     found = leaders(task, apart)[subject.level_kind, subject.level]
-    from_whom = f"not separated from {listing(found.alike)}" if found.alike else "separated from all others"
-    return f"{kept} {listing(found.best)} ({from_whom}; all pairs, Holm)."
+    from_whom = f"not separated from {listing(list(found.alike))}" if found.alike else "separated from all others"
+    return f"{kept} {listing(list(found.best))} ({from_whom}; all pairs, Holm)."
 
 
 def _uncompared(shown: list[Point]) -> str:
