@@ -214,6 +214,8 @@ class RayPool:
         self._store, self._sources = store, sources
         self._payloads: dict[ForeignCode, Any] = {}
         self._marks: dict[Hashable, Mark] = {}
+        self._sent: dict[Hashable, Work] = {}
+        self._begun_on: dict[Hashable, str] = {}
         self._placing = Placing()
         self._short_on_gpu = _KeptProcesses(ray)
         self._task = ray.remote(max_retries=0, max_calls=0)(_execute)
@@ -249,7 +251,8 @@ class RayPool:
     def check(self, jobs: Iterable[Job]) -> None:
         """Raises BadInput for a job that no node of the cluster could ever run."""
         nodes = self._nodes()
-        for job in jobs:
+        different = {(job.stage, job.needs, job.least_memory, "quantizer" in job.inputs): job for job in jobs}
+        for job in different.values():
             cpus, gpus = self.occupies(job)
             self._placing.count(cpus, gpus)
             memory = max(self._memory(job, nodes) or 0, job.least_memory)
@@ -308,6 +311,7 @@ class RayPool:
             kind = self._task_in_fresh_process if work.gpus else self._task
             handle = kind.options(name=name, **options).remote(*task)
         self._marks[handle] = mark
+        self._sent[handle] = work
         self._placing.enter(handle, work, node)
         return handle
 
@@ -337,11 +341,20 @@ class RayPool:
         return [*((task, self._ending(task)) for task in ended), *((task, self._give_up(task)) for task in left_behind)]
 
     def _is_left_behind(self, task: Any) -> bool:
-        """Whether it runs on a lost node. Ray reports such a task only once the connection to its worker breaks."""
+        """Whether it runs on a lost node, which Ray reports only once the connection to its worker breaks, or waits for
+        what no node that is left has, which Ray never reports."""
         self._refresh()
-        return bool(self._lost_nodes) and self._marks[task].worker.node in self._lost_nodes
+        if not self._lost_nodes:
+            return False
+        node = self._begun_on.get(task) or self._marks[task].worker.node
+        if not node:
+            return not self._placing.could_hold(self._sent[task])
+        self._begun_on[task] = node
+        return node in self._lost_nodes
 
     def _give_up(self, task: Any) -> LostTask:
+        if task not in self._begun_on:
+            self.cancel(task)
         return self._lost(task, _NODE_LOST)
 
     def _lost(self, task: Any, reason: str) -> LostTask:
@@ -361,6 +374,8 @@ class RayPool:
     def _leave(self, task: Any, good: bool) -> None:
         """Forgets a task. good: whether its process may be used again."""
         self._marks.pop(task).remove()
+        self._sent.pop(task)
+        self._begun_on.pop(task, None)
         self._placing.leave(task)
         if task in self._short_on_gpu:
             self._short_on_gpu.leave(task, good)

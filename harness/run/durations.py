@@ -6,9 +6,11 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from harness.spec.schema import STAGES, Stage
+import pydantic
+
+from harness.spec.schema import Stage
 from harness.work.store import Store
 from harness.writing import sealed, unsealed
 
@@ -36,6 +38,14 @@ class Kind:
     cpus: float
     gpus: float
     epochs: int = 0
+
+
+_Amount = Annotated[float, pydantic.Field(ge=0, le=1e9, allow_inf_nan=False)]
+_Count = Annotated[int, pydantic.Field(ge=0, le=10**9)]
+_Text = Annotated[str, pydantic.Field(max_length=1000)]
+_ROW = pydantic.TypeAdapter(
+    tuple[Stage, _Text, _Text, _Amount, _Amount, _Count, _Amount, Annotated[_Count, pydantic.Field(gt=0)]]
+)
 
 
 def epochs_in(stage: Stage, params: Mapping[str, Any]) -> int:
@@ -71,13 +81,15 @@ class Durations:
 
         Of trainings it is the mean of an epoch, as often as there are epochs.
         """
+        if kind in self._totals:
+            seconds, count = self._totals[kind]
+            return seconds / count
         same_plugin = [one for one in self._totals if (one.stage, one.plugin) == (kind.stage, kind.plugin)]
         same_stage = [one for one in self._totals if one.stage == kind.stage]
-        for alike in ([kind], same_plugin, same_stage):
-            found = [one for one in alike if one in self._totals]
-            if found:
-                rounds = sum(self._totals[one][1] * max(one.epochs, 1) for one in found)
-                return sum(self._totals[one][0] for one in found) / rounds * max(kind.epochs, 1)
+        for alike in (same_plugin, same_stage):
+            if alike:
+                rounds = sum(self._totals[one][1] * max(one.epochs, 1) for one in alike)
+                return sum(self._totals[one][0] for one in alike) / rounds * max(kind.epochs, 1)
         return None
 
     def expected(self, kind: Kind) -> float:
@@ -87,13 +99,14 @@ class Durations:
 
     @classmethod
     def kept_in(cls, store: Store) -> Durations:
-        """Those of runs before; none where they cannot be read: they decide nothing but what goes first."""
+        """Those of runs before; what cannot be read is as if it were not there: it decides only what goes first."""
         found = cls()
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            for *kind, seconds, count in unsealed(store.read_note(KEPT) or b"{}").get("kinds", []):
-                stage, plugin, dataset, cpus, gpus, epochs = kind
-                if stage in STAGES and seconds >= 0 and count > 0:
-                    found.add(Kind(stage, str(plugin), str(dataset), cpus, gpus, int(epochs)), seconds, count)
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            rows = unsealed(store.read_note(KEPT) or b"{}").get("kinds")
+            for row in rows[-MOST_KEPT:] if isinstance(rows, list) else ():
+                with contextlib.suppress(pydantic.ValidationError):
+                    kept = _ROW.validate_python(row)
+                    found.add(Kind(*kept[:6]), kept[6], kept[7])
         return found
 
     def keep_in(self, store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.ready import BATCHED
 from harness.run.results import EVENTS, SPEC, gather, write_plan
-from harness.run.schedule import Remaining, Schedule, find_remaining, kind_of
+from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
@@ -54,7 +53,7 @@ class Request:
         """``to run``, ``damaged, to run``, ``stored``, or ``not needed``: everything made from it is stored."""
         if job.key in self.remaining.damaged:
             return "damaged, to run"
-        if job.key in self.remaining.pending:
+        if job.key in self.remaining.keys:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
 
@@ -221,13 +220,12 @@ def compute(
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         log("damaged", message=sentence)
     for key, job in plan.jobs.items():
-        if key not in todo.pending and store.has(job.stage, key):
+        if key not in todo.keys and store.has(job.stage, key):
             log("cached", job)
     schedule = None
     if pool is not None:
         progress = Progress(console, plan, todo.pending, store, pool)
         log.listeners = (*log.listeners, progress)
-        expected = functools.cache(Durations.kept_in(store).expected)
         leases = store.leases(lambda key: plan.jobs[key].stage not in BATCHED)
         schedule = Schedule(
             plan,
@@ -235,7 +233,7 @@ def compute(
             pool,
             log,
             progress.tick,
-            seconds=lambda job: expected(kind_of(job, pool)),
+            durations=Durations.kept_in(store),
             apart=pool.code,
             place=lambda job: len(read_history(store.watched(job.key))[0]),
             claims=leases,

@@ -77,7 +77,13 @@ class Placing:
         if self._placed.pop(task, None):
             self._decided.clear()
 
+    def could_hold(self, work: Work) -> bool:
+        """Whether any node could, were it empty."""
+        return any(node.holds(work) and node.gpus >= work.gpus for node in self._nodes)
+
     def _decide(self, work: Work) -> tuple[Turn, Node | None]:
+        if not self.could_hold(work):
+            return "not yet", None
         with_gpus = [node for node in self._nodes if node.gpus and node.cpus]
         without = [node for node in self._nodes if not node.gpus and node.holds(work)]
         placed = self._placed.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -90,7 +91,7 @@ class Progress(LiveTable):
         self.total = Counter(plan.jobs[key].stage for key in pending)
         self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
         self.durations = Durations()
-        self.running: Sequence[Job] = ()
+        self.running: dict[str, Job] = {}
         self.started_at: dict[str, float] = {}
         self._kinds = {key: kind_of(plan.jobs[key], pool) for key in pending}
         self._waiting = set(pending)
@@ -105,7 +106,7 @@ class Progress(LiveTable):
         self.counts[event.stage]["done" if event.event == "cached" else event.event] += 1
         if event.event in ("started", "retried", "done", "cached", "failed", "blocked"):
             self._wait(event.key, event.event == "retried")
-            self.running = [job for job in self.running if job.key != event.key]
+            self.running.pop(event.key, None)
         if event.event == "started":
             self.started_at[event.key] = time.monotonic()
         if event.event in ("retried", "failed"):
@@ -127,7 +128,7 @@ class Progress(LiveTable):
             self._line(f"{event.stage}: {event.job} done in {duration(event.seconds or 0)}")
 
     def tick(self, running: Sequence[Job]) -> None:
-        self.running = running
+        self.running = {job.key: job for job in running}
         for job in running:
             self._look(job)
         self.paint()
@@ -146,7 +147,7 @@ class Progress(LiveTable):
         table = Table(box=None, padding=(0, 2))
         for name in ("", "done", "running", "failed", "of"):
             table.add_column(name, justify="left" if not name else "right")
-        running = Counter(job.stage for job in self.running)
+        running = Counter(job.stage for job in self.running.values())
         for stage in STAGES:
             if self.total[stage]:
                 counts = self.counts[stage]
@@ -159,7 +160,11 @@ class Progress(LiveTable):
                     str(self.total[stage]),
                 )
         clock = f"{duration(time.monotonic() - self.begun)} elapsed{self._left_in_words()}"
-        return Group(table, *(Text(f"  {self._shown(job)}") for job in self.running[:8]), Text(clock, style="dim"))
+        return Group(
+            table,
+            *(Text(f"  {self._shown(job)}") for job in itertools.islice(self.running.values(), 8)),
+            Text(clock, style="dim"),
+        )
 
     def _shown(self, job: Job) -> str:
         training = self._trainings.get(job.key)
@@ -167,7 +172,7 @@ class Progress(LiveTable):
         return f"{job.stage}: {job.name}{epochs}"
 
     def _left_in_words(self) -> str:
-        running = [self._under_way(job) for job in self.running]
+        running = [self._under_way(job) for job in self.running.values()]
         left = time_left(running, self._counted, self.durations, self.pool.capacity())
         return f", {left}" if left.known else ""
 

@@ -14,7 +14,7 @@ from harness.spec.schema import STAGES, Stage
 BATCHED: tuple[Stage, ...] = ("applied", "cells")
 """Stages whose jobs are short enough to go several to a task."""
 BATCH = 8
-"""How many go to a task as long as nothing is known of how long they take."""
+"""How many go to a task where nothing is known of how long they take."""
 LARGEST_BATCH = 64
 TASK_SECONDS = 2.0
 """What a task of several jobs should take: less than anybody notices, and much more than it costs to hand it over."""
@@ -70,18 +70,20 @@ class _Group:
 class ReadyJobs:
     """Which jobs make the next task.
 
-    ranks: of all jobs that may be added. occupies: CPUs and GPUs of a job. turn: when it may be submitted. apart: jobs
-    for which this differs share no task.
+    ranks: of all jobs that may be added. paces: how many seconds one takes, where that was measured. occupies: CPUs and
+    GPUs of a job. turn: when it may be submitted. apart: jobs for which this differs share no task.
     """
 
     def __init__(
         self,
         ranks: Mapping[str, Rank],
+        paces: Mapping[str, float],
         occupies: Callable[[Job], tuple[float, float]],
         turn: Callable[[Job], Turn],
         apart: Callable[[Job], Hashable],
     ) -> None:
-        self._ranks, self._occupies, self._turn, self._apart = ranks, occupies, turn, apart
+        self._ranks, self._paces = ranks, paces
+        self._occupies, self._turn, self._apart = occupies, turn, apart
         self._jobs: dict[str, Job] = {}
         self._groups: dict[Hashable, _Group] = {}
 
@@ -99,7 +101,9 @@ class ReadyJobs:
         shared = job.stage in BATCHED and not alone
         alike = job.stage, job.needs, "quantizer" in job.inputs
         place = (*alike, job.inputs["dataset"], self._apart(job)) if shared else alike
-        return self._groups.setdefault(place, _Group(takes, shared))
+        if place not in self._groups:
+            self._groups[place] = _Group(takes, shared, pace=self._paces.get(job.key, 0.0))
+        return self._groups[place]
 
     def took(self, job: Job, seconds: float) -> None:
         """Hears how long one took that has ended well."""

@@ -6,11 +6,12 @@ import heapq
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from harness.contracts import Needs
 from harness.plan import Job, Plan
-from harness.run.durations import Kind, epochs_in
+from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.events import EventLog
 from harness.run.placing import Turn
 from harness.run.ready import ReadyJobs, rank_jobs
@@ -146,6 +147,11 @@ class Remaining:
     pending: tuple[str, ...]
     damaged: Mapping[str, str]
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Those of ``pending``."""
+        return frozenset(self.pending)
+
 
 def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Remaining:
     """Looks the plan's cells up and, for those that are missing, their inputs; checksums are verified.
@@ -197,7 +203,7 @@ class _Losses:
 class Schedule:
     """One walk through the pending jobs of a plan.
 
-    failed and blocked: keys, filled while it runs. seconds: how long a job takes, which decides what goes first. apart:
+    failed and blocked: keys, filled while it runs. durations: how long jobs take, which decides what goes first. apart:
     jobs for which this differs share no task. place: how far a job has come that is not done; a job that came further
     before it was lost has all its retries again. claims: a job that another schedule has taken waits until that is done
     with it. is_done: whether a job's artifact is there.
@@ -210,7 +216,7 @@ class Schedule:
     tick: Callable[[Sequence[Job]], None]
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
-    seconds: Callable[[Job], float] = lambda job: 1.0  # noqa: ARG005
+    durations: Durations = field(default_factory=Durations)
     apart: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     claims: Claims = field(default_factory=NoClaims)
@@ -226,8 +232,11 @@ class Schedule:
         for key, parents in self._missing.items():
             for parent in parents:
                 self._dependents.setdefault(parent, []).append(key)
-        ranks = rank_jobs(self.plan, self._waiting, self.seconds)
-        self._ready = ReadyJobs(ranks, self.pool.occupies, self.pool.turn, self.apart)
+        kinds = {key: kind_of(job, self.pool) for key, job in self._waiting.items()}
+        expected = {kind: self.durations.expected(kind) for kind in set(kinds.values())}
+        ranks = rank_jobs(self.plan, self._waiting, lambda job: expected[kinds[job.key]])
+        paces = {key: expected[kind] for key, kind in kinds.items() if kind in self.durations}
+        self._ready = ReadyJobs(ranks, paces, self.pool.occupies, self.pool.turn, self.apart)
         self._later: list[tuple[float, str]] = []
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
@@ -283,7 +292,8 @@ class Schedule:
                 self._elsewhere.add(job.key)
                 holder = self.claims.holder(job.key)
                 self.log("elsewhere", job, message=f"another run computes it{f' ({holder})' if holder else ''}")
-            self._add_later(job.key, LOOK_AGAIN_SECONDS)
+            # Of many the store is not asked all the time: over a network that would hold everything up.
+            self._add_later(job.key, max(LOOK_AGAIN_SECONDS, 0.05 * len(self._elsewhere)))
             return False
         if job.key not in self._elsewhere:
             return True
@@ -336,8 +346,9 @@ class Schedule:
     def _settle_out_of_gpu_memory(self, job: Job, shared: bool, outcome: JobResult) -> None:
         """shared: whether its task had other jobs, or other tasks the same GPU: shares of a GPU don't limit memory."""
         if shared:
-            alone = job if job.needs.gpus == "required" else replace(job, needs=replace(job.needs, gpus=1.0))
-            self._retry(alone, "the GPU had no memory left; run again alone on a whole GPU", outcome)
+            if job.needs.gpus != "required":
+                job = replace(job, needs=replace(job.needs, gpus=max(1.0, job.needs.gpus or 0.0)))
+            self._retry(job, "the GPU had no memory left; run again alone on a whole GPU", outcome)
             return
         advice = "lower its batch size or width"
         if job.needs.gpus != "required":
@@ -399,8 +410,13 @@ class Schedule:
         elif self.pool.now() - self._idle_since > STARVED_SECONDS:
             for job in self._ready.give_up():
                 del self._waiting[job.key]
+                if job.key in self._elsewhere and self.is_done(job):
+                    self.log("cached", job)
+                    self._finish(job)
+                    continue
                 cpus, gpus = self.pool.occupies(job)
-                self._fail(job, f"no node that is left has the {cpus:g} CPUs and {gpus:g} GPUs it needs", "")
+                needs = f"the {cpus:g} CPUs, {gpus:g} GPUs and the memory it needs"
+                self._fail(job, f"no node that is left has {needs}", "")
 
     def _stop_overdue(self) -> None:
         for handle, task in self._running.items():

@@ -6,14 +6,14 @@ import heapq
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.contracts import BadInput
 from harness.plan import Job, Plan
-from harness.run.durations import Durations
+from harness.run.durations import Durations, Kind
 from harness.run.events import EventLog
 from harness.run.placing import Turn
 from harness.run.ready import time_to_the_end
@@ -25,7 +25,7 @@ CPUS_PER_GPU = 16
 MOST_NODES, MOST_OF_A_NODE = 1_024, 1_024
 _CLUSTER = re.compile(r"(\d{1,5})x(\d{1,4})(?:x([A-Za-z][A-Za-z0-9 _.-]{0,40}))?(?::(\d{1,5}))?", re.ASCII)
 
-Origin = Literal["given", "measured", "guessed"]
+Origin = Literal["given", "measured", "taken from others", "guessed"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class Cluster:
                 f"--cluster {text}: write nodes x GPUs of each, the GPU's name and CPUs if you like: 8x8xH100, 2x4:64, "
                 "10x0:32."
             )
-        nodes, gpus, cpus = int(found[1]), int(found[2]), int(found[4] or int(found[2]) * CPUS_PER_GPU)
+        nodes, gpus = int(found[1]), int(found[2])
+        cpus = gpus * CPUS_PER_GPU if found[4] is None else int(found[4])
         if not 1 <= nodes <= MOST_NODES or gpus > MOST_OF_A_NODE:
             raise BadInput(f"--cluster {text}: 1 to {MOST_NODES:,} nodes, each with at most {MOST_OF_A_NODE:,} GPUs.")
         if not cpus:
-            raise BadInput(f"--cluster {text}: nodes without GPUs need CPUs: {nodes}x0:32 has 32 on each.")
+            raise BadInput(f"--cluster {text}: each node needs CPUs: {nodes}x{gpus}:32 has 32 on each.")
         return cls(nodes, gpus, found[3] or "GPU", cpus)
 
     def __str__(self) -> str:
@@ -60,23 +61,30 @@ class Cluster:
 
 
 class Expected:
-    """How long each job is expected to take, and how that is known.
+    """How long each kind of job is expected to take, and how that is known.
 
     given: seconds by stage, or by ``stage/plugin``, which comes first. measured: what runs before took.
     """
 
-    def __init__(self, given: dict[str, float], measured: Durations) -> None:
+    def __init__(self, given: Mapping[str, float], measured: Durations) -> None:
         self._given, self._measured = given, measured
-        self.origins: Counter[Origin] = Counter()
 
-    def __call__(self, job: Job, pool: SimulatedPool) -> float:
-        for name in (f"{job.stage}/{job.plugin}", job.stage):
+    def check(self, jobs: Iterable[Job]) -> None:
+        """Raises BadInput where something is given that none of the jobs is."""
+        names = {name for job in jobs for name in (job.stage, f"{job.stage}/{job.plugin}")}
+        for name in self._given:
+            if name not in names:
+                raise BadInput(f"--durations: {name}: the spec has no such job; it has {', '.join(sorted(names))}.")
+
+    def of(self, kind: Kind) -> tuple[float, Origin]:
+        """Seconds."""
+        for name in (f"{kind.stage}/{kind.plugin}", kind.stage):
             if name in self._given:
-                self.origins["given"] += 1
-                return self._given[name]
-        kind = kind_of(job, pool)
-        self.origins["guessed" if self._measured.usual(kind) is None else "measured"] += 1
-        return self._measured.expected(kind)
+                return self._given[name], "given"
+        if kind in self._measured:
+            return self._measured.expected(kind), "measured"
+        known = self._measured.usual(kind) is not None
+        return self._measured.expected(kind), "taken from others" if known else "guessed"
 
 
 def read_durations(path: Path) -> dict[str, float]:
@@ -193,15 +201,20 @@ class Forecast:
 
 def forecast(plan: Plan, pending: Sequence[str], cluster: Cluster, expected: Expected) -> Forecast:
     """Walks through the pending jobs of a plan in numbers only. Raises BadInput for a job that no node could run."""
-    known: dict[str, float] = {}
-    pool = SimulatedPool(cluster, lambda job: known[job.key])
-    pool.check([plan.jobs[key] for key in pending])
-    known |= {key: expected(plan.jobs[key], pool) for key in pending}
+    expected.check(plan.jobs.values())
+    jobs = [plan.jobs[key] for key in pending]
+    durations = Durations()
 
     def seconds(job: Job) -> float:
-        return known[job.key]
+        return durations.expected(kinds[job.key])
 
-    Schedule(plan, pending, pool, _NoLog(), lambda _running: None, seconds=seconds).run()
+    pool = SimulatedPool(cluster, seconds)
+    pool.check(jobs)
+    kinds = {job.key: kind_of(job, pool) for job in jobs}
+    found = {kind: expected.of(kind) for kind in kinds.values()}
+    for kind, (length, _) in found.items():
+        durations.add(kind, length)
+    Schedule(plan, pending, pool, _NoLog(), lambda _running: None, durations=durations).run()
     chain = _longest_chain(plan, pending, seconds)
     in_chain = sum(map(seconds, chain))
     shares = [busy / total if total else 0.0 for busy, total in zip(pool.busy, pool.capacity(), strict=True)]
@@ -214,7 +227,7 @@ def forecast(plan: Plan, pending: Sequence[str], cluster: Cluster, expected: Exp
         busy_cpus=shares[0] / took if took else 0.0,
         busy_gpus=None if not cluster.gpus else shares[1] / took if took else 0.0,
         no_less=max(in_chain, *shares),
-        origins=expected.origins,
+        origins=Counter(found[kind][1] for kind in kinds.values()),
     )
 
 

@@ -42,11 +42,40 @@ def test_where_nothing_was_measured_it_is_guessed():
     assert Durations().expected(APPLIED) == GUESSED["applied"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"kinds": 3}', b'{"kinds": [[1]]}', b'{"kinds": [], "sha256": "0"}'])
+DAMAGED = [
+    b"",
+    b"{",
+    b"[" * 100_000,
+    b'{"kinds": 3}',
+    b'{"kinds": {}}',
+    b'{"kinds": [], "sha256": "0"}',
+    *(
+        b'{"kinds": [%s]}' % row
+        for row in (
+            b"[1]",
+            b'["applied", "m", "d", 1.0, 0.0, 1e999, 1.0, 1]',
+            b'["applied", "m", "d", 1.0, 0.0, 0, 1e999, 1]',
+            b'["applied", "m", "d", 1.0, 0.0, 0, NaN, 1]',
+            b'["applied", "m", "d", 1.0, 0.0, 0, -1.0, 1]',
+            b'["applied", "m", "d", 1.0, 0.0, 0, 1.0, 1%s]' % (b"0" * 400),
+            b'["applied", "m", "d", 1.0, 0.0, 0, 1.0, 0]',
+            b'["applied", ["m"], "d", 1.0, 0.0, 0, 1.0, 1]',
+            b'["elsewhere", "m", "d", 1.0, 0.0, 0, 1.0, 1]',
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_what_cannot_be_read_is_as_if_it_were_not_there(store, content):
     store.write_note(KEPT, content)
     assert len(Durations.kept_in(store)) == 0
     assert kept(store, (FIT, 100)).usual(FIT) == 100
+
+
+def test_a_damaged_row_costs_only_itself(store):
+    store.write_note(KEPT, b'{"kinds": [[1], ["applied", "learned", "dots", 1.0, 0.0, 0, 6.0, 2]]}')
+    assert Durations.kept_in(store).usual(APPLIED) == 3
 
 
 def test_those_not_seen_for_longest_are_dropped(store):

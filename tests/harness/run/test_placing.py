@@ -86,3 +86,10 @@ def test_nodes_that_come_and_go_count():
     assert placing.decide(LONG) == ("now", SMALL)
     placing.look([GPUS])
     assert placing.decide(LONG) == ("now", None)
+
+
+@pytest.mark.parametrize("work", [Work(8, 0, 0, short=False), Work(1, 0, 64e9, short=True), Work(1, 2, 0, short=False)])
+def test_what_no_node_could_hold_waits_even_if_all_together_have_enough(work):
+    one_gpu = Node("one", 4, 1, 8e9), Node("another", 4, 1, 8e9)
+    assert placing_on(*one_gpu).decide(work) == ("not yet", None)
+    assert placing_on(*one_gpu).decide(TRAINING)[0] == "now"

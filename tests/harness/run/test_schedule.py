@@ -468,12 +468,17 @@ def test_a_failure_is_never_cached(plan, store, walk):
     assert find_remaining(plan, store).pending == ()
 
 
-def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ever(plan, walk, clock):
-    pool = FakePool(cpus=0.5, clock=clock)
+@pytest.mark.parametrize("holds_all_together", [False, True])
+def test_jobs_that_no_node_is_left_for_fail_in_the_end_instead_of_waiting_for_ever(
+    plan, walk, clock, holds_all_together
+):
+    pool = FakePool(cpus=4.0 if holds_all_together else 0.5, clock=clock)
+    if holds_all_together:
+        pool.turn = lambda job: "not yet"
     whole, _ = walk(plan, pool)
     assert clock.now > scheduling.STARVED_SECONDS
     assert set(whole.failed) | set(whole.blocked) == set(plan.jobs)
-    assert {"no node that is left has the 1 CPUs and 0 GPUs it needs"} == set(whole.failed.values())
+    assert {"no node that is left has the 1 CPUs, 0 GPUs and the memory it needs"} == set(whole.failed.values())
 
 
 class Shared:

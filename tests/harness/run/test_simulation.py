@@ -6,7 +6,7 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.plan import make_plan
-from harness.run.durations import Durations
+from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.simulation import Cluster, Expected, forecast, read_durations
 
 GIVEN = {"datasets": 10.0, "classifiers": 100.0, "quantizers": 1000.0, "applied": 7.0, "cells": 3.0}
@@ -25,6 +25,8 @@ def plan(make_spec):
 
 
 def of(plan, cluster, given=GIVEN, measured=None):
+    stages = {job.stage for job in plan.jobs.values()}
+    given = {name: seconds for name, seconds in given.items() if name in stages or "/" in name}
     return forecast(plan, list(plan.jobs), Cluster.parse(cluster), Expected(given, measured or Durations()))
 
 
@@ -72,10 +74,21 @@ def test_without_gpus_what_can_do_without_runs_on_cpus(make_spec):
 
 
 def test_the_most_particular_duration_counts_and_it_is_said_where_each_is_from(plan):
-    found = of(plan, "4x1", {"quantizers": 5.0, "quantizers/learned": 50.0})
+    measured = Durations()
+    (dataset,) = [job for job in plan.jobs.values() if job.stage == "datasets"]
+    measured.add(Kind("datasets", "dots", dataset.key, 1.0, 0.0), 3.0)
+    measured.add(Kind("classifiers", "another net", "another dataset", 1.0, 1.0), 5.0)
+    found = of(plan, "4x1", {"quantizers": 5.0, "quantizers/learned": 50.0}, measured)
     assert [job.stage for job in found.critical][2] == "quantizers"
-    assert found.origins == {"given": 4, "guessed": len(plan.jobs) - 4}
-    assert found.critical_seconds > 50
+    assert found.origins == {"measured": 1, "taken from others": 1, "given": 4, "guessed": len(plan.jobs) - 6}
+    assert found.critical_seconds == pytest.approx(3 + 5 * epochs_of(plan) + 50 + 5 + 5)
+    with pytest.raises(BadInput, match=re.escape("--durations: quantizers/learnt: the spec has no such job")):
+        of(plan, "4x1", {"quantizers/learnt": 5.0})
+
+
+def epochs_of(plan):
+    (epochs,) = {epochs_in("classifiers", job.params) or 1 for job in plan.jobs.values() if job.stage == "classifiers"}
+    return epochs
 
 
 def test_jobs_that_end_later_than_a_starved_run_is_given_up_are_waited_for(plan):
@@ -96,7 +109,22 @@ def test_a_cluster_in_words(text, words):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "8", "8x", "x8", "0x8", "8x8x", "8x8x:3x", "99999x8", "4x0", "2x2000", "-1x8", "\N{SUPERSCRIPT TWO}x8"]
+    "text",
+    [
+        "",
+        "8",
+        "8x",
+        "x8",
+        "0x8",
+        "8x8x",
+        "8x8x:3x",
+        "99999x8",
+        "4x0",
+        "2x2000",
+        "-1x8",
+        "8x8:0",
+        "\N{SUPERSCRIPT TWO}x8",
+    ],
 )
 def test_what_is_no_cluster_is_refused_in_a_sentence(text):
     with pytest.raises(BadInput, match=r"^--cluster .*\.$"):
