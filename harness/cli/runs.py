@@ -66,7 +66,7 @@ def plan(
         ),
     ] = None,
 ) -> None:
-    """Shows a spec's jobs, what is stored and what each needs, or (--cluster) how long they would take; runs nothing."""
+    """Shows a spec's jobs, what is stored and what each needs, or how long they would take; runs nothing."""
     from harness.run.execute import prepare
     from harness.spec.schema import STAGES
 
