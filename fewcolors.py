@@ -157,6 +157,7 @@ def run(
 
     Raises:
         BadInput: The spec, a plugin, the cluster or a folder cannot be used; nothing has run then.
+        ConnectionError: The cluster was lost; what is finished is kept, likewise.
         KeyboardInterrupt: It was stopped; what is finished is kept, and the same call goes on from there.
     """
     from harness.interactive.given import as_path
