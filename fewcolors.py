@@ -157,8 +157,8 @@ def run(
 
     Raises:
         BadInput: The spec, a plugin, the cluster or a folder cannot be used; nothing has run then.
-        ConnectionError: The cluster was lost; what is finished is kept, likewise.
         KeyboardInterrupt: It was stopped; what is finished is kept, and the same call goes on from there.
+        ConnectionError: The cluster was lost; what is finished is kept, likewise.
     """
     from harness.interactive.given import as_path
     from harness.interactive.loaded import load_run
