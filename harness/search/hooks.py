@@ -239,9 +239,10 @@ class TrialEvents(tune.Callback):
 
 
 def _last_error(trial: Any) -> str:
-    """The last line of what Ray said when a trial's worker was lost."""
+    """What Ray said last of how a trial's worker was lost, less its conjectures."""
     try:
         lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
     except (OSError, TypeError):
         return ""
-    return printable(lines[-1]) if lines else ""
+    detail = lines[-1].rpartition("Worker exit detail: ")[2] if lines else ""
+    return printable(detail.partition(" Some common causes")[0].rstrip("."))

@@ -84,7 +84,7 @@ def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_
     CURRENT.reset(token)
 
 
-DIED, ASKED = "worker exits: SIGKILL", "worker exits: SIGTERM"
+DIED, ASKED = "Worker exits: end of file", "Worker exits: it receives a SIGTERM"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,8 @@ def test_a_trial_is_given_up_after_five_losses_in_a_row_at_the_same_place(told, 
     for epochs, reason in losses:
         session = replace(CURRENT.get(), epochs_of={number: epochs}.get)
         token = CURRENT.set(session)
-        trial.error_file.write_text(f"Failure\n{reason}\n")
+        detail = f"The actor is dead. Worker exit detail: {reason}. Some common causes include: ray stop."
+        trial.error_file.write_text(f"Failure # 1\nThe actor died\n{detail}\n")
         callback.on_trial_recover(0, [trial], trial)
         assert InOrder().choose_trial_to_run(tune) is trial
         CURRENT.reset(token)
