@@ -26,8 +26,9 @@ _ASKED_TO_END = "SIGTERM"
 MAX_INITIAL_FAILURES = 5
 """A search ends when all of its first trials, this many, have failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
-"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``; ``earlier``: it ended before this session),
-the trial's number, its last report (under ``config`` what was drawn), and how many trials have ended."""
+"""Called with what happened (``started``, ``epoch``, ``retried``, ``ended``, ``lost``; ``earlier``: it ended before
+this session), the trial's number, its last report (under ``config`` what was drawn, under ``reason`` why it was lost),
+and how many trials have ended."""
 
 
 @dataclass
@@ -199,7 +200,7 @@ class Budget(tune.Stopper):
 class TrialEvents(tune.Callback):
     """Writes down what happens, and hands it to the listener of this process."""
 
-    def _announce(self, what: str, trial: Any) -> None:
+    def _announce(self, what: str, trial: Any, reason: str = "") -> None:
         current, number = CURRENT.get(), number_of(trial)
         over = [row for row in current.table.rows if row.is_over and row.number != number]
         ended = len(over) + (what in ("ended", "lost"))
@@ -208,7 +209,8 @@ class TrialEvents(tune.Callback):
                 current.announced.add(row.number)
                 current.listener("earlier", row.number, {**row.last, "config": row.config}, ended)
         current.announced.add(number)
-        current.listener(what, number, {**(trial.last_result or {}), "config": trial.config}, ended)
+        report = {**(trial.last_result or {}), "config": trial.config, "reason": reason}
+        current.listener(what, number, report, ended)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         CURRENT.get().table.start(number_of(trial))
@@ -228,10 +230,12 @@ class TrialEvents(tune.Callback):
         if losses.counted > RETRIES:
             where = f"{RETRIES + 1} times at the same place"
             current.table.end(number, "lost", f"its worker process was lost {where}: {reason}")
+        else:
+            self._announce("retried", trial, reason)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        lost = CURRENT.get().table.rows[number_of(trial)].state == "lost"
-        self._announce("lost" if lost else "ended", trial)
+        row = CURRENT.get().table.rows[number_of(trial)]
+        self._announce("lost" if row.state == "lost" else "ended", trial, row.error)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         CURRENT.get().table.end(number_of(trial), "lost")

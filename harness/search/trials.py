@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # its handler would mark trials under way as ended
 os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # a traceback for each lost worker
 os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")

@@ -116,7 +116,9 @@ def test_a_trial_is_given_up_after_five_losses_in_a_row_at_the_same_place(told, 
     assert (row.state != "lost", ended) == (kept, [] if kept else [trial])
     assert row.error == ("" if kept else f"its worker process was lost 5 times at the same place: {losses[-1][1]}")
     callback.on_trial_complete(0, [trial], trial)
-    assert [what for what, *_ in told] == ["ended" if kept else "lost"]
+    retried = ["retried"] * (len(losses) - (not kept))
+    assert [what for what, *_ in told] == [*retried, "ended" if kept else "lost"]
+    assert told[-1][2]["reason"] == row.error
 
 
 @pytest.mark.usefixtures("told")
@@ -169,5 +171,7 @@ def test_progress_shows_the_values_drawn_even_where_a_metric_has_the_same_name()
     report = {"config": {"loss": "hinge"}, "loss": 0.25, "validation_accuracy": 0.5, "finished": True}
     progress("earlier", 0, report | {"validation_accuracy": 0.75}, 1)
     progress("ended", 1, report, 2)
-    assert screen.file.getvalue().count("\n") == 1
+    progress("retried", 2, report | {"reason": "SIGTERM"}, 2)
+    assert screen.file.getvalue().count("\n") == 2
+    assert "trial 2 goes on in another worker process, its own was lost: SIGTERM" in screen.file.getvalue()
     assert "2/3: trial 1 (loss=hinge) finished, 50.0 %; best so far: trial 0, 75.0 %" in screen.file.getvalue()
