@@ -158,6 +158,7 @@ def run(
     Raises:
         BadInput: The spec, a plugin, the cluster or a folder cannot be used; nothing has run then.
         KeyboardInterrupt: It was stopped; what is finished is kept, and the same call goes on from there.
+        ConnectionError: The cluster was lost, or Ray on this machine; what is finished is kept.
     """
     from harness.interactive.given import as_path
     from harness.interactive.loaded import load_run

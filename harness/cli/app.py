@@ -20,7 +20,7 @@ from harness.cli.completing import classifier_names, dataset_names, method_names
 from harness.complaints import harmless, one_line, shown, traceback_of
 from harness.contracts import BadInput
 from harness.full_disks import FullDisk, in_words, is_full
-from harness.run.lifelines import ClusterLost
+from harness.run.lifelines import OWN_PROCESS, ClusterLost
 from harness.spec.examples import plugin_argument
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of the cluster start
 
 def main() -> NoReturn:
     """Runs the command line; a BadInput becomes its sentence and exit code 2, a warning a line."""
+    OWN_PROCESS.set(True)
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

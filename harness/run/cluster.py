@@ -26,7 +26,7 @@ from harness.discovery import discover
 from harness.plan import Job, usual_needs
 from harness.registry import Registry
 from harness.run.events import utc_now
-from harness.run.lifelines import LOCAL_PATIENCE_SECONDS, Lifeline, Lifelines, head_patience
+from harness.run.lifelines import Lifeline, Lifelines, head_patience, raylet_line
 from harness.run.marks import Mark, Worker
 from harness.run.placing import Node, Placing, Turn, Work
 from harness.run.ready import BATCHED
@@ -101,12 +101,13 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             f"the Ray cluster at {target} cannot be joined: {reason} "
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
-    with _quiet_and_stoppable(before), contextlib.closing(Lifelines(*_lifelines(target))) as lifelines:
+    lines = _lifelines(target)
+    with _quiet_and_stoppable(before), contextlib.closing(Lifelines(*lines)) as lifelines, lifelines.told():
         try:
             with lifelines.told():
                 yield
         finally:
-            ray.shutdown()
+            ray.shutdown()  # may wait for what is lost, and be interrupted
 
 
 def _join(target: str, own: Mapping[str, Any]) -> None:
@@ -137,7 +138,7 @@ def _lifelines(target: str) -> list[Lifeline]:
     host, _, port = context.gcs_address.rpartition(":")
     head = Lifeline("the head of the Ray cluster", host.strip("[]"), int(port), head_patience(os.environ))
     here = (
-        Lifeline("Ray on this machine", node["NodeManagerAddress"], node["NodeManagerPort"], LOCAL_PATIENCE_SECONDS)
+        raylet_line(node["NodeManagerAddress"], node["NodeManagerPort"])
         for node in ray.nodes()
         if node["NodeID"] == context.get_node_id()
     )

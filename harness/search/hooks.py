@@ -11,20 +11,32 @@ from types import SimpleNamespace
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from harness.complaints import printable
 from harness.contracts import VALIDATION_ACCURACY
+from harness.run.schedule import RETRIES
 from harness.search.table import TrialTable, damaged
 from harness.writing import read_sealed, write_sealed
 
 _LIST = "list"
 
+_ASKED_TO_END = "SIGTERM"
+"""In Ray's words for the end of a worker: its machine is taken back, which says nothing of the trial."""
 MAX_INITIAL_FAILURES = 5
 """A search ends when all of its first trials, this many, have failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
-"""Called with what happened (``started``, ``epoch``, ``ended``, ``lost``; ``earlier``: it ended before this session),
-the trial's number, its last report (under ``config`` what was drawn), and how many trials have ended."""
+"""Called with what happened (``started``, ``epoch``, ``retried``, ``ended``, ``lost``; ``earlier``: it ended before
+this session), the trial's number, its last report (under ``config`` what was drawn, under ``reason`` why it was lost),
+and how many trials have ended."""
+
+
+@dataclass
+class Losses:
+    """How often a trial's worker was lost since the trial last came further. epochs: how many it had done by then."""
+
+    epochs: int
+    counted: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class RunningSearch:
     """The folder, the listener and the trials of the search that runs in this process.
 
     numbers: of the trials of this session, by Tune's ids; announced: the numbers of the trials the listener knows.
+    epochs_of: how many epochs the trial of a number has done. losses: of the trials of this session, by number.
     """
 
     folder: Path
@@ -39,6 +52,8 @@ class RunningSearch:
     table: TrialTable
     numbers: dict[str, int] = field(default_factory=dict)
     announced: set[int] = field(default_factory=set)
+    epochs_of: Callable[[int], int] = lambda number: 0  # noqa: ARG005
+    losses: dict[int, Losses] = field(default_factory=dict)
 
     @property
     def rungs(self) -> Path:
@@ -80,6 +95,21 @@ def write_list(path: Path, content: list[Any]) -> None:
     write_sealed(path, {_LIST: content})
 
 
+class InOrder(FIFOScheduler):
+    """Every trial to its end, in the order in which they were drawn, but for those that were given up."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        _stop_lost(tune_controller)
+        return super().choose_trial_to_run(tune_controller)
+
+
+def _stop_lost(tune_controller: Any) -> None:
+    """Stops the trials that are given up, which Tune would start again; a callback could not."""
+    for trial in tune_controller.get_trials():
+        if trial.status == trial.PENDING and CURRENT.get().table.rows[number_of(trial)].state == "lost":
+            tune_controller.stop_trial(trial)
+
+
 class Rungs(AsyncHyperBandScheduler):
     """ASHA (Li et al. 2020) with rungs at the ends of the schedule's 1st, f-th, f^2-th ... cycle.
 
@@ -108,6 +138,10 @@ class Rungs(AsyncHyperBandScheduler):
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_remove(tune_controller, _by_number(trial))
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        _stop_lost(tune_controller)
+        return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result.get("ended"):
@@ -166,7 +200,7 @@ class Budget(tune.Stopper):
 class TrialEvents(tune.Callback):
     """Writes down what happens, and hands it to the listener of this process."""
 
-    def _announce(self, what: str, trial: Any) -> None:
+    def _announce(self, what: str, trial: Any, reason: str = "") -> None:
         current, number = CURRENT.get(), number_of(trial)
         over = [row for row in current.table.rows if row.is_over and row.number != number]
         ended = len(over) + (what in ("ended", "lost"))
@@ -175,7 +209,8 @@ class TrialEvents(tune.Callback):
                 current.announced.add(row.number)
                 current.listener("earlier", row.number, {**row.last, "config": row.config}, ended)
         current.announced.add(number)
-        current.listener(what, number, {**(trial.last_result or {}), "config": trial.config}, ended)
+        report = {**(trial.last_result or {}), "config": trial.config, "reason": reason}
+        current.listener(what, number, report, ended)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         CURRENT.get().table.start(number_of(trial))
@@ -185,10 +220,33 @@ class TrialEvents(tune.Callback):
         CURRENT.get().table.report(number_of(trial), result)
         self._announce("epoch", trial)
 
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
+        """Its worker was lost, and Tune would start it again for ever."""
+        current, number = CURRENT.get(), number_of(trial)
+        losses, epochs, reason = current.losses.get(number), current.epochs_of(number), _last_error(trial)
+        if losses is None or losses.epochs != epochs:
+            losses = current.losses[number] = Losses(epochs)
+        losses.counted += _ASKED_TO_END not in reason
+        if losses.counted > RETRIES:
+            where = f"{RETRIES + 1} times at the same place"
+            current.table.end(number, "lost", f"its worker process was lost {where}: {reason}")
+        else:
+            self._announce("retried", trial, reason)
+
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        self._announce("ended", trial)
+        row = CURRENT.get().table.rows[number_of(trial)]
+        self._announce("lost" if row.state == "lost" else "ended", trial, row.error)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        lines = (trial.get_error() or "").strip().splitlines()
-        CURRENT.get().table.end(number_of(trial), "lost", printable(lines[-1]) if lines else "")
+        CURRENT.get().table.end(number_of(trial), "lost")
         self._announce("lost", trial)
+
+
+def _last_error(trial: Any) -> str:
+    """What Ray said last of how a trial's worker was lost, less its conjectures."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+    except (OSError, TypeError):
+        return ""
+    detail = lines[-1].rpartition("Worker exit detail: ")[2] if lines else ""
+    return printable(detail.partition(" Some common causes")[0].rstrip("."))

@@ -38,8 +38,12 @@ class SearchProgress(LiveTable):
         self.rows[number], self.ended = {**report, "what": what}, ended
         if what == "earlier":
             return
-        if what == "lost" or report.get("error"):
-            sentence = f"trial {number} failed: {report.get('error') or 'its worker process was lost'}"
+        if what == "retried":
+            sentence = f"trial {number} goes on in another worker process, its own was lost: {report['reason']}"
+            self.console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+        elif what == "lost" or report.get("error"):
+            why = report.get("error") or report.get("reason") or "its worker process was lost"
+            sentence = f"trial {number} failed: {why}"
             self.console.print(sentence, style="red", markup=False, soft_wrap=True)
         elif what == "ended" and not self.console.is_terminal:
             self._say(number, report)

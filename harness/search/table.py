@@ -26,7 +26,7 @@ LOGS = "tune"
 
 @dataclass
 class TrialRow:
-    """One trial. config: what was drawn; last: its last report; error: how its worker was lost."""
+    """One trial. config: what was drawn; last: its last report; error: of a lost one, why it was given up."""
 
     number: int
     config: dict[str, Any]

@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # its handler would mark trials under way as ended
 os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # a traceback for each lost worker
 os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
@@ -29,17 +30,25 @@ from harness.contracts import VALIDATION_ACCURACY, Trial, TrialStatus
 from harness.plan import Job
 from harness.run.cluster import RayPool, WorkerSetup
 from harness.search.drawing import Drawn
-from harness.search.hooks import CURRENT, Budget, Listener, Rungs, RunningSearch, TrialEvents, numbered, read_list
+from harness.search.hooks import (
+    CURRENT,
+    Budget,
+    InOrder,
+    Listener,
+    Rungs,
+    RunningSearch,
+    TrialEvents,
+    numbered,
+    read_list,
+)
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
 from harness.search.table import LOGS, TrialRow, TrialTable
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
 from harness.work.artifacts import read_about
-from harness.work.jobs import fit_history, run_job, validation_accuracy
+from harness.work.jobs import fit_history, read_history, run_job, validation_accuracy
 from harness.work.store import Store
 
-LOST_WORKERS = 2
-"""How often a trial is taken up again after its worker process or node was lost."""
 TABLE = "trials.json"
 
 
@@ -77,7 +86,11 @@ def run_trials(
         logging.getLogger(name).setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     table = TrialTable.read(folder / TABLE, search.space)
-    current = RunningSearch(folder, listener, table)
+
+    def epochs_of(number: int) -> int:
+        return len(read_history(store.watched(_job(table.rows[number], search).key))[0])
+
+    current = RunningSearch(folder, listener, table, epochs_of=epochs_of)
     read_list(current.rungs)
     read_list(current.spent)
     CURRENT.set(current)
@@ -104,7 +117,7 @@ def _tuner(
             metric=VALIDATION_ACCURACY,
             mode="max",
             search_alg=drawn,
-            scheduler=None if settings.scheduler == "none" else Rungs(settings.reduction_factor),
+            scheduler=InOrder() if settings.scheduler == "none" else Rungs(settings.reduction_factor),
             num_samples=drawn.remaining,
             max_concurrent_trials=share.concurrency,
             reuse_actors=not share.gpus,
@@ -115,7 +128,7 @@ def _tuner(
             storage_path=str(session.resolve()),
             verbose=0,
             stop=Budget(settings.seconds),
-            failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+            failure_config=tune.FailureConfig(max_failures=-1),  # TrialEvents counts them
             callbacks=[TrialEvents(), *_further_loggers(settings, search)],
         ),
     )
@@ -185,9 +198,13 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
     tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
 
 
-def _row(row: TrialRow, search: PlannedSearch, store: Store) -> Trial:
+def _job(row: TrialRow, search: PlannedSearch) -> Job:
     values = search_values(row.config, search.space, search.first.params)
-    job = trial_job(search.first, search.method.plugin, values)
+    return trial_job(search.first, search.method.plugin, values)
+
+
+def _row(row: TrialRow, search: PlannedSearch, store: Store) -> Trial:
+    job = _job(row, search)
     history, of = fit_history(store, job)
     seconds = sum(epoch.get("seconds", 0.0) for epoch in history)
     if store.has(job.stage, job.key):
@@ -195,7 +212,7 @@ def _row(row: TrialRow, search: PlannedSearch, store: Store) -> Trial:
     status: TrialStatus = "unfinished"
     error = str(row.last.get("error") or "")
     if row.state == "lost":
-        error = f"its worker process was lost {LOST_WORKERS + 1} times: {row.error}"
+        error = row.error or "its worker process was lost"
     if error:
         status = "failed"
     elif row.last.get("finished"):
@@ -206,7 +223,7 @@ def _row(row: TrialRow, search: PlannedSearch, store: Store) -> Trial:
     accuracy = row.last.get(VALIDATION_ACCURACY) if status == "finished" else (measured[-1] if measured else None)
     return Trial(
         number=row.number,
-        chosen=values,
+        chosen=search_values(row.config, search.space, search.first.params),
         status=status,
         accuracy=accuracy,
         epochs=len(history),

@@ -31,7 +31,7 @@ def note(**what):
 @quantizer("threshold", summary="black and white, by brightness")
 class Threshold:
     level: int = 250
-    mood: Literal["calm", "raises", "diverges", "dies-once", "hangs"] = "calm"
+    mood: Literal["calm", "raises", "diverges", "dies", "asked-to-end", "hangs"] = "calm"
     epochs: int = 4
     strength: float = 1.0
     version = "1"
@@ -66,9 +66,11 @@ class Threshold:
             lesson.checkpoints.mkdir(parents=True, exist_ok=True)
             progress.write_text(str(epoch + 1))
             lesson.on_epoch(epoch + 1, self.epochs, {"loss": 1.0, **measured})
-            if self.mood == "dies-once" and not Path("died").exists():
-                Path("died").touch()
+            if self.mood == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.mood == "asked-to-end" and epoch == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+                threading.Event().wait()
 
     def state(self):
         return {"level": np.array([self.level])}
@@ -244,20 +246,26 @@ def test_what_fails_is_a_row_and_what_dies_is_taken_up_again(bench: Workplace) -
     ended = tune(
         bench,
         """
-methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [calm, raises, diverges, dies-once]}}}]
+methods: [{name: threshold, params: {level: 128}, search: {mood: {grid: [calm, raises, diverges, dies, asked-to-end]}}}]
 seeds: [1]
 search: {algorithm: grid, concurrency: 1}
 """,
     )
     rows = {row["param.mood"]: row for row in trials(bench)}
     assert {mood: row["status"] for mood, row in rows.items()} == {
-        "calm": "finished", "raises": "failed", "diverges": "failed", "dies-once": "finished"
+        "calm": "finished", "raises": "failed", "diverges": "failed", "dies": "finished",
+        "asked-to-end": "finished",
     }  # fmt: skip
     assert rows["raises"]["error"] == "ValueError: on purpose"
     assert rows["diverges"]["error"].startswith("FloatingPointError: training diverged")
-    assert [fit["begin"] for fit in notes(bench) if fit["mood"] == "dies-once"] == [0, 1], "it resumes where it died"
+    assert [fit["begin"] for fit in notes(bench) if fit["mood"] == "dies"] == [0, 1, 2, 3, 4], (
+        "it resumes where it died"
+    )
+    assert [fit["begin"] for fit in notes(bench) if fit["mood"] == "asked-to-end"] == [0, 1]
+    (said,) = (bench.folder / "runs/tiny/searches").glob("*/tune/session-*/tune/00004/error.txt")
+    assert "SIGTERM" in said.read_text().splitlines()[-1], "Ray calls it otherwise now"
     assert [len([fit for fit in notes(bench) if fit["mood"] == mood]) for mood in ("raises", "diverges")] == [1, 1]
-    assert "2 finished, 2 failed" in ended.out
+    assert "3 finished, 2 failed" in ended.out
     assert "trial 1 failed: ValueError: on purpose" in ended.out
 
 

@@ -1,13 +1,24 @@
 """What Tune asks along the way, and what is shown of it."""
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.search.hooks import CURRENT, MAX_INITIAL_FAILURES, Budget, Rungs, RunningSearch, TrialEvents, write_list
+from harness.run.schedule import RETRIES
+from harness.search.hooks import (
+    CURRENT,
+    MAX_INITIAL_FAILURES,
+    Budget,
+    InOrder,
+    Rungs,
+    RunningSearch,
+    TrialEvents,
+    write_list,
+)
 from harness.search.progress import SearchProgress
 from harness.search.table import TrialTable
 from harness.spec.schema import SearchSettings
@@ -37,7 +48,6 @@ def drawn(number, over=True, **last):
         config=config,
         last_result=last,
         is_finished=lambda: over,
-        get_error=lambda: "Traceback\nWorkerCrashed: gone\n",
     )
 
 
@@ -69,10 +79,46 @@ def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_
             budget(str(number), {"validation_accuracy": 0.9})
         callback.on_trial_error(0, [], drawn(number))
     assert budget.stop_all()
-    assert {row.error for row in CURRENT.get().table.rows if row.state == "lost"} == {"WorkerCrashed: gone"}
     token = CURRENT.set(session_in(CURRENT.get().folder))
     assert Budget(None).stop_all(), "a search that goes on knows what was lost before"
     CURRENT.reset(token)
+
+
+DIED, ASKED = "Worker exits: end of file", "Worker exits: it receives a SIGTERM"
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ([(2, DIED)] * RETRIES, True),
+        ([(2, DIED)] * (RETRIES + 1), False),
+        ([(2, DIED)] * RETRIES + [(3, DIED)] * RETRIES, True),
+        ([(epoch, DIED) for epoch in range(3 * RETRIES)], True),
+        ([(2, ASKED)] * 3 * RETRIES, True),
+        ([(2, DIED), (2, ASKED)] * RETRIES, True),
+        ([(2, ASKED), (2, DIED)] * (RETRIES + 1), False),
+    ],
+)
+def test_a_trial_is_given_up_after_five_losses_in_a_row_at_the_same_place(told, tmp_path, losses, kept):
+    number, trial, callback, ended = 3, drawn(3, over=False), TrialEvents(), []
+    trial.status = trial.PENDING = "PENDING"
+    trial.error_file = tmp_path / "error.txt"
+    tune = SimpleNamespace(get_trials=lambda: [trial], stop_trial=ended.append)
+    for epochs, reason in losses:
+        session = replace(CURRENT.get(), epochs_of={number: epochs}.get)
+        token = CURRENT.set(session)
+        detail = f"The actor is dead. Worker exit detail: {reason}. Some common causes include: ray stop."
+        trial.error_file.write_text(f"Failure # 1\nThe actor died\n{detail}\n")
+        callback.on_trial_recover(0, [trial], trial)
+        assert InOrder().choose_trial_to_run(tune) is trial
+        CURRENT.reset(token)
+    row = session.table.rows[number]
+    assert (row.state != "lost", ended) == (kept, [] if kept else [trial])
+    assert row.error == ("" if kept else f"its worker process was lost 5 times at the same place: {losses[-1][1]}")
+    callback.on_trial_complete(0, [trial], trial)
+    retried = ["retried"] * (len(losses) - (not kept))
+    assert [what for what, *_ in told] == [*retried, "ended" if kept else "lost"]
+    assert told[-1][2]["reason"] == row.error
 
 
 @pytest.mark.usefixtures("told")
@@ -125,5 +171,7 @@ def test_progress_shows_the_values_drawn_even_where_a_metric_has_the_same_name()
     report = {"config": {"loss": "hinge"}, "loss": 0.25, "validation_accuracy": 0.5, "finished": True}
     progress("earlier", 0, report | {"validation_accuracy": 0.75}, 1)
     progress("ended", 1, report, 2)
-    assert screen.file.getvalue().count("\n") == 1
+    progress("retried", 2, report | {"reason": "SIGTERM"}, 2)
+    assert screen.file.getvalue().count("\n") == 2
+    assert "trial 2 goes on in another worker process, its own was lost: SIGTERM" in screen.file.getvalue()
     assert "2/3: trial 1 (loss=hinge) finished, 50.0 %; best so far: trial 0, 75.0 %" in screen.file.getvalue()
