@@ -171,7 +171,7 @@ class Bucket:
                 return call()
             except PermissionError as error:
                 raise StoreUnreachable(f"{self.uri}: not allowed: {one_line(error)}") from None
-            except Exception as error:  # noqa: BLE001 - every file system has its own
+            except Exception as error:  # every file system has its own
                 if to_disk and isinstance(error, OSError) and is_full(error):
                     raise
                 if attempt == _ATTEMPTS - 1:
