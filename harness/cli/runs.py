@@ -149,7 +149,7 @@ def run(
         highlight=False,
     )
     try:
-        with working_folder(place) as folder:
+        with working_folder(place, request.store.name) as folder:
             finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())

@@ -53,7 +53,7 @@ def tune(
     request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
     screen, place = console(), out or Path("runs") / request.spec.name
     try:
-        with working_folder(place, leave=(LOGS,)) as folder:
+        with working_folder(place, request.store.name, leave=(LOGS,)) as folder:
             compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         print_interrupted(

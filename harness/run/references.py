@@ -21,7 +21,7 @@ def runs_below(folder: Path) -> list[Path]:
 def referred_to(folder: Path) -> set[str]:
     """The keys that the runs and searches in and below a folder refer to.
 
-    Raises BadInput where one cannot be read, and where a search is not finished: what its trials will make is not known.
+    Raises BadInput where one cannot be read, and where a search is not finished: what it will make is not known.
     """
     of_runs = {job["key"] for run in _holding(PLAN, folder) for job in read_plan(run)["jobs"]}
     return of_runs.union(*(_of_search(search) for search in _holding(SEARCH, folder)))
