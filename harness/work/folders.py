@@ -13,6 +13,8 @@ import hashlib
 import shutil
 import tempfile
 import threading
+import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,7 +42,8 @@ def working_folder(place: str | Path, store: str = "", leave: Sequence[str] = ()
     Raises:
         BadInput: The URI cannot be read or written, holds something else, or another process of this machine works in
             it. What else is raised meanwhile is passed on, and says the URI in place of the copy.
-        StoreUnreachable: What was written last could not be sent.
+        StoreUnreachable: What was written last could not be sent; it is kept beside the copy. Where something else was
+            raised, this is a warning.
     """
     if not is_uri(str(place)):
         yield Path(place)
@@ -133,13 +136,24 @@ class _Sender:
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._over.set()
-        self._thread.join()
         try:
+            self._thread.join()
             self._send()
-        except StoreUnreachable as error:
-            raise StoreUnreachable(f"{error}; what could not be sent is on this machine, {self._folder}") from None
+        except (OSError, KeyboardInterrupt) as error:
+            kept = self._put_aside()
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            sentence = f"{one_line(error)}; what could not be sent is on this machine, {kept}"
+            if kind is None:
+                raise StoreUnreachable(sentence) from None
+            warnings.warn(sentence, stacklevel=2)  # why it ended is passed on
+
+    def _put_aside(self) -> Path:
+        """The copy under another name: the next start makes a new one."""
+        kept = self._folder.with_name(f"{self._folder.name}-unsent-{time.strftime('%Y%m%d-%H%M%S')}")
+        return self._folder.rename(kept)
 
     def _send_on(self) -> None:
         while not self._over.wait(SEND_SECONDS):

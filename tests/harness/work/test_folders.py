@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -77,15 +78,25 @@ def test_what_changes_is_sent_meanwhile_also_after_the_server_was_away(uri, serv
         assert content(uri) == {"trials.json": "one"}
 
 
-def test_what_cannot_be_sent_at_the_end_is_said_and_kept_here(uri, server):
-    kept = r"what could not be sent is on this machine, /.*/store$"
+def test_what_cannot_be_sent_at_the_end_is_said_and_outlives_the_next_start(uri, server):
     folder = working_folder(uri)
     here = folder.__enter__()
-    (here / "trials.json").write_text("one")
+    (here / "plan.json").write_text("one")
     server.faults.append(lambda environ: 503 if environ["REQUEST_METHOD"] == "PUT" else None)
-    with pytest.raises(StoreUnreachable, match=kept):
+    with pytest.raises(StoreUnreachable, match=r"what could not be sent is on this machine, /.*/store-unsent-") as said:
         folder.__exit__(None, None, None)
-    assert content(here) == {"trials.json": "one"}
+    server.faults.clear()
+    with working_folder(uri) as here:
+        assert content(here) == {}
+    assert content(Path(str(said.value).rpartition(", ")[2])) == {"plan.json": "one"}
+
+
+def test_what_cannot_be_sent_does_not_hide_an_interruption(uri, server):
+    folder = working_folder(uri)
+    (folder.__enter__() / "plan.json").write_text("one")
+    server.faults.append(lambda environ: 503 if environ["REQUEST_METHOD"] == "PUT" else None)
+    with pytest.warns(UserWarning, match="what could not be sent is on this machine, /.*/store-unsent-"):
+        assert not folder.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None), "it is passed on"
 
 
 def test_messages_name_the_uri_and_what_cannot_be_used_is_refused_at_once(uri):
