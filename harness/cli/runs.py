@@ -139,6 +139,7 @@ def run(
 ) -> None:
     """Runs a spec: computes whatever is not stored yet, then writes the report."""
     from harness.run.execute import execute, prepare
+    from harness.run.heartbeat import refuse_another
     from harness.work.folders import working_folder
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
@@ -149,7 +150,7 @@ def run(
         highlight=False,
     )
     try:
-        with working_folder(place, request.store.name) as folder:
+        with working_folder(place, request.store.name, refuse_another) as folder:
             finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         print_interrupted(screen, f"{_what_is_kept(request)}; trainings resume from their last epoch.")

@@ -21,6 +21,7 @@ from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.run.events import EventLog
 from harness.run.execute import FinishedRun, compute, execute, request_for, write_reports
+from harness.run.heartbeat import Heartbeat
 from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan, write_searches
 from harness.run.schedule import find_remaining
 from harness.search.plan import PlannedSearch, cycle_of, plan_searches
@@ -135,9 +136,10 @@ def execute_search(
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
             write_search_file(request, folder)
-            _prepare_tasks(request, folder, console, pool)
-            for place, searches in tasks.items():
-                _search_task(request, place, searches, console, pool)
+            with Heartbeat(folder):
+                _prepare_tasks(request, folder, console, pool)
+                for place, searches in tasks.items():
+                    _search_task(request, place, searches, console, pool)
     else:
         write_search_file(request, folder)
     compared = []

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.complaints import one_line
@@ -31,12 +31,18 @@ _PROBE = "writable"
 
 
 @contextlib.contextmanager
-def working_folder(place: str | Path, store: str = "", leave: Sequence[str] = ()) -> Iterator[Path]:
+def working_folder(
+    place: str | Path,
+    store: str = "",
+    check: Callable[[Path], None] = lambda _folder: None,
+    leave: Sequence[str] = (),
+) -> Iterator[Path]:
     """A run's folder to work in; of one at a URI, this machine's copy.
 
     Args:
         place: A folder or a URI.
         store: The name of the run's store, in which the folder may not lie, nor the other way round.
+        check: Is given the copy of a folder at a URI before anything is written there; it may raise BadInput.
         leave: Names of folders within it that stay on this machine.
 
     Raises:
@@ -68,8 +74,10 @@ def working_folder(place: str | Path, store: str = "", leave: Sequence[str] = ()
             _bring(bucket, here)
         except OSError as error:
             raise BadInput(f"--out {uri}: cannot be used: {one_line(error)}.") from None
-        with _called(uri, here), _Sender(bucket, here, leave):
-            yield here
+        with _called(uri, here):
+            check(here)
+            with _Sender(bucket, here, leave):
+                yield here
 
 
 @contextlib.contextmanager

@@ -162,3 +162,17 @@ def test_two_processes_of_one_machine_do_not_work_in_one_copy(uri):
         assert content(folder) == {"plan.json": "mine"}
     shutil.rmtree(folder)
     assert content(uri) == {"plan.json": "mine"}
+
+
+def test_a_folder_that_is_refused_is_left_as_it_lies(uri):
+    with working_folder(uri) as folder:
+        (folder / "driver.json").write_text("another's")
+
+    def refuse(folder):
+        assert content(folder) == {"driver.json": "another's"}
+        (folder / "driver.json").unlink()
+        raise BadInput(f"--out {folder}: taken")
+
+    with pytest.raises(BadInput, match=f"^--out {uri}: taken$"), working_folder(uri, check=refuse):
+        raise AssertionError
+    assert content(uri) == {"driver.json": "another's"}
