@@ -163,8 +163,8 @@ class RemoteStore(Store):
         folder = self.root / "watched" / key
         if time.monotonic() - self._watched.get(key, -WATCH_SECONDS) >= WATCH_SECONDS:
             self._watched[key] = time.monotonic()
-            folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(StoreUnreachable):  # it is only looked at
+            with contextlib.suppress(OSError):  # it is only looked at
+                folder.mkdir(parents=True, exist_ok=True)
                 self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / "history.json")
         return folder
 

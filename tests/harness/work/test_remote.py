@@ -140,6 +140,7 @@ def test_a_damaged_artifact_is_removed_and_said(machine, damage, tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EMFILE])
 def test_a_machine_that_cannot_hold_a_sound_artifact_does_not_call_it_damaged(machine, number, monkeypatch):
     one, two = machine("one"), machine("two")
+    monkeypatch.setattr(remote, "WATCH_SECONDS", 0.0)
     fill(one)
 
     def fail(*_arguments, **_options):
@@ -152,6 +153,7 @@ def test_a_machine_that_cannot_hold_a_sound_artifact_does_not_call_it_damaged(ma
             patch.setattr(owner, name, fail)
             with pytest.raises(OSError, match=os.strerror(number) if name == "accept" else said):
                 two.path("cells", KEY)
+            assert not list(two.watched(OTHER).iterdir())
             if name != "accept":
                 with pytest.raises(OSError, match=said), two.borrow("cells", KEY):
                     raise AssertionError
