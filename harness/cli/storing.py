@@ -78,8 +78,8 @@ def gc(
 
     opened, screen = _opened(store), console()
     kept_there = kept_in(opened)
-    folders = {folder for run in runs for folder in runs_below(run)}
     found = unreferenced(kept_there, set[str]().union(*map(referred_to, runs)))
+    folders = {folder for run in runs for folder in runs_below(run)}
     size = size_in_words(sum(kept.size for kept in found))
     for kept in found:
         screen.print(f"{kept.stage:<12} {kept.key} {size_in_words(kept.size):>10}", highlight=False, soft_wrap=True)

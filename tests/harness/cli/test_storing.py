@@ -77,8 +77,9 @@ def test_what_an_unfinished_search_may_need_is_not_removed(store, tmp_path):
     refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
     (tmp_path / "runs" / "search").mkdir()
     (tmp_path / "runs" / "search" / "search.yaml").write_text("before: {}\nspec: {datasets: [a], classifiers: [b]}")
-    said = fewcolors("gc", tmp_path / "runs", "--store", store.root, "--yes", code=2)
-    assert "search: the search is not finished" in said
+    for folder in ("runs", "runs/search"):
+        said = fewcolors("gc", tmp_path / folder, "--store", store.root, "--yes", code=2)
+        assert "search: the search is not finished" in said
     assert store.has("cells", KEYS[2])
 
 
