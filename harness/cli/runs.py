@@ -33,7 +33,7 @@ from harness.contracts import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.run.execute import FinishedRun
+    from harness.run.execute import FinishedRun, Request
     from harness.run.simulation import Cluster, Forecast
 
 
@@ -139,6 +139,7 @@ def run(
 ) -> None:
     """Runs a spec: computes whatever is not stored yet, then writes the report."""
     from harness.run.execute import execute, prepare
+    from harness.run.heartbeat import refuse_another
     from harness.work.folders import working_folder
 
     request = prepare(spec, store, plugin, dataset, classifier, method, seed, colors, scale, baseline)
@@ -149,17 +150,24 @@ def run(
         highlight=False,
     )
     try:
-        with working_folder(place) as folder:
+        with working_folder(place, request.store.name, refuse_another) as folder:
             finished = execute(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
-        kept = sum(request.store.has(job.stage, job.key) for job in request.plan.jobs.values())
-        jobs = f"{kept} of {len(request.plan.jobs)} jobs are finished and kept in {request.store}"
-        print_interrupted(screen, f"{jobs}; trainings resume from their last epoch.")
+        print_interrupted(screen, f"{_what_is_kept(request)}; trainings resume from their last epoch.")
         raise
     print_summary(screen, finished, folder)
     print_place(screen, place)
     if not finished.complete:
         raise typer.Exit(1)
+
+
+def _what_is_kept(request: Request) -> str:
+    jobs = request.plan.jobs.values()
+    try:
+        kept = sum(request.store.has(job.stage, job.key) for job in jobs)
+    except OSError:
+        return f"What is finished is kept in {request.store}"
+    return f"{kept} of {len(jobs)} jobs are finished and kept in {request.store}"
 
 
 def print_summary(screen: Console, finished: FinishedRun, folder: Path) -> None:

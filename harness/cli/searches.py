@@ -46,6 +46,7 @@ def tune(
     gpus: Gpus = None,
 ) -> None:
     """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
+    from harness.run.heartbeat import refuse_another
     from harness.search.table import LOGS
     from harness.search.tuning import execute_search, prepare_search
     from harness.work.folders import working_folder
@@ -53,7 +54,7 @@ def tune(
     request = prepare_search(spec, store, plugin, {"datasets": dataset, "classifiers": classifier}, scale)
     screen, place = console(), out or Path("runs") / request.spec.name
     try:
-        with working_folder(place, leave=(LOGS,)) as folder:
+        with working_folder(place, request.store.name, refuse_another, leave=(LOGS,)) as folder:
             compared = execute_search(request, folder, screen, address, cpus, gpus)
     except KeyboardInterrupt:
         print_interrupted(

@@ -72,13 +72,14 @@ def gc(
     store: StorePath = "store",
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only said.")] = False,
 ) -> None:
-    """Removes the artifacts that none of the given runs refers to. What they refer to is never taken."""
-    from harness.run.results import collected, read_plan, runs_in
+    """Removes the artifacts that none of the given runs and searches refers to. What they refer to is never taken."""
+    from harness.run.references import referred_to, runs_below
     from harness.work.upkeep import kept_in, unreferenced
 
     opened, screen = _opened(store), console()
-    folders = [folder for run in runs for folder in (collected(run) or runs_in(run))]
-    found = unreferenced(kept_in(opened), [read_plan(folder) for folder in folders])
+    kept_there = kept_in(opened)
+    found = unreferenced(kept_there, set[str]().union(*map(referred_to, runs)))
+    folders = {folder for run in runs for folder in runs_below(run)}
     size = size_in_words(sum(kept.size for kept in found))
     for kept in found:
         screen.print(f"{kept.stage:<12} {kept.key} {size_in_words(kept.size):>10}", highlight=False, soft_wrap=True)

@@ -42,17 +42,24 @@ def status(
     ] = None,
 ) -> None:
     """Shows how a run stands, also from another terminal or host: jobs, failures, hosts, the time left."""
-    from harness.run.status import read_status
+    from harness.run.status import READ
     from harness.work.folders import read_folder
 
-    screen, folder = console(), read_folder(run)
+    screen = console()
 
     def say(sentence: str, style: str | None = None) -> None:
         screen.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    if job is not None:
-        _say_of_jobs(folder, job, say)
-        return
+    with read_folder(run, READ) as folder:
+        if job is None:
+            _say_of_run(run, folder, store, say)
+        else:
+            _say_of_jobs(folder, job, say)
+
+
+def _say_of_run(run: str, folder: Path, store: str | None, say: Callable[..., None]) -> None:
+    from harness.run.status import read_status
+
     now = datetime.datetime.now(datetime.UTC)
     found = read_status(folder, store, now, lambda sentence: say(sentence, "red"))
     if found.driver is not None:

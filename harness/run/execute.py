@@ -203,9 +203,10 @@ def _judge_watch(request: Request, say: Callable[[str], None]) -> Listener:
     def look(event: Event) -> None:
         if event.stage == "classifiers" and event.event in ("cached", "done"):
             job = request.plan.jobs[event.key]
-            judge = stored_judge(job, request.store) if job.retraining is None else None
-            if judge is not None and judge.guesses:
-                say(f"{event.job} {judge}")
+            with contextlib.suppress(OSError):  # of a store that does not answer just now; the report says it, too
+                judge = stored_judge(job, request.store) if job.retraining is None else None
+                if judge is not None and judge.guesses:
+                    say(f"{event.job} {judge}")
 
     return look
 
@@ -237,7 +238,7 @@ def compute(
             apart=pool.code,
             place=lambda job: len(read_history(store.watched(job.key))[0]),
             claims=leases,
-            is_done=lambda job: store.has(job.stage, job.key),
+            is_done=lambda job: _is_stored(job, store),
         )
         try:
             with progress, contextlib.closing(leases):
@@ -246,6 +247,14 @@ def compute(
             progress.durations.keep_in(store)
     log("run-ended")
     return schedule
+
+
+def _is_stored(job: Job, store: Store) -> bool:
+    """Whether a job's artifact is there; of a store that does not answer just now, not that it knows of."""
+    try:
+        return store.has(job.stage, job.key)
+    except OSError:
+        return False
 
 
 def with_claims(results: Results, registry: Registry) -> Results:

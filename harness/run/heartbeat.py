@@ -16,7 +16,8 @@ from typing import Self
 
 import pydantic
 
-from harness.complaints import one_line
+from harness.complaints import one_line, printable
+from harness.contracts import BadInput
 from harness.run.events import moment, utc_now
 from harness.writing import read_sealed, write_sealed
 
@@ -65,6 +66,19 @@ def read_driver(folder: Path) -> Driver | None:
     except (OSError, ValueError):
         return None
     return driver
+
+
+def refuse_another(folder: Path) -> None:
+    """Raises BadInput where another process is at work in ``folder``, or in one directly in it, as of a search."""
+    for place in (folder, *(path.parent for path in folder.glob(f"*/{DRIVER}"))):
+        driver = read_driver(place)
+        if driver is None or driver.ended or driver.is_gone(datetime.datetime.now(datetime.UTC)):
+            continue
+        if (driver.machine, driver.process) != (_machine(), os.getpid()):
+            raise BadInput(
+                f"--out {folder}: process {driver.process} on {printable(driver.host)} works in it; choose another "
+                f"--out, or start again {SILENT_SECONDS:.0f} seconds after it was killed."
+            )
 
 
 class Heartbeat:

@@ -13,13 +13,15 @@ from harness.contracts import Needs
 from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.estimate import TimeLeft, UnderWay, time_left
 from harness.run.events import Event, last_run, moment
-from harness.run.heartbeat import Driver, read_driver
-from harness.run.results import EVENTS, MEND, read_plan, store_of
+from harness.run.heartbeat import DRIVER, Driver, read_driver
+from harness.run.results import EVENTS, MEND, PLAN, read_plan, store_of
 from harness.run.schedule import share
 from harness.spec.schema import STAGES, Stage
 from harness.work.jobs import read_history
 from harness.work.store import DamagedArtifact, Store
 
+READ = (PLAN, EVENTS, DRIVER)
+"""What is read of a run's folder."""
 RECENT_SECONDS = 600.0
 """Of how long a time the jobs that ended are counted, while a run is under way."""
 

@@ -21,6 +21,7 @@ from harness.plan import Job, Plan, check_inputs
 from harness.registry import Registry
 from harness.run.events import EventLog
 from harness.run.execute import FinishedRun, compute, execute, request_for, write_reports
+from harness.run.heartbeat import Heartbeat
 from harness.run.results import EVENTS, PLAN, SEARCH, SEARCHES, gather, read_searches, write_plan, write_searches
 from harness.run.schedule import find_remaining
 from harness.search.plan import PlannedSearch, cycle_of, plan_searches
@@ -134,10 +135,13 @@ def execute_search(
             )
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
-            _write_search_file(request, folder)
-            _prepare_tasks(request, folder, console, pool)
-            for place, searches in tasks.items():
-                _search_task(request, place, searches, console, pool)
+            write_search_file(request, folder)
+            with Heartbeat(folder):
+                _prepare_tasks(request, folder, console, pool)
+                for place, searches in tasks.items():
+                    _search_task(request, place, searches, console, pool)
+    else:
+        write_search_file(request, folder)
     compared = []
     for place, searches in tasks.items():
         searched = read_searches(place)
@@ -209,11 +213,12 @@ def _check_gpus(spec: Spec, pool: RayPool) -> None:
         raise BadInput(f"resources.quantizers.gpus: each trial needs {asked:g} GPUs, but this cluster has none.")
 
 
-def _write_search_file(request: SearchRequest, folder: Path) -> None:
-    """Writes down what is searched. Raises BadInput where that can't be done."""
+def write_search_file(request: SearchRequest, folder: Path) -> None:
+    """Writes down what is searched, and what that rests on. Raises BadInput where that can't be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_yaml(folder / SEARCH, _search_identity(request))
+        before = {key: f"{job.stage}: {job.name}" for key, job in request.before.items()}
+        write_yaml(folder / SEARCH, _search_identity(request) | {"before": before})
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
 

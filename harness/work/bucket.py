@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.complaints import one_line
 from harness.contracts import BadInput
+from harness.full_disks import is_full
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.5
@@ -101,7 +102,7 @@ class Bucket:
                 partial.unlink(missing_ok=True)
             return True
 
-        return bool(self._patiently(get))
+        return bool(self._patiently(get, to_disk=True))
 
     def send(self, path: Path, name: str, *, replace: bool = False) -> bool:
         """Makes an object of a file, whole or not at all. Gives False where it was there and is not to be replaced."""
@@ -160,14 +161,19 @@ class Bucket:
         if slash and self._fs.protocol in ("file", ("file", "local")):
             self._fs.makedirs(folder, exist_ok=True)
 
-    def _patiently(self, call: Callable[[], Any]) -> Any:
-        """Busy and broken servers (503, cut connections) get some more tries; what is not allowed does not."""
+    def _patiently(self, call: Callable[[], Any], *, to_disk: bool = False) -> Any:
+        """Busy and broken servers (503, cut connections) get some more tries; what is not allowed does not.
+
+        to_disk: whether it writes to this machine's disk, which another try does not empty.
+        """
         for attempt in range(_ATTEMPTS):
             try:
                 return call()
             except PermissionError as error:
                 raise StoreUnreachable(f"{self.uri}: not allowed: {one_line(error)}") from None
-            except Exception as error:  # noqa: BLE001 - every file system has its own
+            except Exception as error:  # every file system has its own
+                if to_disk and isinstance(error, OSError) and is_full(error):
+                    raise
                 if attempt == _ATTEMPTS - 1:
                     raise StoreUnreachable(
                         f"{self.uri} cannot be reached: {one_line(error)}; what is finished is kept, start again"

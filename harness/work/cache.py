@@ -57,8 +57,11 @@ class Cache:
     def accept(self, folder: Path, place: Path) -> None:
         """Moves what was brought here to its place; another process may have done so first."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
+        try:
             folder.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
         self.touch(place)
 
     def touch(self, place: Path) -> None:

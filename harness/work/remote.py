@@ -15,15 +15,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from harness import full_disks
 from harness.complaints import one_line
 from harness.contracts import BadInput
 from harness.spec.schema import Stage
 from harness.work.bucket import Bucket, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.leases import EXPIRES_SECONDS, Leases
-from harness.work.store import DamagedArtifact, Store, damaged, wrong_in
+from harness.work.store import DamagedArtifact, Store, changed_in, damaged
 
 CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
+UNPACKED = "unpacked"
 KEEP_SECONDS = 30.0
 """A training's checkpoint is sent at most so often."""
 WATCH_SECONDS = 10.0
@@ -111,17 +113,12 @@ class RemoteStore(Store):
         wrong: list[str] = []
         for _ in range(2):
             with self._cache.room() as room:
-                if not self._bucket.fetch(_object(stage, key), room / "artifact.tar"):
+                found = self._unpack_in(room, stage, key)
+                if found is None:
                     raise damaged(stage, key, ["it is gone"])
-                try:
-                    _unpack(room / "artifact.tar", room / "unpacked")
-                except (tarfile.TarError, OSError, ValueError) as error:
-                    wrong = [one_line(error)]
-                else:
-                    (room / "artifact.tar").unlink()
-                    wrong = wrong_in(room / "unpacked")
+                wrong = found
                 if not wrong:
-                    yield room / "unpacked"
+                    yield room / UNPACKED
                     return
         raise damaged(stage, key, wrong)
 
@@ -145,10 +142,10 @@ class RemoteStore(Store):
             packed = room / "checkpoints.tar"
             if self._bucket.fetch(f"{CHECKPOINTS}/{key}.tar", packed):
                 with contextlib.suppress(tarfile.TarError, OSError):  # a damaged one is made again, as everywhere
-                    _unpack(packed, room / "unpacked")
+                    _unpack(packed, room / UNPACKED)
                     shutil.rmtree(folder, ignore_errors=True)
                     folder.parent.mkdir(parents=True, exist_ok=True)
-                    (room / "unpacked").rename(folder)
+                    (room / UNPACKED).rename(folder)
         return folder
 
     def keep_checkpoints(self, key: str) -> None:
@@ -166,8 +163,8 @@ class RemoteStore(Store):
         folder = self.root / "watched" / key
         if time.monotonic() - self._watched.get(key, -WATCH_SECONDS) >= WATCH_SECONDS:
             self._watched[key] = time.monotonic()
-            folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(StoreUnreachable):  # it is only looked at
+            with contextlib.suppress(OSError):  # it is only looked at
+                folder.mkdir(parents=True, exist_ok=True)
                 self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / "history.json")
         return folder
 
@@ -195,23 +192,43 @@ class RemoteStore(Store):
         self._there.add((stage, key))
 
     def _fetch(self, stage: Stage, key: str) -> None:
-        """Brings an artifact into the cache; one that arrives damaged is fetched once more."""
+        """Brings an artifact into the cache; one that arrives damaged is fetched once more, then removed."""
+        place, wrong = self._place(stage, key), list[str]()
         for _ in range(2):
             with self._cache.room() as room:
-                if not self._bucket.fetch(_object(stage, key), room / "artifact.tar"):
+                found = self._unpack_in(room, stage, key)
+                if found is None:
                     self._there.discard((stage, key))
                     return
-                with contextlib.suppress(tarfile.TarError, OSError, ValueError):
-                    _unpack(room / "artifact.tar", room / "unpacked")
-                    self._cache.accept(room / "unpacked", self._place(stage, key))
-            if self._is_sound(stage, key):
-                self._cache.shrink()
-                return
-            self._cache.drop(self._place(stage, key))
+                wrong = found
+                if not wrong:
+                    self._cache.accept(room / UNPACKED, place)
+                    if super().has(stage, key):
+                        self._cache.shrink()
+                        return
+                    self._cache.drop(place)
+        if not wrong:
+            raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place in {self._cache.folder}")
         self.remove(stage, key)
         raise DamagedArtifact(
             f"{stage}/{key[:12]} was damaged in {self.uri} and is removed there; start again to compute it anew"
         )
+
+    def _unpack_in(self, room: Path, stage: Stage, key: str) -> list[str] | None:
+        """Brings an artifact to ``room / UNPACKED``. Gives what of it is not what was written, None where it is gone.
+
+        Raises OSError where this machine cannot hold it, which says nothing of what is stored.
+        """
+        with full_disks.told(self._cache.folder, f"the artifact {stage}/{key[:12]}", room):
+            if not self._bucket.fetch(_object(stage, key), room / "artifact.tar"):
+                return None
+            try:
+                _unpack(room / "artifact.tar", room / UNPACKED)
+                wrong = changed_in(room / UNPACKED)
+            except (tarfile.TarError, ValueError) as error:
+                wrong = [one_line(error)]
+            (room / "artifact.tar").unlink()
+            return wrong
 
 
 class RemoteLeases(Leases):

@@ -190,8 +190,16 @@ class Store:
 def wrong_in(folder: Path) -> list[str]:
     """The files of an artifact's folder that are not as they were written, or why that cannot be told."""
     try:
+        return changed_in(folder)
+    except OSError as error:
+        return [_in_words(error)]
+
+
+def changed_in(folder: Path) -> list[str]:
+    """The same, but raises OSError where a file that is there cannot be read."""
+    try:
         return [name for name, digest in read_manifest(folder).items() if digest_of(folder / name) != digest]
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
         return [_in_words(error)]
 
 

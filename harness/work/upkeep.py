@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.spec.schema import STAGES, Stage
@@ -34,9 +34,8 @@ def damage_in(store: Store, kept: Iterable[Kept]) -> Iterator[DamagedArtifact | 
             yield error
 
 
-def unreferenced(kept: Iterable[Kept], plans: Iterable[Mapping[str, Sequence[Mapping[str, str]]]]) -> list[Kept]:
-    """Those that no job of these plans (``plan.json``) makes."""
-    wanted = {job["key"] for plan in plans for job in plan["jobs"]}
+def unreferenced(kept: Iterable[Kept], wanted: Collection[str]) -> list[Kept]:
+    """Those whose keys are not wanted."""
     return [each for each in kept if each.key not in wanted]
 
 

@@ -169,6 +169,8 @@ def test_a_search_that_is_killed_goes_on_and_its_winner_meets_the_start_on_fresh
     count = len(notes(bench))
     assert "all stored already" in tune(bench, SEARCH).out
     assert len(notes(bench)) == count
+    (kept,) = bench.fewcolors("store", "gc", "runs").out.splitlines()
+    assert kept.startswith("0 artifacts (0 bytes) that none of 1 runs refers to.")
 
     other = tune(bench, SEARCH.replace("0.2", "0.3"), code=2)
     assert (

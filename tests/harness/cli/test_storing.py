@@ -57,7 +57,7 @@ def test_what_is_damaged_is_said(store):
 
 
 def test_what_no_run_refers_to_is_said_first_and_removed_when_told(store, tmp_path):
-    refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
+    refers_to(tmp_path / "runs" / "old" / "one", store, KEYS[:1])
     refers_to(tmp_path / "runs" / "two", store, [KEYS[1], "d" * 64])
     said = fewcolors("gc", tmp_path / "runs", "--store", store.root)
     assert KEYS[2] in said
@@ -71,6 +71,16 @@ def test_what_no_run_refers_to_is_said_first_and_removed_when_told(store, tmp_pa
         True,
         False,
     ]
+
+
+def test_what_an_unfinished_search_may_need_is_not_removed(store, tmp_path):
+    refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
+    (tmp_path / "runs" / "search").mkdir()
+    (tmp_path / "runs" / "search" / "search.yaml").write_text("before: {}\nspec: {datasets: [a], classifiers: [b]}")
+    for folder in ("runs", "runs/search"):
+        said = fewcolors("gc", tmp_path / folder, "--store", store.root, "--yes", code=2)
+        assert "search: the search is not finished" in said
+    assert store.has("cells", KEYS[2])
 
 
 def test_what_the_other_store_lacks_is_copied_whole(store, tmp_path):

@@ -12,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.contracts import BadInput
 from harness.plan import make_plan
 from harness.run import heartbeat
 from harness.run.estimate import TimeLeft
 from harness.run.events import EventLog, moment, utc_now
-from harness.run.heartbeat import DRIVER, SILENT_SECONDS, Heartbeat, read_driver
+from harness.run.heartbeat import DRIVER, SILENT_SECONDS, Heartbeat, read_driver, refuse_another
 from harness.run.results import EVENTS, write_plan
 from harness.run.status import read_status
 from harness.work.store import Store
@@ -217,3 +218,20 @@ def test_a_failed_job_is_told_with_its_traceback_and_what_its_worker_printed(run
     assert command.invoke(app, ["status", str(run), "--job", "learned at 2"]).output.count(FIT) == 1
     for wanted, complaint in (("nothing like it", "no job of this run"),):
         assert complaint in str(command.invoke(app, ["status", str(run), "--job", wanted]).exception)
+
+
+@pytest.mark.parametrize("place", [".", "task"])
+def test_a_folder_in_which_another_machine_is_at_work_is_refused_until_it_ended_or_was_silent(tmp_path, place):
+    refuse_another(tmp_path)
+    (tmp_path / place).mkdir(exist_ok=True)
+    with Heartbeat(tmp_path / place):
+        refuse_another(tmp_path)  # it is this process
+        mine = read_driver(tmp_path / place)
+    silent = (moment(utc_now()) - datetime.timedelta(seconds=SILENT_SECONDS + 1)).isoformat()
+    another = replace(mine, host="node2", machine="another", process=4711, ended="", beat=utc_now())
+    write_sealed(tmp_path / place / DRIVER, asdict(another))
+    with pytest.raises(BadInput, match=r"process 4711 on node2 works in it; choose another --out, or start again 60 s"):
+        refuse_another(tmp_path)
+    for over in (replace(another, beat=silent), replace(another, ended="at its end")):
+        write_sealed(tmp_path / place / DRIVER, asdict(over))
+        refuse_another(tmp_path)

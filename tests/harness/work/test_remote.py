@@ -1,9 +1,11 @@
 """A store on a server that speaks S3: whole artifacts, first writers, caches, and what goes wrong on the way."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -111,8 +113,6 @@ def test_a_stale_listing_hides_nothing_for_long(machine, monkeypatch):
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "path", "empty"])
 def test_a_damaged_artifact_is_removed_and_said(machine, damage, tmp_path):
-    import tarfile
-
     one, two = machine("one"), machine("two")
     fill(one)
     packed = tmp_path / "a.tar"
@@ -135,6 +135,36 @@ def test_a_damaged_artifact_is_removed_and_said(machine, damage, tmp_path):
         two.path("cells", KEY)
     assert not list(tmp_path.rglob("evil.txt"))
     assert not machine("three").has("cells", KEY)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EMFILE])
+def test_a_machine_that_cannot_hold_a_sound_artifact_does_not_call_it_damaged(machine, number, monkeypatch):
+    one, two = machine("one"), machine("two")
+    monkeypatch.setattr(remote, "WATCH_SECONDS", 0.0)
+    fill(one)
+
+    def fail(*_arguments, **_options):
+        raise OSError(number, os.strerror(number), "x")
+
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    said = r"^the disk of .* is full .*: the artifact cells/a{12} " if full else os.strerror(number)
+    for owner, name in ((tarfile.TarFile, "extractall"), (Cache, "accept"), (Bucket(one.uri)._fs, "get_file")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with pytest.raises(OSError, match=os.strerror(number) if name == "accept" else said):
+                two.path("cells", KEY)
+            assert not list(two.watched(OTHER).iterdir())
+            if name != "accept":
+                with pytest.raises(OSError, match=said), two.borrow("cells", KEY):
+                    raise AssertionError
+    assert machine("three").read("cells", KEY, "a.txt") == two.read("cells", KEY, "a.txt") == b"hello"
+
+
+def test_what_another_process_half_dropped_from_the_cache_is_fetched_whole(machine):
+    one, two = machine("one"), machine("two")
+    fill(one)
+    (two.path("cells", KEY) / "manifest.json").unlink()
+    assert two.read("cells", KEY, "a.txt") == b"hello"
 
 
 def test_a_damaged_copy_in_the_cache_is_fetched_again(machine):
