@@ -50,7 +50,7 @@ KINDS = {kind: f"store/{kind}/*/**/*" for kind in ("datasets", "classifiers", "q
     "events": "run/events.jsonl",
     "searches": "run/searches.json",
 }
-TIMES = ("about.json", "manifest.json", "history.json")
+TIMES = ("about.json", "manifest.json", "history.json", "durations.json")
 """What tells of seconds, and checksums of that."""
 
 
