@@ -74,7 +74,7 @@ def test_a_run_outlives_a_host_that_is_cut_off_and_its_driver(switch: Switch, wo
     cut = time.time()
     assert driver.wait() == 0, head.output
     retried = [event for event in head.events() if event["event"] == "retried"]
-    assert [event["host"].split("/")[0] for event in retried] == [lost.name]
+    assert [event["host"].split("/")[0] for event in retried] == [lost.name], retried
     assert moment(retried[0]["time"]).timestamp() - cut < 60
     print(f"noticed after {moment(retried[0]['time']).timestamp() - cut:.1f} s, ended after {time.time() - cut:.1f} s")
 
