@@ -87,9 +87,6 @@ class ReadyJobs:
         self._jobs: dict[str, Job] = {}
         self._groups: dict[Hashable, _Group] = {}
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
     def add(self, job: Job, *, alone: bool = False) -> None:
         """alone: it shares no task."""
         self._jobs[job.key] = job
