@@ -102,12 +102,13 @@ def connect(address: str | None, cpus: int | None = None, gpus: int | None = Non
             "(is it running, and does this machine have its token: RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH?)."
         ) from None
     lines = _lifelines(target)
-    with _quiet_and_stoppable(before), contextlib.closing(Lifelines(*lines)) as lifelines, lifelines.told():
+    with _quiet_and_stoppable(before), contextlib.closing(Lifelines(*lines)) as lifelines:
         try:
             with lifelines.told():
                 yield
         finally:
-            ray.shutdown()  # may wait for what is lost, and be interrupted
+            with lifelines.told():
+                ray.shutdown()  # may wait for what is lost, and be interrupted
 
 
 def _join(target: str, own: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flipping import TIMES
 from workplace import EXAMPLES, Workplace
 
 TASK = EXAMPLES / "my_task.py"
@@ -112,9 +113,9 @@ def test_in_one_worker_neighbors_bytes_are_those_of_a_run_without_bad_plugins(wo
 
 
 def _bytes(store: Path) -> dict[str, bytes]:
-    """All numbers of a store by their path; not what tells of seconds, and checksums of that."""
+    """All numbers of a store by their path."""
     return {
         str(path.relative_to(store)): path.read_bytes()
         for path in store.rglob("*")
-        if path.is_file() and path.name not in ("about.json", "manifest.json", "history.json")
+        if path.is_file() and path.name not in TIMES
     }

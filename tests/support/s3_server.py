@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
 
 Fault = Callable[[dict[str, Any]], int | None]
@@ -30,8 +32,9 @@ class S3Server:
         }
 
 
-@contextmanager
+@contextlib.contextmanager
 def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """An empty one; moto's servers in one process share their buckets."""
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
     from werkzeug.wrappers import Response
@@ -49,6 +52,9 @@ def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
     http = make_server(address, 0, answer, threaded=True)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
+    with contextlib.closing(HTTPConnection(address, http.server_port)) as connection:
+        connection.request("POST", "/moto-api/reset")
+        assert connection.getresponse().status == HTTPStatus.OK
     yield S3Server(f"http://{address}:{http.server_port}", faults)
     http.shutdown()
     thread.join()
