@@ -25,11 +25,13 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.plan import Job
-from harness.run.cluster import RayPool, WorkerSetup, connect
+from harness.run.cluster import connect
 from harness.run.events import EventLog
 from harness.run.execute import Request, compute, prepare_content, request_for
 from harness.run.marks import Mark
+from harness.run.pool import RayPool
 from harness.run.schedule import JobResult, Remaining, find_remaining
+from harness.run.worker import WorkerSetup
 from harness.sources import read_source
 from harness.work.foreign_code import ForeignCode, foreign_code_of
 from harness.work.jobs import Context, run_job
@@ -169,14 +171,14 @@ def run(request: Request, folder: Path, name: str, most: int, *, only_storing: b
 
 
 def _only_store(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> list[JobResult]:
-    from harness.run import cluster
+    from harness.run import worker
 
     def store_a_file(job: Job, context: Context) -> None:
         with context.store.write(job.stage, job.key) as folder:
             (folder / "name.txt").write_text(job.name)
 
-    cluster.__dict__["run_job"] = store_a_file
-    return cluster._execute(driver, jobs, on_gpu, mark)
+    worker.__dict__["run_job"] = store_a_file
+    return worker.execute(driver, jobs, on_gpu, mark)
 
 
 def profile(folder: Path, cells: int) -> None:

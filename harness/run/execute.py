@@ -35,7 +35,7 @@ from harness.work.store import Store
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
-    from harness.run.cluster import RayPool
+    from harness.run.pool import RayPool
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +177,9 @@ def _workers(
     if not pending:
         yield None, ()
         return
-    from harness.run.cluster import RayPool, connect, exports_metrics
+    from harness.run.cluster import connect, exports_metrics
     from harness.run.metrics import RunMetrics
+    from harness.run.pool import RayPool
 
     with connect(address, cpus, gpus):
         pool = RayPool(

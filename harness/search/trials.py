@@ -28,7 +28,8 @@ from ray import tune
 from harness.complaints import one_line, traceback_of
 from harness.contracts import VALIDATION_ACCURACY, Trial, TrialStatus
 from harness.plan import Job
-from harness.run.cluster import RayPool, WorkerSetup
+from harness.run.pool import RayPool
+from harness.run.worker import WorkerSetup
 from harness.search.drawing import Drawn
 from harness.search.hooks import (
     CURRENT,

@@ -38,7 +38,7 @@ from harness.work.store import Store
 from harness.writing import write_yaml
 
 if TYPE_CHECKING:
-    from harness.run.cluster import RayPool
+    from harness.run.pool import RayPool
 
 BEST, TRIALS, FOLDERS = "best.yaml", "trials.csv", "searches"
 
@@ -127,7 +127,8 @@ def execute_search(
     for place in tasks:
         _discard_damaged(place, console)
     if any(not (place / SEARCHES).is_file() for place in tasks):
-        from harness.run.cluster import RayPool, connect
+        from harness.run.cluster import connect
+        from harness.run.pool import RayPool
 
         with connect(address, cpus, gpus):
             pool = RayPool(
@@ -256,7 +257,7 @@ def _search_task(
     request: SearchRequest, place: Path, searches: Sequence[PlannedSearch], console: Console, pool: RayPool
 ) -> None:
     """Runs one task's searches and writes ``searches.json`` and ``trials.csv``; deletes stopped trials' checkpoints."""
-    from harness.run.cluster import WorkerSetup
+    from harness.run.worker import WorkerSetup
     from harness.search.progress import SearchProgress
     from harness.search.trials import run_trials, share_of
 

@@ -25,7 +25,7 @@ from workplace import EXAMPLES
 from harness.cli import app
 from harness.contracts import BadInput, Needs, SearchResult, Trial
 from harness.plan import Job
-from harness.run import cluster
+from harness.run import cluster, pool
 from harness.run.events import last_run
 from harness.run.placing import Turn
 from harness.run.results import write_searches
@@ -108,7 +108,7 @@ class Bench:
     """A folder with a finished run in it. monkeypatch: pytest's, puts Ray out of the way."""
 
     def __init__(self, folder: Path, monkeypatch: Any) -> None:
-        monkeypatch.setattr(cluster, "RayPool", PoolHere)
+        monkeypatch.setattr(pool, "RayPool", PoolHere)
         monkeypatch.setattr(cluster, "connect", lambda *_: nullcontext())
         monkeypatch.chdir(folder)
         self.folder, self.kept = folder, folder / "kept"

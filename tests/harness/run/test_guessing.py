@@ -12,7 +12,7 @@ from workplace import EXAMPLES
 
 from harness.cli import app
 from harness.contracts import BadInput
-from harness.run import cluster
+from harness.run import cluster, pool
 
 SPEC = """
 datasets: [{name: stripes, params: {images: 80, side: 8}}]
@@ -24,7 +24,7 @@ SAID = "guessing ("
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(cluster, "RayPool", PoolHere)
+    monkeypatch.setattr(pool, "RayPool", PoolHere)
     monkeypatch.setattr(cluster, "connect", lambda *_: nullcontext())
     monkeypatch.chdir(tmp_path)
 

@@ -6,8 +6,8 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.plan import DEFAULT_NEEDS, make_plan
-from harness.run.cluster import RayPool, _KeptProcesses
 from harness.run.placing import Placing
+from harness.run.pool import RayPool, _KeptProcesses
 
 
 def pool_of(*nodes, gpus=False):
