@@ -11,10 +11,21 @@ from reports.grids import Entry, Grid, grids
 from reports.pairs import Apart, separated
 from reports.points import Task
 from reports.records import level_words
+from reports.significance import TESTS_IN_WORDS
 from reports.story import QUESTION, answer
 from reports.tables import tabulate
 from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs
-from reports.wording import MISSING, listing, p_value, percent, percent_interval, points, points_interval, signed
+from reports.wording import (
+    MISSING,
+    in_points,
+    listing,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    signed,
+)
 
 
 def render(results: Results) -> str:
@@ -106,6 +117,11 @@ def _comparisons(task: Task, baseline: str | None) -> Iterator[str]:
         for c in task.comparisons
     ]
     yield _table(["variant", "level", "points, 95 % interval", "p, Holm", "verdict"], rows, words=2)
+    tests = listing(list(dict.fromkeys(TESTS_IN_WORDS[c.test] for c in task.comparisons)))
+    yield (
+        f"p by {tests}, adjusted by Holm. Not separated: the test cannot say which is better; same: the difference "
+        f"lies within ±{in_points(task.comparisons[0].margin)}, tested likewise."
+    )
 
 
 def _bits(rows: tuple[TradeOff, ...], bits: Bits) -> Iterator[str]:

@@ -192,6 +192,7 @@ def test_markdown_says_what_the_page_says(run) -> None:
     assert len(tables) == 3, "accuracies, comparisons, bits"
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1, "as many columns in every row"
+    assert "p by McNemar's mid-p, adjusted by Holm. Not separated" in text
     assert "<b>" not in text
     assert r"50%\_of \$x\$ &amp; {a}^b\~\#\\end &lt;b&gt;\|\*\`\[2\]--" in text
     assert "- cells: a\\|b: ValueError: &lt;x&gt;" in text
