@@ -14,8 +14,10 @@ SPEC ?= examples/paper/cifar10.yaml
 reproduce-cifar10: $(VENV)/installed
 	$(BIN)/fewcolors run $(SPEC) --data-root '$(DATA)' $(OPTIONS)
 
+PROCESSES ?= 2
+
 test: $(VENV)/installed-for-tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

@@ -68,40 +68,36 @@ def test_workers_that_are_killed_at_random_cost_time_and_no_number(calm: Workpla
     assert set(calm.computed("chaos").values()) == {1}
 
 
-def test_two_runs_at_once_share_one_store_and_compute_everything_once(calm: Workplace) -> None:
-    arguments = ["--plugin", TASK, "--store", "shared"]
-    runs = [
+def test_of_two_runs_at_once_that_share_a_store_one_is_killed_and_nothing_is_computed_twice(calm: Workplace) -> None:
+    commands = {
+        name: calm.command("run", calm.spec(SPEC, name), "--plugin", TASK, "--store", "shared")
+        for name in ("one", "two")
+    }
+    one, two = (
         subprocess.Popen(
-            calm.command("run", calm.spec(SPEC, name), *arguments),
+            command,
             cwd=calm.folder,
             env=calm.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for name in ("one", "two")
-    ]
-    ended = [(run.communicate()[0], run.returncode) for run in runs]
-    assert [code for _, code in ended] == [0, 0], ended
+        for command in commands.values()
+    )
+    assert two.stdout is not None
+    for line in two.stdout:
+        if "quantizers: " in line:
+            two.kill()
+    assert two.wait() == -signal.SIGKILL
+    before = calm.computed("two")
+    assert before
+    out, _ = one.communicate()
+    assert one.returncode == 0, out
+    calm.fewcolors(*commands["two"][3:])
     assert calm.numbers("one") == calm.numbers("two") == calm.numbers("tiny")
     computed = calm.computed("one") + calm.computed("two")
-    assert set(computed) == {job["key"] for job in calm.plan("one")["jobs"]}
     assert set(computed.values()) == {1}
-    assert not list((calm.folder / "shared" / "leases").iterdir())
-
-
-def test_a_driver_that_is_killed_and_started_again_computes_no_job_again(calm: Workplace) -> None:
-    command = calm.command("run", calm.spec(SPEC, "killed"), "--plugin", TASK, "--store", "third")
-    run = subprocess.Popen(command, cwd=calm.folder, env=calm.environment(), stdout=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    for line in run.stdout:
-        if line.count("applied: "):
-            run.kill()
-    assert run.wait() == -signal.SIGKILL
-    before = calm.computed("killed")
-    assert 0 < len(before) < len(calm.plan("killed")["jobs"])
-    calm.fewcolors(*command[3:])
-    assert calm.numbers("killed") == calm.numbers("tiny")
-    assert set(calm.computed("killed").values()) == {1}
-    cached = {event["key"] for event in calm.events("killed") if event["event"] == "cached"}
+    unsaid = {job["key"] for job in calm.plan("one")["jobs"]} - set(computed)
+    assert len(unsaid) <= 2, "at most what ended as the driver was killed"
+    cached = {event["key"] for event in calm.events("two") if event["event"] == "cached"}
     assert set(before) <= cached

@@ -68,9 +68,9 @@ reports: [tables]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
+def finished(tmp_path_factory: pytest.TempPathFactory, address_with_gpus: str) -> Workplace:
     """One run, in which one training needs all of a GPU's memory."""
-    workplace = Workplace(tmp_path_factory.mktemp("sharing"), address)
+    workplace = Workplace(tmp_path_factory.mktemp("sharing"), address_with_gpus)
     (workplace.folder / "learned.py").write_text(PLUGINS)
     spec = workplace.spec(SPEC)
     workplace.fewcolors("run", spec, "--plugin", TASK, "--plugin", workplace.folder / "learned.py")
@@ -109,3 +109,18 @@ def test_jobs_without_a_gpu_leave_the_cpu_beside_the_gpus_to_those_with_one(fini
     assert modest != {gpu_node}
     assert node_of["stripes"].endswith(next(iter(modest))[:8]), "the dataset, too"
     assert {note["gpus"] for note in notes(finished, "Modest", "apply")} == {0}
+
+
+def test_gpus_are_shared_out_as_the_spec_says(finished: Workplace) -> None:
+    """A second run of the dataset, on the node that has the GPUs."""
+    text = SPEC.partition("- {name: greedy")[0] + "- {name: modest, colors: [2]}\n"
+    text += "seeds: [1]\nresources: {classifiers: {gpus: required}, quantizers: {gpus: 0.25}, cells: {gpus: 0.0}}\n"
+    plugins = ("--plugin", TASK, "--plugin", finished.folder / "learned.py")
+    finished.fewcolors("run", finished.spec(text, "gpus"), *plugins)
+    hosts = {(e["stage"], e["host"]) for e in finished.events("gpus") if e["event"] == "done"}
+    trained_on = {host for stage, host in hosts if stage in ("classifiers", "quantizers")}
+    assert len(trained_on) == 1, "one node alone has GPUs"
+    needs = {job["stage"]: job["needs"]["gpus"] for job in finished.plan("gpus")["jobs"]}
+    assert (needs["classifiers"], needs["quantizers"], needs["cells"]) == ("required", 0.25, 0.0)
+    greedy = finished.spec(text.replace("required", "3"), "greedy")
+    assert "3 GPU" in finished.fewcolors("run", greedy, *plugins, code=2).err

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hosts import SWITCH_ADDRESS, Switch, hosts, lacking
+from hosts import SWITCH_ADDRESS, Host, Switch, hosts, lacking
 from s3_server import s3_server
 from workplace import EXAMPLES, Workplace, wait_until
 
@@ -68,13 +68,14 @@ def test_a_run_outlives_a_host_that_is_cut_off_and_its_driver(switch: Switch, wo
     before = head.computed()
 
     driver = head.start(*command)
-    wait_until(lambda: any(host.works_at("quantizers") for host in others), driver)
-    lost = next(host for host in others if host.works_at("quantizers"))
+    at_work: list[tuple[Host, str]] = []
+    wait_until(lambda: at_work.extend((h, job) for h in others for job in h.jobs_at("quantizers")) or at_work, driver)
+    lost, job = at_work[0]
     switch.cut(lost)
     cut = time.time()
     assert driver.wait() == 0, head.output
     retried = [event for event in head.events() if event["event"] == "retried"]
-    assert [event["host"].split("/")[0] for event in retried] == [lost.name], retried
+    assert [event["job"] for event in retried] == [job], retried
     assert moment(retried[0]["time"]).timestamp() - cut < 60
     print(f"noticed after {moment(retried[0]['time']).timestamp() - cut:.1f} s, ended after {time.time() - cut:.1f} s")
 

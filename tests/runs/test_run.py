@@ -114,22 +114,10 @@ def test_plan_shows_jobs_and_needs_and_runs_nothing(workplace: Workplace) -> Non
     assert not list((workplace.folder / "store").glob("*/*"))
 
 
-def test_logical_gpus_are_shared_out_as_the_spec_says(done: Workplace) -> None:
-    text = SPEC.replace("seeds: [0, 1]", "seeds: [2]").replace("gamma: [0.0, 1.0]", "gamma: 0.0")
-    text += "resources: {classifiers: {gpus: required}, quantizers: {gpus: 0.25}, cells: {gpus: 0.0}}\n"
-    done.fewcolors("run", done.spec(text, "gpus"), "--plugin", TASK)
-    hosts = {(e["stage"], e["host"]) for e in done.events("gpus") if e["event"] == "done"}
-    trained_on = {host for stage, host in hosts if stage in ("classifiers", "quantizers")}
-    assert len(trained_on) == 1, "one node alone has GPUs"
-    needs = {job["stage"]: job["needs"]["gpus"] for job in done.plan("gpus")["jobs"]}
-    assert (needs["classifiers"], needs["quantizers"], needs["cells"]) == ("required", 0.25, 0.0)
-
-
 @pytest.mark.parametrize(
     ("resources", "sentence"),
     [
         ("{cells: {cpus: 64}}", "needs 64 CPU"),
-        ("{classifiers: {gpus: 3}}", "3 GPU"),
         ("{datasets: {memory: 9000000000000000}}", "memory"),
     ],
 )

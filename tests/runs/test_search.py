@@ -435,7 +435,6 @@ def test_a_damaged_search_folder_is_named(bench: Workplace) -> None:
             "classifiers: [{name: tiny-net, params: {weights: own.safetensors}}]",
             "classifiers[0].params.weights: a search",
         ),
-        ("resources: {quantizers: {gpus: 3}}", "which no node of this cluster has"),
         ("resources: {quantizers: {cpus: 64}}", "which no node of this cluster has"),
     ],
 )

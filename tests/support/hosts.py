@@ -94,10 +94,10 @@ class Host(Workplace):
             text=True,
         )
 
-    def works_at(self, stage: str) -> bool:
-        """Whether a job of the stage runs there."""
-        there = map(process, _processes(self.name))
-        return any(each is not None and each.title.startswith(f"ray::{stage}: ") for each in there)
+    def jobs_at(self, stage: str) -> list[str]:
+        """The jobs of the stage that run there, also while their processes still import what they need."""
+        titles = [each.title.rstrip("\0 ") for each in map(process, _processes(self.name)) if each is not None]
+        return [title.removeprefix(f"ray::{stage}: ") for title in titles if title.startswith(f"ray::{stage}: ")]
 
 
 @dataclass(frozen=True)
