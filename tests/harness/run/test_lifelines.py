@@ -12,9 +12,10 @@ from workplace import REPOSITORY
 from harness.run.lifelines import ClusterLost, Lifeline, Lifelines, head_patience, raylet_line
 
 LEAVES = """
-import socket, sys, threading
+import signal, socket, sys, threading
 from harness.run.lifelines import OWN_PROCESS, Lifeline, Lifelines
 OWN_PROCESS.set({own})
+signal.signal(signal.SIGINT, signal.default_int_handler)
 never, stays, goes = (socket.create_server(("127.0.0.1", 0)) for _ in range(3))
 never.close()
 ports = [server.getsockname()[1] if server.fileno() > 0 else 1 for server in (never, stays, goes)]
