@@ -97,7 +97,5 @@ def test_of_two_runs_at_once_that_share_a_store_one_is_killed_and_nothing_is_com
     assert calm.numbers("one") == calm.numbers("two") == calm.numbers("tiny")
     computed = calm.computed("one") + calm.computed("two")
     assert set(computed.values()) == {1}
-    unsaid = {job["key"] for job in calm.plan("one")["jobs"]} - set(computed)
-    assert len(unsaid) <= 2, "at most what ended as the driver was killed"
     cached = {event["key"] for event in calm.events("two") if event["event"] == "cached"}
     assert set(before) <= cached

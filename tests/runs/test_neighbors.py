@@ -76,7 +76,7 @@ class RaisesMute(Grays):
 SPEC = """
 datasets: [{name: stripes, params: {images: 40}}]
 classifiers: [{name: tiny-net, params: {epochs: 1, batch_size: 20}}]
-methods: [METHODS honest, median-cut, jpeg]
+methods: [METHODS honest, median-cut, {name: jpeg, quality: [20]}]
 colors: [2]
 baseline: median-cut
 seeds: [0]

@@ -11,17 +11,16 @@ from processes import busy_workers, process
 from workplace import EXAMPLES, Workplace, look_again, wait_until
 
 TASK = EXAMPLES / "my_task.py"
-ROUNDS = int(os.environ.get("FEWCOLORS_TEST_SPOT_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("FEWCOLORS_TEST_SPOT_ROUNDS", "2"))
 SECONDS = float(os.environ.get("FEWCOLORS_TEST_SPOT_SECONDS", "4"))
 """From one node that is taken to the next; with 20 rounds and 30 seconds the test takes ten minutes, and as much again
 for the run that nobody disturbs."""
-TRAININGS = max(4, round(ROUNDS * SECONDS / 3))
+TRAININGS = max(3, round(ROUNDS * SECONDS / 3))
 SPEC = f"""
-datasets: [{{name: stripes, params: {{images: 400}}}}]
+datasets: [{{name: stripes, params: {{images: 200}}}}]
 classifiers: [{{name: tiny-net, params: {{epochs: 10, batch_size: 20}}}}]
 methods:
   - {{name: colorcnn, params: {{width: 4, epochs: 12, batch_size: 20}}}}
-  - {{name: median-cut, colors: [2, 3, 4]}}
   - original
 colors: [2]
 seeds: {list(range(TRAININGS))}
