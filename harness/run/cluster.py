@@ -17,9 +17,6 @@ from harness.contracts import BadInput
 from harness.run.lifelines import Lifeline, Lifelines, head_patience, raylet_line
 from harness.run.sending import code_to_send, runtime_env
 
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of our own: jobs pass keys, not arrays."""
 IDLE_WORKERS = 6

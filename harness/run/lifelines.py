@@ -107,11 +107,9 @@ class Lifelines:
                 self.close()
 
     def _cause(self, error: BaseException) -> Lifeline | None:
-        """The lost line that an error is due to, unless it says so itself."""
+        """The lost line that an error is due to."""
         if isinstance(error, KeyboardInterrupt):
             return self._gone
-        if isinstance(error, ClusterLost):
-            return None
         return next((line for line in self._lines if not line.holds()), None)
 
     def close(self) -> None:
