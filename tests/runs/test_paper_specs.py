@@ -86,6 +86,7 @@ ASKED = {
         varied=("backbone", "gamma", "xi"),
     ),
     "cifar10": Asked(("cifar10",), ALL_CLASSIFIERS, RATES | UNTAUGHT, seeds=3),
+    "cifar10-gpu": Asked(("cifar10",), ("alexnet",), RATES | UNTAUGHT, seeds=3),
     "cifar10-short": Asked(
         ("cifar10",), ("alexnet",), RATES | UNTAUGHT | {"colorcnn": (2,)}, varied=("epochs", "restart_period")
     ),
@@ -206,6 +207,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     runs.run("table3", 0, 1)
     runs.run("fig11", 0)
     runs.run("cifar10", 0)
+    runs.run("cifar10-gpu", 0)
     runs.run("cifar10-short", 0)
     return runs
 
