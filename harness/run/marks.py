@@ -1,4 +1,4 @@
-"""What a worker tells of a task that it has begun: on which node it runs, and that its process was asked to end."""
+"""What a worker tells of a task: that it has begun and where, that it came to a job, that it was asked to end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -33,12 +34,14 @@ class Worker:
         node: The node's id in Ray.
         host: As in an event.
         log: Where it prints, as in an event.
+        at_a_job: Whether its libraries are loaded and a job has been begun.
         asked_to_end: Whether it got SIGTERM.
     """
 
     node: str = ""
     host: str = ""
     log: str = ""
+    at_a_job: bool = False
     asked_to_end: bool = False
 
 
@@ -62,9 +65,12 @@ class Mark:
         self.board.remove(self.name)
 
     @contextlib.contextmanager
-    def working(self, worker: Worker) -> Iterator[None]:
-        """Within it the task is under way. SIGTERM, by which batch systems and clouds take a machine back, is noted
-        and ends the process; it would else raise SystemExit in whatever a plugin does."""
+    def working(self, worker: Worker) -> Iterator[Callable[[], None]]:
+        """Within it the task is under way; what it gives is called when the worker comes to its first job.
+
+        SIGTERM, by which batch systems and clouds take a machine back, is noted and ends the process; it would else
+        raise SystemExit in whatever a plugin does.
+        """
         self._write(worker)
         owner = os.getpid()
 
@@ -74,12 +80,13 @@ class Mark:
                     self._write(replace(worker, asked_to_end=True))
             os._exit(128 + number)
 
+        at_a_job = partial(self._write, replace(worker, at_a_job=True))
         if threading.current_thread() is not threading.main_thread():
-            yield
+            yield at_a_job
             return
         before = signal.signal(signal.SIGTERM, leave)
         try:
-            yield
+            yield at_a_job
         finally:
             signal.signal(signal.SIGTERM, before)
 

@@ -191,7 +191,7 @@ class RayPool:
         worker = self._marks[task].worker
         self._leave(task, good=False)
         reason = "its worker process was asked to end" if worker.asked_to_end else reason
-        return LostTask(reason, worker.host, worker.log, worker.asked_to_end)
+        return LostTask(reason, worker.host, worker.log, worker.at_a_job, worker.asked_to_end)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:
         try:

@@ -19,6 +19,8 @@ from harness.work.store import DamagedArtifact, Store
 
 RETRIES = 4
 """How often in a row a job is run again that was lost with its worker process or node and had come no further."""
+RETRIES_OF_STARTS = 11
+"""How often in a row it is run again that was lost while its worker process was starting, which is not its doing."""
 PAUSE_SECONDS = 0.5
 """Before the first of them; before each further one twice as long."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -57,13 +59,14 @@ class JobResult:
 class LostTask:
     """A task whose process or node was lost.
 
-    reason: why, in a sentence. host, log: where it was and printed, if it began. preempted: its process was asked to
-    end (SIGTERM), which says nothing of its jobs.
+    reason: why, in a sentence. host, log: where it was and printed, if it began. at_a_job: a job had begun, and not
+    only the process. preempted: its process was asked to end (SIGTERM), which says nothing of its jobs.
     """
 
     reason: str
     host: str = ""
     log: str = ""
+    at_a_job: bool = True
     preempted: bool = False
 
 
@@ -192,11 +195,15 @@ class _Task:
 
 @dataclass
 class _Losses:
-    """How often a job was lost since it last came further. place: how far it had come by then."""
+    """How often a job was lost since it last came further.
+
+    place: how far it had come by then. counted: while it ran. at_starts: while its process was starting.
+    """
 
     place: Hashable
     in_a_row: int = 0
     counted: int = 0
+    at_starts: int = 0
 
 
 @dataclass
@@ -369,13 +376,19 @@ class Schedule:
         if losses is None or losses.place != place:
             losses = self._losses[job.key] = _Losses(place)
         losses.in_a_row += 1
-        losses.counted += not lost.preempted
-        if losses.counted > RETRIES:
-            where = f"{RETRIES + 1} times at the same place"
-            self._fail(job, f"its worker process was lost {where}: {lost.reason}", lost.reason, lost)
+        if not lost.preempted:
+            losses.counted += lost.at_a_job
+            losses.at_starts += not lost.at_a_job
+        times, retries, where = (
+            (losses.counted, RETRIES, "at the same place")
+            if lost.at_a_job
+            else (losses.at_starts, RETRIES_OF_STARTS, "before it came to the job")
+        )
+        if times > retries:
+            self._fail(job, f"its worker process was lost {times} times {where}: {lost.reason}", lost.reason, lost)
             return
         pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
-        retry = "run again" if lost.preempted else f"retry {losses.counted} of {RETRIES}"
+        retry = "run again" if lost.preempted else f"retry {times} of {retries}"
         self._retry(job, f"{lost.reason}; {retry}", lost, pause)
 
     def _retry(self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0) -> None:

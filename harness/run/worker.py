@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import socket
 import time
@@ -110,13 +111,22 @@ def execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> l
 
     mark: the task's.
     """
-    with mark.working(Worker(_node(), _host(), _prints_to())):
+    with mark.working(Worker(_node(), _host(), _prints_to())) as at_a_job:
+        _load_libraries(jobs[0])
+        at_a_job()
         results = []
         for job in jobs:
             results.append(_job_result(job, driver, on_gpu))
             if not environment.gpu_goes_on():
                 break
         return results
+
+
+def _load_libraries(job: Job) -> None:
+    """Imports torch where the job needs it, which takes seconds. Why it cannot be imported is for the job to say."""
+    if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
+        with contextlib.suppress(ImportError, OSError):
+            importlib.import_module("harness.learning")
 
 
 def _prints_to() -> str:

@@ -39,9 +39,11 @@ def test_it_is_there_once_the_task_has_begun_and_names_the_node(mark):
     assert not mark.begun
     assert mark.worker == Worker()
     before = signal.getsignal(signal.SIGTERM)
-    with mark.working(WORKER):
+    with mark.working(WORKER) as at_a_job:
         assert mark.begun
         assert mark.worker == WORKER
+        at_a_job()
+        assert mark.worker == replace(WORKER, at_a_job=True)
     assert signal.getsignal(signal.SIGTERM) == before
     mark.remove()
     mark.remove()

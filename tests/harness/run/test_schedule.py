@@ -10,7 +10,16 @@ import pytest
 from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
-from harness.run.schedule import PAUSE_SECONDS, RETRIES, STARVED_SECONDS, JobResult, LostTask, Schedule, find_remaining
+from harness.run.schedule import (
+    PAUSE_SECONDS,
+    RETRIES,
+    RETRIES_OF_STARTS,
+    STARVED_SECONDS,
+    JobResult,
+    LostTask,
+    Schedule,
+    find_remaining,
+)
 from harness.work.store import Store
 
 
@@ -272,17 +281,20 @@ def test_a_job_that_is_lost_at_the_same_place_is_retried_with_growing_pauses_and
 
 
 @pytest.mark.parametrize(
-    ("losses", "comes_further", "preempted"),
-    [(RETRIES, False, False), (3 * RETRIES, True, False), (3 * RETRIES, False, True)],
+    ("losses", "comes_further", "how"),
+    [
+        (RETRIES, False, {}),
+        (3 * RETRIES, True, {}),
+        (3 * RETRIES, False, {"preempted": True}),
+        (RETRIES_OF_STARTS, False, {"at_a_job": False}),
+    ],
 )
 def test_a_job_ends_well_that_is_lost_less_often_or_comes_further_or_is_preempted(
-    plan, walk, clock, losses, comes_further, preempted
+    plan, walk, clock, losses, comes_further, how
 ):
     lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
     pool = FakePool(
-        lambda job, attempt: (
-            LostTask("gone", preempted=preempted) if job.key == lost.key and attempt < losses else None
-        ),
+        lambda job, attempt: LostTask("gone", **how) if job.key == lost.key and attempt < losses else None,
         clock=clock,
     )
     epochs = lambda job: pool.attempts.get(job.key, 0) // 2 if comes_further else 0  # noqa: E731
@@ -297,6 +309,21 @@ def test_a_job_that_came_further_is_given_up_once_it_no_longer_does(plan, walk, 
     whole, _ = walk(plan, pool, place=lambda job: min(pool.attempts.get(job.key, 0), 3))
     assert pool.attempts[lost.key] == 3 + RETRIES
     assert set(whole.failed) == {lost.key}
+
+
+def test_losses_while_a_process_starts_do_not_add_up_with_those_at_its_job(plan, walk, clock):
+    lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+    never_at_it = FakePool(
+        lambda job, attempt: LostTask("gone", at_a_job=False) if job.key == lost.key else None, clock=clock
+    )
+    whole, _ = walk(plan, never_at_it)
+    assert whole.failed[lost.key] == "its worker process was lost 12 times before it came to the job: gone"
+    in_turn = FakePool(
+        lambda job, attempt: LostTask("gone", at_a_job=attempt % 2 == 1) if job.key == lost.key else None, clock=clock
+    )
+    whole, _ = walk(plan, in_turn)
+    assert whole.failed[lost.key] == "its worker process was lost 5 times at the same place: gone"
+    assert in_turn.attempts[lost.key] == 2 * (RETRIES + 1)
 
 
 def test_a_batch_that_crashed_is_run_again_one_by_one(make_spec, walk, clock):
