@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.plan import Job
 from harness.work.store import Store
@@ -57,6 +56,8 @@ def judge_of(predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: ND
         labels: The right ones.
         groups: Equal where images share a source. Of a single source the interval is everything from 0 to 1.
     """
+    from scipy import stats
+
     correct = predicted == labels
     images, accuracy, chance = len(correct), float(correct.mean()), float(np.bincount(labels).max() / len(labels))
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=correct - accuracy)
