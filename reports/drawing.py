@@ -195,19 +195,23 @@ def spread(heights: list[float], gap: float, lowest: float, highest: float) -> l
     return [max(height, lowest) for height in moved]
 
 
-def lowered(places: Sequence[tuple[float, float]], widths: Sequence[float], height: float) -> list[float]:
+def fitted(places: Sequence[tuple[float, float]], widths: Sequence[float], height: float) -> list[float | None]:
     """Tops of labels that do not overlap, in the unit of all lengths given (upwards is positive).
 
-    places: where each label's left and top edge should be. The higher of two that would share room stays, the lower one
-    moves down; above each other they keep their order, of equally high ones the first given is the upper.
+    places: where each label's left and top edge should be, the most important first. One that would touch an earlier
+    one goes below it, by at most one and a half heights; where it would touch others there, it has no place.
     """
-    tops = [top for _, top in places]
-    placed: list[int] = []
-    for i in sorted(range(len(places)), key=lambda i: (-places[i][1], i)):
-        left = places[i][0]
-        above = [tops[j] for j in placed if left < places[j][0] + widths[j] and places[j][0] < left + widths[i]]
-        tops[i] = min([tops[i], *(top - height for top in above)])
-        placed.append(i)
+    tops: list[float | None] = []
+    for (left, wanted), width in zip(places, widths, strict=True):
+        beside = [
+            top
+            for (other, _), breadth, top in zip(places, widths, tops, strict=False)
+            if top is not None and left < other + breadth and other < left + width
+        ]
+        touched = [top for top in beside if abs(wanted - top) < height]
+        top = min(touched) - height if touched else wanted
+        fits = top >= wanted - 1.5 * height and all(abs(top - other) >= height for other in beside)
+        tops.append(top if fits else None)
     return tops
 
 

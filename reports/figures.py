@@ -19,7 +19,7 @@ from reports.drawing import (
     Sheet,
     canvas,
     drawing,
-    lowered,
+    fitted,
     mark_points,
     pt,
     round_ticks,
@@ -193,7 +193,10 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 
 
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
-    """Each level once, at the right of the most bits it takes: rising lines leave room below it."""
+    """Each level once, at the right of the most bits it takes: rising lines leave room below it.
+
+    The lowest and the highest of a kind go first; of the others those that find room.
+    """
     largest: dict[tuple[str, int], tuple[float, Point]] = {}
     having: dict[tuple[str, int], set[str]] = {}
     for bits, point in sorted(places, key=lambda place: (place[0], place[1].variant)):
@@ -202,14 +205,20 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
             having.setdefault((point.level_kind, point.level), set()).add(point.variant)
     if not largest:
         return
-    names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in largest]
-    ends = [(bits, point.accuracy) for bits, point in largest.values()]
+    of_kind: dict[str, list[int]] = {}
+    for kind, level in largest:
+        of_kind.setdefault(kind, []).append(level)
+    named = sorted(largest, key=lambda place: place[1] not in (min(of_kind[place[0]]), max(of_kind[place[0]])))
+    names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in named]
+    ends = [(bits, point.accuracy) for bits, point in (largest[place] for place in named)]
     inches = axes.transData.transform(ends) / axes.figure.dpi
     aside, below = pt(5), pt(-6)
     corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
-    tops = lowered(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
-    for name, end, (_, wanted), top, variants in zip(names, ends, corners, tops, having.values(), strict=True):
+    tops = fitted(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
+    for place, name, end, (_, wanted), top in zip(named, names, ends, corners, tops, strict=True):
+        if top is None:
+            continue
         offset, size = (aside, below + top - wanted), pt(_SMALL)
         words = axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=size)
-        if len(variants) == 1:
-            belongs(variants.pop(), words)
+        if len(having[place]) == 1:
+            belongs(having[place].pop(), words)

@@ -118,7 +118,7 @@ def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
         yield Printed(
             f"bits-{bits.kind}-{name}",
             f"Accuracy against bits per pixel of {bits.words}, {task.name}. {bars} Steps: the most that is reached "
-            "with at most so many bits. Numbers: levels.",
+            "with at most so many bits. Numbers: levels, where there is room.",
             functools.partial(bits_figure, task, styles, f"bits-{bits.kind}-{name}", bits),
             legend(point.variant for point in with_bits(task, bits)),
         )

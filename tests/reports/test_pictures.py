@@ -70,25 +70,28 @@ def test_labels_are_moved_apart(heights: list[float]) -> None:
     assert (np.diff(np.array(moved)[order]) > 0).all()
 
 
-AT_THE_END = [(10.0 + step, 50.0 - step % 2) for step in range(8)]
+CROWDED = [(10.0 + step, 50.0 - step % 2) for step in range(8)]
 ONE_BELOW_THE_OTHER = [(0.0, 9.0 * row) for row in range(6)]
 BESIDE_EACH_OTHER = [(30.0 * column, 40.0) for column in range(5)]
 
 
-@pytest.mark.parametrize("places", [AT_THE_END, ONE_BELOW_THE_OTHER, BESIDE_EACH_OTHER, [(0.0, 5.0)], []])
-def test_names_of_levels_share_no_room_and_keep_their_order(places: list[tuple[float, float]]) -> None:
+@pytest.mark.parametrize(
+    ("places", "named"), [(CROWDED, 3), (ONE_BELOW_THE_OTHER, 3), (BESIDE_EACH_OTHER, 5), ([(0.0, 5.0)], 1), ([], 0)]
+)
+def test_names_of_levels_share_no_room_and_stay_by_their_points(places: list[tuple[float, float]], named: int) -> None:
     widths, height = [6.0 + 6 * (i % 3) for i in range(len(places))], 10.0
-    tops = drawing.lowered(places, widths, height)
-    assert all(top <= wanted for top, (_, wanted) in zip(tops, places, strict=True))
+    tops = drawing.fitted(places, widths, height)
+    assert all(top is None or 0 <= wanted - top <= 1.5 * height for top, (_, wanted) in zip(tops, places, strict=True))
+    assert sum(top is not None for top in tops) == named
     for i, j in itertools.combinations(range(len(places)), 2):
         if places[i][0] < places[j][0] + widths[j] and places[j][0] < places[i][0] + widths[i]:
-            assert abs(tops[i] - tops[j]) >= height
-            assert (tops[i] > tops[j]) == ((places[i][1], -i) > (places[j][1], -j))
+            one, other = tops[i], tops[j]
+            assert one is None or other is None or abs(one - other) >= height
 
 
 def test_names_of_levels_that_have_room_are_not_moved() -> None:
     apart = [(0.0, 40.0), (30.0, 41.0), (31.0, 29.0)]
-    assert drawing.lowered(apart, [20.0, 6.0, 12.0], 10.0) == [40.0, 41.0, 29.0]
+    assert drawing.fitted(apart, [20.0, 6.0, 12.0], 10.0) == [40.0, 41.0, 29.0]
 
 
 FEW = {2: (0.6, 0.50), 4: (1.2, 0.80), 8: (2.0, 0.87), 16: (2.9, 0.89), 32: (3.8, 0.893), 64: (4.9, 0.896)}
