@@ -130,8 +130,9 @@ def _say_of_event(event: Event, say: Callable[[str], None]) -> None:
     from harness.run.estimate import duration
 
     took = "" if event.seconds is None else f" after {duration(event.seconds)}"
+    where = f"on {event.host}" if event.host else "on a host that is not known"
     said = f": {event.message}" if event.message else ""
-    say("  " + printable(f"{_moment(event.time)} {event.event}{took} on {event.host}{said}"))
+    say("  " + printable(f"{_moment(event.time)} {event.event}{took} {where}{said}"))
     for line in event.traceback.splitlines():
         say("    " + escaped(line))
     if event.log and event.event != "done":

@@ -36,10 +36,10 @@ EventKind = Literal[
 class Event:
     """Something that happened to a job or to the run.
 
-    time: UTC, ISO 8601, by the driver's clock. job: its name, empty for the run itself. seconds: how long it took,
-    where it ended. began: when its worker began with it, by that host's clock; ``seconds`` later it was done, even if
-    its task had more to do. log: on that host, the files to which its worker printed, less the ``.out`` and ``.err``
-    at their ends.
+    time: UTC, ISO 8601, by the driver's clock. job: its name, empty for the run itself. host: where that was, empty
+    where a job was lost before it could say so. seconds: how long it took, where it ended. began: when its worker began
+    with it, by that host's clock; ``seconds`` later it was done, even if its task had more to do. log: on that
+    host, the files to which its worker printed, less the ``.out`` and ``.err`` at their ends.
     """
 
     time: str
@@ -77,7 +77,7 @@ class EventLog:
         *,
         message: str = "",
         traceback: str = "",
-        host: str = "",
+        host: str | None = None,
         seconds: float | None = None,
         began: str = "",
         log: str = "",
@@ -86,7 +86,7 @@ class EventLog:
             time=utc_now(),
             job=job.name if job else "",
             event=event,
-            host=host or socket.gethostname(),
+            host=socket.gethostname() if host is None else host,
             seconds=None if seconds is None else round(seconds, 3),
             message=message,
             traceback=traceback,

@@ -400,7 +400,7 @@ class Schedule:
     def _fail(self, job: Job, message: str, traceback: str, ended: JobResult | LostTask | None = None) -> None:
         self.failed[job.key] = message
         seconds, began = (ended.seconds, ended.began) if isinstance(ended, JobResult) else (None, "")
-        host, log = (ended.host, ended.log) if ended is not None else ("", "")
+        host, log = (ended.host, ended.log) if ended is not None else (None, "")
         self.log("failed", job, message=message, traceback=traceback, host=host, seconds=seconds, began=began, log=log)
         for key in self._resting_on(job.key):
             if key in self._waiting:

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG001, ARG002, ARG005 - a pool asks with more than most answers need
 
 import itertools
+import socket
 from dataclasses import replace
 
 import pytest
@@ -324,6 +325,18 @@ def test_losses_while_a_process_starts_do_not_add_up_with_those_at_its_job(plan,
     whole, _ = walk(plan, in_turn)
     assert whole.failed[lost.key] == "its worker process was lost 5 times at the same place: gone"
     assert in_turn.attempts[lost.key] == 2 * (RETRIES + 1)
+
+
+def test_where_a_job_was_lost_is_told_only_if_it_is_known(plan, walk, clock):
+    lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+    hosts = ["", "far/1"]
+    pool = FakePool(
+        lambda job, attempt: LostTask("gone", hosts[attempt]) if job.key == lost.key and attempt < 2 else None,
+        clock=clock,
+    )
+    _, events = walk(plan, pool)
+    assert [event.host for event in events if event.event == "retried"] == hosts
+    assert {event.host for event in events if event.event == "started"} == {socket.gethostname()}
 
 
 def test_a_batch_that_crashed_is_run_again_one_by_one(make_spec, walk, clock):
