@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -80,7 +79,10 @@ class Mark:
                     self._write(replace(worker, asked_to_end=True))
             os._exit(128 + number)
 
-        at_a_job = partial(self._write, replace(worker, at_a_job=True))
+        def at_a_job() -> None:
+            with contextlib.suppress(OSError):  # untold, the job counts as not begun
+                self._write(replace(worker, at_a_job=True))
+
         if threading.current_thread() is not threading.main_thread():
             yield at_a_job
             return

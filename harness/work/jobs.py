@@ -268,9 +268,9 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
     original = job.inputs.get("original", job.inputs["classifier"])[1]
     reduced, trained = read_about(store, "applied", applied), read_about(store, "classifiers", original)
     judging = read_about(store, "classifiers", classifier)
-    networks = environment.devices(device) | trained["devices"] | judging["devices"]
-    if reduced.get("training") is not None:
-        networks |= reduced["devices"]
+    devices = environment.devices(device) | trained["devices"] | judging["devices"]
+    # A method that learned nothing is applied on a CPU whatever the cluster has, which sets no two cells apart.
+    telling = devices if reduced.get("training") is None else devices | reduced["devices"]
     measures = pd.read_parquet(store.path("applied", applied) / "measures.parquet")
     untouched = {"original_predicted": np.load(store.path("classifiers", original) / PREDICTED)}
     further = measures[reduced["metrics"]]
@@ -287,8 +287,8 @@ def _judge(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         "pixels": int(np.prod(decoded.shape[1:3])),
         "metrics": reduced["metrics"],
         "classes": data.classes,
-        "device": "+".join(sorted(networks)),
-        "devices": networks | reduced["devices"],
+        "device": "+".join(sorted(telling)),
+        "devices": devices | reduced["devices"],
         "earlier_seconds": reduced["seconds"],
         "original_p_true": original_p_true,
         "training": reduced.get("training"),
