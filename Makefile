@@ -17,7 +17,7 @@ reproduce-cifar10: $(VENV)/installed
 PROCESSES ?= 2
 
 test: $(VENV)/installed-for-tests
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

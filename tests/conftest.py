@@ -12,6 +12,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs first: a file of theirs takes minutes, and begun last it would leave the other process idle."""
+    runs = Path(__file__).with_name("runs")
+    items.sort(key=lambda item: runs not in item.path.parents)
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FEWCOLORS_STORE", "FEWCOLORS_DATA_ROOT", "RAY_ADDRESS"):
