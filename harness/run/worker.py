@@ -100,6 +100,7 @@ def plainly(error: Exception) -> str:
         "ActorDiedError": "its worker process died",
         "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
         "NodeDiedError": NODE_LOST,
+        "LocalRayletDiedError": NODE_LOST,
         "TaskCancelledError": "it was stopped",
     }
     lines = str(error).strip().splitlines()

@@ -42,6 +42,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
     return workplace
 
 
+@pytest.mark.timeout(600 + 20 * KILLS)
 def test_workers_that_are_killed_at_random_cost_time_and_no_number(calm: Workplace) -> None:
     chance = random.Random(0)
     run = subprocess.Popen(

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from processes import busy_workers, process
 from workplace import EXAMPLES, Workplace, look_again, wait_until
 
@@ -28,6 +29,7 @@ baseline: original
 """
 
 
+@pytest.mark.timeout(600 + 4 * ROUNDS * SECONDS)
 def test_a_node_that_is_taken_every_few_seconds_costs_time_and_no_number(tmp_path: Path) -> None:
     """The first one's processes are asked to end, as clouds announce it; the next one's are killed, and so on."""
     from ray.cluster_utils import Cluster
