@@ -158,7 +158,11 @@ def _best(subject: Comparison, shown: list[Point], task: Task, apart: Apart | No
     if apart is None:
         return f"{kept} {best.variant}."
     found = leaders(task, apart)[subject.level_kind, subject.level]
-    from_whom = f"not separated from {listing(list(found.alike))}" if found.alike else "separated from all others"
+    others = len({point.variant for point in shown if point.cell.method != "original"}) - len(found.best)
+    if 1 < others == len(found.alike):
+        from_whom = "not separated from any other"
+    else:
+        from_whom = f"not separated from {listing(list(found.alike))}" if found.alike else "separated from all others"
     return f"{kept} {listing(list(found.best))} ({from_whom}; all pairs, Holm)."
 
 
@@ -215,13 +219,16 @@ def recognized(task: Task, spec: Mapping[str, Any]) -> str:
                 by_variant[point.variant] = min(fewest, point.level)
     if not by_variant:
         return ""
+    share = f"{100 * recognized_share(spec):g}"
+    what = (
+        f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy on the same images, with "
+        f"95\u202f% confidence: "
+    )
+    if len(by_variant) > 1 and all(map(math.isinf, by_variant.values())):
+        return f"{what}no variant at any tested number."
     in_order = sorted(by_variant.items(), key=lambda item: (item[1], item[0]))
     said = []
     for fewest, group in itertools.groupby(in_order, key=lambda item: item[1]):
         names = listing([name for name, _ in group])
         said.append(f"{names} at no tested number" if math.isinf(fewest) else f"{names} with {fewest:.0f} colors")
-    share = f"{100 * recognized_share(spec):g}"
-    return (
-        f"Still recognized, that is, with at least {share}\u202f% of the original's accuracy on the same images, with "
-        f"95\u202f% confidence: {'; '.join(said)}."
-    )
+    return f"{what}{'; '.join(said)}."

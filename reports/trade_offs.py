@@ -124,7 +124,7 @@ def trade_offs(task: Task, bits: Bits, baseline: str | None) -> tuple[TradeOff, 
 
 
 def _of(variant: str | None, points: Iterable[Point]) -> tuple[Point, ...]:
-    return tuple(point for point in points if point.variant == variant)
+    return tuple(sorted((p for p in points if p.variant == variant), key=lambda p: (p.level_kind, p.level or 0)))
 
 
 def _curve(points: Iterable[Point], bits: Bits) -> list[tuple[float, float]]:

@@ -112,7 +112,7 @@ class View:
         if np.isnan(values).any():
             return "not measured of every image"
         outcomes = [self.values(side, column if column in RECOGNIZED else "correct") for _, side, column in terms]
-        trainings = len(np.unique(np.concatenate(outcomes, axis=1), axis=0))
+        trainings = len({row.tobytes() for row in np.concatenate(outcomes, axis=1)})
         if trainings < FEWEST_TRAININGS:
             given = "one training" if trainings == 1 else f"{trainings} trainings"
             return f"{given}, at least {FEWEST_TRAININGS} are needed"
