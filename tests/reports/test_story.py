@@ -50,6 +50,12 @@ def test_a_clear_win(bench: Bench) -> None:
     assert "With all its colors the original keeps 90.0 %." in details
 
 
+def test_the_best_of_variants_that_no_test_separates(bench: Bench) -> None:
+    near = [bench.plain(name, 2, share) for name, share in (("median-cut", 0.88), ("kmeans", 0.9), ("wu", 0.895))]
+    _, details = story(bench.results(near, spec={"headline": {"method": "wu", "level": 2}}))
+    assert "The most, 90.0 %, is kept by kmeans (not separated from any other; all pairs, Holm)." in details
+
+
 def test_the_learned_method_loses(bench: Bench) -> None:
     cells = [
         bench.plain("median-cut", 2, 0.8),
@@ -129,6 +135,12 @@ def test_recognized_counts_the_lower_end(bench: Bench) -> None:
     _, details = story(bench.results(cells, spec={"baseline": None}))
     assert "at least 90 % of the original's accuracy on the same images, with 95 % confidence" in details
     assert details.endswith("kmeans with 2 colors; median-cut and octree with 8 colors; random at no tested number.")
+
+
+def test_where_nothing_is_recognized_no_name_is_listed(bench: Bench) -> None:
+    cells = [bench.plain("octree", 2, 0.5), bench.plain("kmeans", 2, 0.6)]
+    _, details = story(bench.results(cells, spec={"baseline": None}))
+    assert details.endswith("with 95 % confidence: no variant at any tested number.")
 
 
 @pytest.mark.parametrize(("sources", "shown"), [(200, "octree with 2 colors"), (20, "octree at no tested number")])
