@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ from reports.records import Records
 
 MOST_NAMED = 20
 """So many images a side are named, those that the two differ on most."""
+MOST_EXPLAINED = 8
+"""How many images a command asks for."""
 MOST_CLASSES = 20
 
 
@@ -43,7 +47,8 @@ class Image:
 @dataclass(frozen=True)
 class Side:
     """The images only ``winner`` leaves recognizable. count: over all seeds. in_seed: how many in the duel's seed.
-    pictured: those with pictures; named: the first by difference in the true class's probability."""
+    pictured: those with pictures; named: the first by difference in the true class's probability. command: what shows
+    the first of them, as both methods leave them and with what the network looks at."""
 
     winner: str
     loser: str
@@ -51,6 +56,7 @@ class Side:
     in_seed: int
     pictured: tuple[Image, ...]
     named: tuple[Image, ...]
+    command: str
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,8 @@ def duel(task: Task, subject: Comparison, classes: tuple[str, ...], records: Rec
         seeds[0],
         len(labels),
         (
-            _side(first, names, (int(only[0].sum()), only[0][0]), classes, records),
-            _side(first[::-1], names[::-1], (int(only[1].sum()), only[1][0]), classes, records),
+            _side(first, names, (int(only[0].sum()), only[0][0]), classes, records, task),
+            _side(first[::-1], names[::-1], (int(only[1].sum()), only[1][0]), classes, records, task),
         ),
         tuple((class_name(int(c), classes), int(counts[0][c]), int(counts[1][c])) for c in in_order[:MOST_CLASSES]),
         max(len(in_order) - MOST_CLASSES, 0),
@@ -117,6 +123,7 @@ def _side(
     wins: tuple[int, Sequence[bool]],
     classes: tuple[str, ...],
     records: Records,
+    task: Task,
 ) -> Side:
     """cells, names: of the winner, of the loser. wins: how many over all seeds, and of these cells, image by image."""
     count, here = wins
@@ -143,10 +150,9 @@ def _side(
         )
 
     pictured = [int(row) for row in rows if int(winner["image"].iloc[row]) in shown]
-    return Side(
-        *names,
-        count,
-        len(rows),
-        tuple(map(image, pictured)),
-        tuple(image(int(row)) for row in rows[:MOST_NAMED]),
-    )
+    named = tuple(image(int(row)) for row in rows[:MOST_NAMED])
+    asked = [("--image", str(one.number)) for one in named[:MOST_EXPLAINED]]
+    asked += [("--method", name) for name in names]
+    asked += [("--dataset", task.dataset), ("--classifier", task.classifier), ("--seed", str(cells[0].seed))]
+    command = shlex.join(["fewcolors", "explain", "RUN", *itertools.chain.from_iterable(asked)])
+    return Side(*names, count, len(rows), tuple(map(image, pictured)), named, command)

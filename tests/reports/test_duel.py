@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 
 from harness.contracts import Cell, Results
 from reports.classes import MOST_CONFUSIONS, by_class
-from reports.duel import MOST_NAMED, duel
+from reports.duel import MOST_EXPLAINED, MOST_NAMED, duel
 from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
@@ -62,6 +64,14 @@ def test_a_duel_lists_what_only_one_gets_right(cells: list[Cell], bench: Bench) 
             assert image.truth == CLASSES[image.number % 3]
             assert image.taken_for == CLASSES[frames[b]["predicted"][image.number]]
         assert {image.number for image in side.pictured} == {0, 1} & set(won[0])
+        words = shlex.split(side.command)
+        asked = [int(value) for option, value in itertools.pairwise(words) if option == "--image"]
+        assert asked == [image.number for image in side.named[:MOST_EXPLAINED]]
+        assert words[:3] == ["fewcolors", "explain", "RUN"]
+        assert words[-10:] == [
+            *("--method", side.winner, "--method", side.loser),
+            *("--dataset", task.dataset, "--classifier", task.classifier, "--seed", "0"),
+        ]
         counted = Counter(CLASSES[i % 3] for each in won for i in each)
         assert {name: counts[found.sides.index(side)] for name, *counts in found.classes} == counted
 
