@@ -20,7 +20,7 @@ from harness.work.store import DamagedArtifact, Store
 RETRIES = 4
 """How often in a row a job is run again that was lost with its worker process or node and had come no further."""
 RETRIES_OF_STARTS = 11
-"""How often in a row it is run again that was lost while its worker process was starting, which is not its doing."""
+"""How often in a row it is run again that was lost while its process was starting or with its node: not its doing."""
 PAUSE_SECONDS = 0.5
 """Before the first of them; before each further one twice as long."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -59,14 +59,15 @@ class JobResult:
 class LostTask:
     """A task whose process or node was lost.
 
-    reason: why, in a sentence. host, log: where it was and printed, if it began. at_a_job: a job had begun, and not
-    only the process. preempted: its process was asked to end (SIGTERM), which says nothing of its jobs.
+    reason: why, in a sentence. host, log: where it was and printed, if it began. blamed: whether the job may be the
+    reason: it had begun, and its process died alone. preempted: its process was asked to end (SIGTERM), which says
+    nothing of its jobs.
     """
 
     reason: str
     host: str = ""
     log: str = ""
-    at_a_job: bool = True
+    blamed: bool = True
     preempted: bool = False
 
 
@@ -197,13 +198,13 @@ class _Task:
 class _Losses:
     """How often a job was lost since it last came further.
 
-    place: how far it had come by then. counted: while it ran. at_starts: while its process was starting.
+    place: how far it had come by then. blamed: where it may have been the reason. blameless: where it was not.
     """
 
     place: Hashable
     in_a_row: int = 0
-    counted: int = 0
-    at_starts: int = 0
+    blamed: int = 0
+    blameless: int = 0
 
 
 @dataclass
@@ -377,15 +378,15 @@ class Schedule:
             losses = self._losses[job.key] = _Losses(place)
         losses.in_a_row += 1
         if not lost.preempted:
-            losses.counted += lost.at_a_job
-            losses.at_starts += not lost.at_a_job
+            losses.blamed += lost.blamed
+            losses.blameless += not lost.blamed
         times, retries, where = (
-            (losses.counted, RETRIES, "at the same place")
-            if lost.at_a_job
-            else (losses.at_starts, RETRIES_OF_STARTS, "before it came to the job")
+            (losses.blamed, RETRIES, " at the same place")
+            if lost.blamed
+            else (losses.blameless, RETRIES_OF_STARTS, ", before it came to the job or with its node")
         )
         if times > retries:
-            self._fail(job, f"its worker process was lost {times} times {where}: {lost.reason}", lost.reason, lost)
+            self._fail(job, f"its worker process was lost {times} times{where}: {lost.reason}", lost.reason, lost)
             return
         pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
         retry = "run again" if lost.preempted else f"retry {times} of {retries}"

@@ -287,7 +287,7 @@ def test_a_job_that_is_lost_at_the_same_place_is_retried_with_growing_pauses_and
         (RETRIES, False, {}),
         (3 * RETRIES, True, {}),
         (3 * RETRIES, False, {"preempted": True}),
-        (RETRIES_OF_STARTS, False, {"at_a_job": False}),
+        (RETRIES_OF_STARTS, False, {"blamed": False}),
     ],
 )
 def test_a_job_ends_well_that_is_lost_less_often_or_comes_further_or_is_preempted(
@@ -312,15 +312,17 @@ def test_a_job_that_came_further_is_given_up_once_it_no_longer_does(plan, walk, 
     assert set(whole.failed) == {lost.key}
 
 
-def test_losses_while_a_process_starts_do_not_add_up_with_those_at_its_job(plan, walk, clock):
+def test_losses_that_a_job_is_not_blamed_for_do_not_add_up_with_the_others(plan, walk, clock):
     lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
-    never_at_it = FakePool(
-        lambda job, attempt: LostTask("gone", at_a_job=False) if job.key == lost.key else None, clock=clock
+    never_blamed = FakePool(
+        lambda job, attempt: LostTask("gone", blamed=False) if job.key == lost.key else None, clock=clock
     )
-    whole, _ = walk(plan, never_at_it)
-    assert whole.failed[lost.key] == "its worker process was lost 12 times before it came to the job: gone"
+    whole, _ = walk(plan, never_blamed)
+    assert whole.failed[lost.key] == (
+        "its worker process was lost 12 times, before it came to the job or with its node: gone"
+    )
     in_turn = FakePool(
-        lambda job, attempt: LostTask("gone", at_a_job=attempt % 2 == 1) if job.key == lost.key else None, clock=clock
+        lambda job, attempt: LostTask("gone", blamed=attempt % 2 == 1) if job.key == lost.key else None, clock=clock
     )
     whole, _ = walk(plan, in_turn)
     assert whole.failed[lost.key] == "its worker process was lost 5 times at the same place: gone"
