@@ -20,7 +20,10 @@ from harness.work.store import DamagedArtifact, Store
 RETRIES = 4
 """How often in a row a job is run again that was lost with its worker process or node and had come no further."""
 RETRIES_OF_STARTS = 11
-"""How often in a row it is run again that was lost while its process was starting or with its node: not its doing."""
+"""How often in a row it is run again that was lost while its process was starting or with its node: not its doing.
+
+Also how often one is that could not reach the store.
+"""
 PAUSE_SECONDS = 0.5
 """Before the first of them; before each further one twice as long."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -35,8 +38,8 @@ class JobResult:
     """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
 
     remarks: what the user should hear of, though the job went on. began, log: as in an event. found: the
-    artifact was there when the worker came to the job, as another run had made it. out_of_gpu_memory: that is why it
-    failed.
+    artifact was there when the worker came to the job, as another run had made it. out_of_gpu_memory,
+    store_unreachable: that is why it failed.
     """
 
     key: str
@@ -49,6 +52,7 @@ class JobResult:
     log: str = ""
     found: bool = False
     out_of_gpu_memory: bool = False
+    store_unreachable: bool = False
 
     @property
     def ok(self) -> bool:
@@ -249,6 +253,7 @@ class Schedule:
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
         self._losses: dict[str, _Losses] = {}
+        self._without_store: dict[str, int] = {}
         self._elsewhere: set[str] = set()
         self._idle_since = self.pool.now()
         for key, parents in self._missing.items():
@@ -346,6 +351,8 @@ class Schedule:
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
             elif outcome.out_of_gpu_memory:
                 self._settle_out_of_gpu_memory(job, shared_gpu, outcome)
+            elif outcome.store_unreachable:
+                self._settle_store_unreachable(job, outcome)
             else:
                 self._fail(job, outcome.message, outcome.traceback, outcome)
         for job in jobs.values():
@@ -362,6 +369,15 @@ class Schedule:
         if job.needs.gpus != "required":
             advice += f", or have it run on CPUs (resources.{job.stage}.gpus: 0)"
         self._fail(job, f"a whole GPU has too little memory for it: {advice}", outcome.traceback, outcome)
+
+    def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:
+        times = self._without_store[job.key] = self._without_store.get(job.key, 0) + 1
+        if times > RETRIES_OF_STARTS:
+            why = f"the store could not be reached in {times} tries: {outcome.message}"
+            self._fail(job, why, outcome.traceback, outcome)
+            return
+        retry = f"retry {times} of {RETRIES_OF_STARTS}"
+        self._retry(job, f"the store could not be reached; {retry}", outcome, _pause(times), alone=False)
 
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
@@ -388,12 +404,14 @@ class Schedule:
         if times > retries:
             self._fail(job, f"its worker process was lost {times} times{where}: {lost.reason}", lost.reason, lost)
             return
-        pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
         retry = "run again" if lost.preempted else f"retry {times} of {retries}"
-        self._retry(job, f"{lost.reason}; {retry}", lost, pause)
+        self._retry(job, f"{lost.reason}; {retry}", lost, _pause(losses.in_a_row))
 
-    def _retry(self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0) -> None:
-        self._alone.add(job.key)
+    def _retry(
+        self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0, *, alone: bool = True
+    ) -> None:
+        if alone:
+            self._alone.add(job.key)
         self._waiting[job.key] = job
         self._add_later(job.key, pause)
         self.log("retried", job, message=why, host=ended.host, log=ended.log)
@@ -439,3 +457,8 @@ class Schedule:
             if task.deadline is not None and self.pool.now() > task.deadline and not task.late:
                 task.late = True
                 self.pool.cancel(handle)
+
+
+def _pause(in_a_row: int) -> float:
+    """Seconds before a job is run again."""
+    return min(PAUSE_SECONDS * 2 ** (in_a_row - 1), LONGEST_PAUSE_SECONDS)
