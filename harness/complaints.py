@@ -205,6 +205,17 @@ def one_line(error: BaseException) -> str:
     return printable(f"{_plain(lambda: type(error).__name__, 'an error')}: {_plain(lambda: str(error), _NO_MESSAGE)}")
 
 
+def chain_of(error: BaseException) -> list[BaseException]:
+    """An exception and those that it was raised from or after, itself first."""
+    found, further = list[BaseException](), [error]
+    while further:
+        each = further.pop()
+        if not any(each is known for known in found):
+            found.append(each)
+            further += [earlier for earlier in (each.__context__, each.__cause__) if earlier is not None]
+    return found
+
+
 def printable(text: str, longest: int = LONGEST) -> str:
     """Third-party text in one line: long ones without their middle, odd characters as escapes (``\\x1b``)."""
     line = " ".join(_without_middle(text, 20 * longest).split())

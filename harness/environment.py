@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.complaints import chain_of
+
 LIBRARIES = ("fewcolors", "torch", "torchvision", "numpy", "pillow", "ray", "scikit-learn", "scipy", "numba", "pandas")
 
 
@@ -122,7 +124,7 @@ _OUT_OF_GPU_MEMORY = re.compile(r"CUDA error: out of memory|CU\w+_STATUS_\w*ALLO
 """What CUDA itself, cuBLAS and cuDNN say, of which torch makes a RuntimeError."""
 
 
-def is_out_of_gpu_memory(error: BaseException | None) -> bool:
+def is_out_of_gpu_memory(error: BaseException) -> bool:
     """Whether an exception, or one that it was raised from or after, says that a GPU had no memory left.
 
     Args:
@@ -131,14 +133,14 @@ def is_out_of_gpu_memory(error: BaseException | None) -> bool:
     Returns:
         False also where torch is not loaded.
     """
-    torch, seen = sys.modules.get("torch"), set[int]()
-    while torch is not None and error is not None and id(error) not in seen:
-        seen.add(id(error))
-        said = isinstance(error, RuntimeError) and _OUT_OF_GPU_MEMORY.search(str(error))
-        if isinstance(error, torch.OutOfMemoryError) or said:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    return any(
+        isinstance(each, torch.OutOfMemoryError)
+        or (isinstance(each, RuntimeError) and _OUT_OF_GPU_MEMORY.search(str(each)) is not None)
+        for each in chain_of(error)
+    )
 
 
 def _of_glibc(name: str) -> Any:

@@ -190,8 +190,9 @@ class RayPool:
     def _lost(self, task: Any, reason: str) -> LostTask:
         worker = self._marks[task].worker
         self._leave(task, good=False)
+        blamed = worker.at_a_job and reason != NODE_LOST
         reason = "its worker process was asked to end" if worker.asked_to_end else reason
-        return LostTask(reason, worker.host, worker.log, worker.at_a_job, worker.asked_to_end)
+        return LostTask(reason, worker.host, worker.log, blamed, worker.asked_to_end)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:
         try:

@@ -20,7 +20,10 @@ from harness.work.store import DamagedArtifact, Store
 RETRIES = 4
 """How often in a row a job is run again that was lost with its worker process or node and had come no further."""
 RETRIES_OF_STARTS = 11
-"""How often in a row it is run again that was lost while its worker process was starting, which is not its doing."""
+"""How often in a row it is run again that was lost while its process was starting or with its node: not its doing.
+
+Also how often one is that could not reach the store.
+"""
 PAUSE_SECONDS = 0.5
 """Before the first of them; before each further one twice as long."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -35,8 +38,8 @@ class JobResult:
     """How one job ended in a worker. An exception travels as text: it may not survive a pickle.
 
     remarks: what the user should hear of, though the job went on. began, log: as in an event. found: the
-    artifact was there when the worker came to the job, as another run had made it. out_of_gpu_memory: that is why it
-    failed.
+    artifact was there when the worker came to the job, as another run had made it. out_of_gpu_memory,
+    store_unreachable: that is why it failed.
     """
 
     key: str
@@ -49,6 +52,7 @@ class JobResult:
     log: str = ""
     found: bool = False
     out_of_gpu_memory: bool = False
+    store_unreachable: bool = False
 
     @property
     def ok(self) -> bool:
@@ -59,14 +63,15 @@ class JobResult:
 class LostTask:
     """A task whose process or node was lost.
 
-    reason: why, in a sentence. host, log: where it was and printed, if it began. at_a_job: a job had begun, and not
-    only the process. preempted: its process was asked to end (SIGTERM), which says nothing of its jobs.
+    reason: why, in a sentence. host, log: where it was and printed, if it began. blamed: whether the job may be the
+    reason: it had begun, and its process died alone. preempted: its process was asked to end (SIGTERM), which says
+    nothing of its jobs.
     """
 
     reason: str
     host: str = ""
     log: str = ""
-    at_a_job: bool = True
+    blamed: bool = True
     preempted: bool = False
 
 
@@ -197,13 +202,13 @@ class _Task:
 class _Losses:
     """How often a job was lost since it last came further.
 
-    place: how far it had come by then. counted: while it ran. at_starts: while its process was starting.
+    place: how far it had come by then. blamed: where it may have been the reason. blameless: where it was not.
     """
 
     place: Hashable
     in_a_row: int = 0
-    counted: int = 0
-    at_starts: int = 0
+    blamed: int = 0
+    blameless: int = 0
 
 
 @dataclass
@@ -248,6 +253,7 @@ class Schedule:
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
         self._losses: dict[str, _Losses] = {}
+        self._without_store: dict[str, int] = {}
         self._elsewhere: set[str] = set()
         self._idle_since = self.pool.now()
         for key, parents in self._missing.items():
@@ -345,6 +351,8 @@ class Schedule:
                 self.log("done", job, host=outcome.host, seconds=outcome.seconds, began=began, log=log)
             elif outcome.out_of_gpu_memory:
                 self._settle_out_of_gpu_memory(job, shared_gpu, outcome)
+            elif outcome.store_unreachable:
+                self._settle_store_unreachable(job, outcome)
             else:
                 self._fail(job, outcome.message, outcome.traceback, outcome)
         for job in jobs.values():
@@ -362,6 +370,15 @@ class Schedule:
             advice += f", or have it run on CPUs (resources.{job.stage}.gpus: 0)"
         self._fail(job, f"a whole GPU has too little memory for it: {advice}", outcome.traceback, outcome)
 
+    def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:
+        times = self._without_store[job.key] = self._without_store.get(job.key, 0) + 1
+        if times > RETRIES_OF_STARTS:
+            why = f"the store could not be reached in {times} tries: {outcome.message}"
+            self._fail(job, why, outcome.traceback, outcome)
+            return
+        retry = f"retry {times} of {RETRIES_OF_STARTS}"
+        self._retry(job, f"the store could not be reached; {retry}", outcome, _pause(times), alone=False)
+
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
             reason = "one of a batch ran past its limit" if task.late else lost.reason
@@ -377,22 +394,24 @@ class Schedule:
             losses = self._losses[job.key] = _Losses(place)
         losses.in_a_row += 1
         if not lost.preempted:
-            losses.counted += lost.at_a_job
-            losses.at_starts += not lost.at_a_job
+            losses.blamed += lost.blamed
+            losses.blameless += not lost.blamed
         times, retries, where = (
-            (losses.counted, RETRIES, "at the same place")
-            if lost.at_a_job
-            else (losses.at_starts, RETRIES_OF_STARTS, "before it came to the job")
+            (losses.blamed, RETRIES, " at the same place")
+            if lost.blamed
+            else (losses.blameless, RETRIES_OF_STARTS, ", before it came to the job or with its node")
         )
         if times > retries:
-            self._fail(job, f"its worker process was lost {times} times {where}: {lost.reason}", lost.reason, lost)
+            self._fail(job, f"its worker process was lost {times} times{where}: {lost.reason}", lost.reason, lost)
             return
-        pause = min(PAUSE_SECONDS * 2 ** (losses.in_a_row - 1), LONGEST_PAUSE_SECONDS)
         retry = "run again" if lost.preempted else f"retry {times} of {retries}"
-        self._retry(job, f"{lost.reason}; {retry}", lost, pause)
+        self._retry(job, f"{lost.reason}; {retry}", lost, _pause(losses.in_a_row))
 
-    def _retry(self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0) -> None:
-        self._alone.add(job.key)
+    def _retry(
+        self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0, *, alone: bool = True
+    ) -> None:
+        if alone:
+            self._alone.add(job.key)
         self._waiting[job.key] = job
         self._add_later(job.key, pause)
         self.log("retried", job, message=why, host=ended.host, log=ended.log)
@@ -438,3 +457,8 @@ class Schedule:
             if task.deadline is not None and self.pool.now() > task.deadline and not task.late:
                 task.late = True
                 self.pool.cancel(handle)
+
+
+def _pause(in_a_row: int) -> float:
+    """Seconds before a job is run again."""
+    return min(PAUSE_SECONDS * 2 ** (in_a_row - 1), LONGEST_PAUSE_SECONDS)

@@ -24,6 +24,7 @@ from harness.run.events import utc_now
 from harness.run.marks import Mark, Worker
 from harness.run.schedule import JobResult
 from harness.sources import Source
+from harness.work.bucket import is_unreachable
 from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
 from harness.work.remote import open_store
@@ -153,14 +154,19 @@ def _node() -> str:
 def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
     began, started, message, text = utc_now(), time.perf_counter(), "", ""
     store = open_store(driver.store)
-    found = out_of_gpu_memory = False
+    found = out_of_gpu_memory = store_unreachable = False
     with _damaged_checkpoints() as remarks:
         try:
             found = store.has(job.stage, job.key)
             if not found:
                 run_job(job, driver.enter(on_gpu))
         except BaseException as error:  # noqa: BLE001 - whatever a plugin does, its siblings go on
-            if not store.has(job.stage, job.key):
+            store_unreachable = is_unreachable(error)
+            try:
+                stored = store.has(job.stage, job.key)
+            except OSError as unknown:
+                stored, store_unreachable = False, store_unreachable or is_unreachable(unknown)
+            if not stored:
                 message, text = one_line(error), traceback_of(error)
                 out_of_gpu_memory = on_gpu and environment.is_out_of_gpu_memory(error)
     seconds = time.perf_counter() - started
@@ -175,6 +181,7 @@ def _job_result(job: Job, driver: WorkerSetup, on_gpu: bool) -> JobResult:
         _prints_to(),
         found,
         out_of_gpu_memory,
+        store_unreachable,
     )
 
 

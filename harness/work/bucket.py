@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.complaints import one_line
+from harness.complaints import chain_of, one_line
 from harness.contracts import BadInput
 from harness.full_disks import is_full
 
@@ -19,6 +19,11 @@ _FIRST_PAUSE_SECONDS = 0.5
 
 class StoreUnreachable(OSError):
     """The store did not answer, or refused, again and again."""
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an exception, or one that it was raised from or after, says that a store could not be reached."""
+    return any(isinstance(each, StoreUnreachable) for each in chain_of(error))
 
 
 class Bucket:

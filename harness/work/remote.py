@@ -27,7 +27,7 @@ from harness.work.store import DamagedArtifact, Store, changed_in, damaged
 CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
 UNPACKED = "unpacked"
 KEEP_SECONDS = 30.0
-"""A training's checkpoint is sent at most so often."""
+"""A training tries to send its checkpoint at most so often."""
 WATCH_SECONDS = 10.0
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -149,15 +149,16 @@ class RemoteStore(Store):
         return folder
 
     def keep_checkpoints(self, key: str) -> None:
-        folder, now = self.checkpoints(key), time.monotonic()
-        if now - self._kept.get(key, -KEEP_SECONDS) < KEEP_SECONDS or not folder.is_dir():
+        folder = self.checkpoints(key)
+        if time.monotonic() - self._kept.get(key, -KEEP_SECONDS) < KEEP_SECONDS or not folder.is_dir():
             return
-        with self._cache.room() as room:
-            _pack(folder, room / "checkpoints.tar")
-            self._bucket.send(room / "checkpoints.tar", f"{CHECKPOINTS}/{key}.tar", replace=True)
-        for history in folder.glob("history.json"):
-            self._bucket.send(history, f"{CHECKPOINTS}/{key}.json", replace=True)
-        self._kept[key] = now
+        with contextlib.suppress(StoreUnreachable):  # one that cannot be sent is left out, a later one is sent
+            with self._cache.room() as room:
+                _pack(folder, room / "checkpoints.tar")
+                self._bucket.send(room / "checkpoints.tar", f"{CHECKPOINTS}/{key}.tar", replace=True)
+            for history in folder.glob("history.json"):
+                self._bucket.send(history, f"{CHECKPOINTS}/{key}.json", replace=True)
+        self._kept[key] = time.monotonic()
 
     def watched(self, key: str) -> Path:
         folder = self.root / "watched" / key

@@ -74,7 +74,7 @@ class Store:
         return self.checkpoints(key)
 
     def keep_checkpoints(self, key: str) -> None:
-        """Called when a training has written them: other machines can go on from there."""
+        """Called when a training has written them: other machines can go on from there, if they could be sent."""
 
     def watched(self, key: str) -> Path:
         """Where the history of a training under way on any machine can be read; it may be some seconds old."""

@@ -6,8 +6,11 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.plan import DEFAULT_NEEDS, make_plan
+from harness.run.marks import Worker
 from harness.run.placing import Placing
 from harness.run.pool import RayPool, _KeptProcesses
+from harness.run.schedule import LostTask
+from harness.run.worker import NODE_LOST
 
 
 def pool_of(*nodes, gpus=False):
@@ -59,6 +62,17 @@ def test_what_a_spec_states_is_refused_where_no_node_has_it(job_of):
 
 def test_a_job_that_states_none_reserves_none(job_of):
     assert reserved(pool_of((2, 1.0)), job_of("classifiers")) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "at_a_job", "blamed"),
+    [("its worker process died", True, True), ("its worker process died", False, False), (NODE_LOST, True, False)],
+)
+def test_a_job_is_blamed_only_if_its_process_died_alone_and_had_come_to_it(monkeypatch, reason, at_a_job, blamed):
+    pool = pool_of()
+    pool._marks = {"task": types.SimpleNamespace(worker=Worker("node", "far/1", "log", at_a_job))}
+    monkeypatch.setattr(pool, "_leave", lambda _task, good: None)  # noqa: ARG005
+    assert pool._lost("task", reason) == LostTask(reason, "far/1", "log", blamed)
 
 
 class FakeRay:

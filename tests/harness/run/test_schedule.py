@@ -12,6 +12,7 @@ from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
 from harness.run.schedule import (
+    LONGEST_PAUSE_SECONDS,
     PAUSE_SECONDS,
     RETRIES,
     RETRIES_OF_STARTS,
@@ -287,7 +288,7 @@ def test_a_job_that_is_lost_at_the_same_place_is_retried_with_growing_pauses_and
         (RETRIES, False, {}),
         (3 * RETRIES, True, {}),
         (3 * RETRIES, False, {"preempted": True}),
-        (RETRIES_OF_STARTS, False, {"at_a_job": False}),
+        (RETRIES_OF_STARTS, False, {"blamed": False}),
     ],
 )
 def test_a_job_ends_well_that_is_lost_less_often_or_comes_further_or_is_preempted(
@@ -312,15 +313,17 @@ def test_a_job_that_came_further_is_given_up_once_it_no_longer_does(plan, walk, 
     assert set(whole.failed) == {lost.key}
 
 
-def test_losses_while_a_process_starts_do_not_add_up_with_those_at_its_job(plan, walk, clock):
+def test_losses_that_a_job_is_not_blamed_for_do_not_add_up_with_the_others(plan, walk, clock):
     lost = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
-    never_at_it = FakePool(
-        lambda job, attempt: LostTask("gone", at_a_job=False) if job.key == lost.key else None, clock=clock
+    never_blamed = FakePool(
+        lambda job, attempt: LostTask("gone", blamed=False) if job.key == lost.key else None, clock=clock
     )
-    whole, _ = walk(plan, never_at_it)
-    assert whole.failed[lost.key] == "its worker process was lost 12 times before it came to the job: gone"
+    whole, _ = walk(plan, never_blamed)
+    assert whole.failed[lost.key] == (
+        "its worker process was lost 12 times, before it came to the job or with its node: gone"
+    )
     in_turn = FakePool(
-        lambda job, attempt: LostTask("gone", at_a_job=attempt % 2 == 1) if job.key == lost.key else None, clock=clock
+        lambda job, attempt: LostTask("gone", blamed=attempt % 2 == 1) if job.key == lost.key else None, clock=clock
     )
     whole, _ = walk(plan, in_turn)
     assert whole.failed[lost.key] == "its worker process was lost 5 times at the same place: gone"
@@ -648,6 +651,54 @@ def test_one_of_a_batch_that_ran_out_of_gpu_memory_is_run_again_alone_and_the_ot
     first, second = (keys for keys in tried if big.key in keys)
     assert len(first) > 1
     assert second == [big.key]
+
+
+def store_unreachable(job):
+    return JobResult(job.key, 1.0, "host", "StoreUnreachable: s3://x", "trace", store_unreachable=True)
+
+
+def test_a_job_that_could_not_reach_the_store_is_retried_with_growing_pauses_and_then_failed(plan, walk, clock):
+    away = job_named(plan, "classifiers: net on dots, seed 0")
+    tried_at = []
+
+    def behave(job, attempt):
+        if job.key != away.key:
+            return None
+        tried_at.append(clock.now)
+        return store_unreachable(job)
+
+    whole, events = walk(plan, FakePool(behave, clock=clock))
+    assert len(tried_at) == 1 + RETRIES_OF_STARTS == 12
+    assert whole.failed == {away.key: "the store could not be reached in 12 tries: StoreUnreachable: s3://x"}
+    assert [event.message for event in events if event.event == "retried"] == [
+        f"the store could not be reached; retry {number} of 11" for number in range(1, 12)
+    ]
+    assert [event.traceback for event in events if event.event == "failed"] == ["trace"]
+    pauses = [then - before for before, then in itertools.pairwise(tried_at)]
+    assert all(pause >= min(PAUSE_SECONDS * 2**number, LONGEST_PAUSE_SECONDS) for number, pause in enumerate(pauses))
+
+
+def test_a_store_that_could_not_be_reached_is_not_held_against_a_job_that_is_lost(plan, walk, clock):
+    unlucky = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
+
+    def behave(job, attempt):
+        if job.key != unlucky.key or attempt >= RETRIES + RETRIES_OF_STARTS:
+            return None
+        return LostTask("gone") if attempt < RETRIES else store_unreachable(job)
+
+    whole, events = walk(plan, FakePool(behave, clock=clock))
+    assert whole.failed == whole.blocked == {}
+    assert len(said(events, "retried")) == RETRIES + RETRIES_OF_STARTS
+
+
+def test_short_jobs_that_could_not_reach_the_store_share_a_task_again(make_spec, walk, clock):
+    plan = make_plan(make_spec(methods=[{"name": "flat", "colors": [2, 3, 4, 5]}]))
+    behave = lambda job, attempt: store_unreachable(job) if job.stage == "applied" and not attempt else None  # noqa: E731
+    pool = FakePool(behave, cpus=1, clock=clock)
+    whole, _ = walk(plan, pool)
+    assert whole.failed == {}
+    applied = [names for names in pool.submitted if names[0].endswith("colors on dots")]
+    assert list(map(len, applied)) == [4, 4]
 
 
 def test_jobs_after_one_that_left_its_process_useless_are_run_again_alone(make_spec, walk):

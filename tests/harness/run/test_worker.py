@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from harness.run import worker
+from harness.run.schedule import JobResult
 from harness.run.worker import NODE_LOST, plainly
+from harness.work.bucket import StoreUnreachable
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,62 @@ def test_what_ray_says_of_a_loss_is_told_in_words(name: str, words: str) -> None
 
 def test_any_other_error_is_told_by_its_last_line() -> None:
     assert plainly(ValueError("first\nlast \x1b[1m")) == "ValueError: last \\x1b[1m"
+
+
+@pytest.fixture
+def result_of(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """How a job ends that raises ``error``. stored: what the store then says of its artifact, or raises."""
+
+    def result(error: BaseException, stored: bool | Exception = False) -> JobResult:
+        answers: list[bool | Exception] = [False, stored]
+
+        def has(_stage: str, _key: str) -> bool:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        def run_job(_job: Any, _context: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(worker, "open_store", lambda _place: SimpleNamespace(has=has))
+        monkeypatch.setattr(worker, "run_job", run_job)
+        monkeypatch.setattr(worker, "_host", lambda: "host")
+        driver: Any = SimpleNamespace(store="s3://x", enter=lambda _on_gpu: None)
+        job: Any = SimpleNamespace(stage="cells", key="a" * 64)
+        return worker._job_result(job, driver, on_gpu=False)
+
+    return result
+
+
+def away() -> StoreUnreachable:
+    return StoreUnreachable("s3://x cannot be reached")
+
+
+def raised(error: Exception, *, cause: Exception | None = None, context: Exception | None = None) -> Exception:
+    error.__cause__, error.__context__ = cause, context
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "unreachable"),
+    [
+        (away(), True),
+        (raised(ValueError("no batch"), cause=away()), True),
+        (raised(ValueError("no batch"), cause=KeyError("x"), context=raised(OSError("gone"), context=away())), True),
+        (raised(ValueError("no batch"), context=KeyError("x")), False),
+    ],
+)
+def test_a_job_says_whether_it_ended_as_the_store_could_not_be_reached(
+    result_of: Any, error: Exception, unreachable: bool
+) -> None:
+    result = result_of(error)
+    assert not result.ok
+    assert result.store_unreachable is unreachable
+    again = result_of(error, stored=away())
+    assert again.store_unreachable
+    assert again.message == result.message
+
+
+def test_a_job_whose_artifact_was_stored_all_the_same_is_done(result_of: Any) -> None:
+    assert result_of(away(), stored=True).ok

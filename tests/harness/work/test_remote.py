@@ -17,6 +17,7 @@ from harness.contracts import BadInput
 from harness.work import remote
 from harness.work.bucket import Bucket, StoreUnreachable
 from harness.work.cache import Cache
+from harness.work.jobs import _History, read_history
 from harness.work.remote import RemoteStore, open_store
 from harness.work.store import DamagedArtifact, Store
 
@@ -192,6 +193,23 @@ def test_a_training_goes_on_elsewhere_from_its_checkpoint(machine, monkeypatch):
     three = machine("three")
     assert not three.fetch_checkpoints(KEY).exists()
     assert not (three.watched(KEY) / "history.json").exists()
+
+
+def test_a_checkpoint_that_cannot_be_sent_is_left_out_and_the_training_goes_on(machine, server, monkeypatch):
+    one, two = machine("one"), machine("two")
+    monkeypatch.setattr(remote, "WATCH_SECONDS", 0.0)
+    heard, asked = [], []
+    history = _History(one, KEY, lambda *epoch: heard.append(epoch))
+    server.faults[:] = [lambda environ: 500 if environ["REQUEST_METHOD"] == "PUT" else None]
+    history.note(1, 3, {"loss": 3.0})
+    server.faults[:] = [lambda _environ: asked.append("again")]
+    history.note(2, 3, {"loss": 2.0})
+    assert not asked, "a store that is away holds up one epoch in half a minute"
+    assert not two.fetch_checkpoints(KEY).exists()
+    monkeypatch.setattr(remote, "KEEP_SECONDS", 0.0)
+    history.note(3, 3, {"loss": 1.0})
+    assert len(heard) == 3
+    assert [epoch["loss"] for epoch in read_history(two.fetch_checkpoints(KEY))[0]] == [3.0, 2.0, 1.0]
 
 
 def test_leases_are_objects_for_what_is_worth_it(machine):
