@@ -78,8 +78,19 @@ KNOWN = {
     "wan": Style(_BLUE, "^"),
     "binary-splitting": Style(_RED, "P"),
     "kmeans-online": Style(_SKY, "s"),
+    "colorcnn backbone=dncnn": Style(_GRAY, "^"),
+    "colorcnn gamma=0": Style(_PURPLE, "D"),
+    "colorcnn gamma=0.01": Style(_RED, "^"),
+    "colorcnn gamma=0.1": Style(_RED, "v"),
+    "colorcnn gamma=10": Style(_BROWN, "s"),
+    "colorcnn gamma=100": Style(_BROWN, "v"),
+    "colorcnn xi=0": Style(_ORANGE, "D"),
+    "colorcnn xi=0.01": Style(_GREEN, "D"),
+    "colorcnn xi=0.1": Style(_GREEN, "P"),
+    "colorcnn xi=10": Style(_SKY, "^"),
+    "colorcnn xi=100": Style(_SKY, "o"),
 }
-"""Of the built-in methods, by the variant's name; those that are often compared differ in color."""
+"""Of the built-in methods and the article's variants, by name; those that are often compared differ in color."""
 
 
 def assign(lines: Iterable[str]) -> dict[str, Style]:

@@ -33,7 +33,7 @@ def test_a_variant_looks_the_same_whatever_stands_beside_it() -> None:
 
 
 def test_only_variants_of_the_same_style_give_way() -> None:
-    names = [f"v{i}" for i in range(26)] + list(KNOWN)
+    names = [f"v{i}" for i in range(len(PALETTE) * len(MARKERS) - len(KNOWN))] + list(KNOWN)
     styles = by_name(names)
     assert len(set(styles.values())) == len(names) == len(PALETTE) * len(MARKERS)
     wanted = {name: by_name([name])[name] for name in names}
