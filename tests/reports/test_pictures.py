@@ -40,7 +40,8 @@ def test_only_variants_of_the_same_style_give_way() -> None:
     for name in names:
         if styles[name] != wanted[name]:
             assert any(styles[other] == wanted[name] for other in names if other != name)
-    assert by_name([*names, "one more"])["one more"] == by_name(["one more"])["one more"]
+    last = "which comes last and finds all taken"
+    assert by_name([*names, last])[last] == by_name([last])[last]
 
 
 def test_known_styles_differ_and_are_of_methods_that_are_there() -> None:
