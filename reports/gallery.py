@@ -22,6 +22,8 @@ MOST_PICTURES = 1500
 MOST_SWATCHES = 16
 _ACROSS = 4, 6
 """Tiles of a variant stand side by side, at least and at most so many, where there are enough."""
+_NARROWEST = 2
+"""A lone tile is given room for so many pictures, so that its variant's name is readable."""
 _CAM, _CAM_ORIGINAL, _ACTIVATION = "cam", "cam-original", "activation"
 _CAPTIONS = {_CAM: "evidence", _ACTIVATION: "activation", "train-time": "training (Eq. 7)"}
 
@@ -73,11 +75,19 @@ class Strip:
         return any(view.caption == _CAPTIONS[_CAM] for view in self.views)
 
     @property
+    def is_single(self) -> bool:
+        """Whether no variant has a second tile; a tile's views then stand beside its picture, not beneath it."""
+        return all(len(tiles) == 1 for _, tiles in self.rows)
+
+    @property
     def across(self) -> int:
-        """How many tiles stand side by side, so that a variant's lines are equally long."""
+        """How many tiles, or pictures of a lone one, stand side by side, so that a variant's lines are equally long."""
         fewest, most = _ACROSS
-        tiles = max((len(tiles) for _, tiles in self.rows), default=1)
-        return max(fewest, math.ceil(tiles / math.ceil(tiles / most)))
+        if self.is_single:
+            fewest, beside = _NARROWEST, max((1 + len(tile.views) for _, (tile,) in self.rows), default=1)
+        else:
+            beside = max(len(tiles) for _, tiles in self.rows)
+        return max(fewest, math.ceil(beside / math.ceil(beside / most)))
 
 
 def gallery(cells: Iterable[Cell], classes: tuple[str, ...], records: Records, most: int | None = None) -> list[Strip]:

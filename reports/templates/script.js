@@ -14,7 +14,8 @@
                         text without <small>. Rows of a tbody stay in it if it has a row of class "group".
    svg .point           Shows its <title> when hovered over or focused (reports/alive.py).
    svg metadata         data-svg and data-outlined: the figure as files, base64 of gzip.
-   class="scroll"       Is named after the heading before it. */
+   class="scroll"       Is named after the heading before it.
+   details              Is printed open, unless it has data-folded: pages of pictures, and what a file holds too. */
 "use strict";
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -480,10 +481,25 @@
     }
   }
 
+  // Paper
+
+  /* Opens what would stay closed on paper for as long as it is printed. */
+  function openForPrint() {
+    const opened = [];
+    const set = (open) => (details) => (details.open = open);
+    addEventListener("beforeprint", () => {
+      const closed = all("details:not([open], [data-folded])");
+      opened.push(...closed);
+      closed.forEach(set(true));
+    });
+    addEventListener("afterprint", () => opened.splice(0).forEach(set(false)));
+  }
+
   const tip = makeTip();
   for (const svg of withPoints()) offerNumbers(svg, tip);
   if ("DecompressionStream" in window) for (const held of all("metadata[data-svg]")) offerFigure(held.parentNode);
   nameRegions();
   offerVariants();
+  openForPrint();
   for (const table of all("table")) if (!table.parentElement.closest("table")) enliven(table);
 })();

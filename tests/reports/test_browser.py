@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contracts import Failure, Results
+from harness.contracts import ClaimRow, Failure, Results, StatedClaim, Verdict
 from reports import plugins
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def whole_run(bench: Bench) -> Results:
         failures=(Failure("apply octree", "ValueError: no tree", "Traceback", 4),),
         recipes=({"what": "quantizer", "name": "colorcnn", "params": {"width": 16}, "differs": ["Width 16."]},),
         environment={"python": "3.11"},
+        claims=(StatedClaim("far", "Accuracies are met.", "Table 2", far_from_the_paper),),
     )
 
 
@@ -77,6 +78,13 @@ def hostile_run(bench: Bench, searches: type[Searches]) -> Results:
         spec={"note": HOSTILE},
         searches=(search,),
     )
+
+
+def far_from_the_paper(_: object) -> Verdict:
+    """Says at length why it has no answer."""
+    unsure = (np.nan, np.nan, np.nan)
+    row = ClaimRow("toys x tinynet", "colorcnn", "not enough data", -0.1, "accuracy", *unsure, ("0" * 64,))
+    return Verdict("not enough data", -0.1, rows=(row,), missing=("the recipe departs from the paper's " * 9,))
 
 
 def written(results: Results, folder: Path) -> Path:
@@ -416,6 +424,52 @@ def test_what_is_printed_says_what_was_hidden_and_has_no_controls(opened: Callab
     assert cells_of(page).get_by_text("accuracy").first.is_visible()
     box = page.locator(".left-out").bounding_box()
     assert box["y"] < page.locator("#figures").bounding_box()["y"], "before everything it holds for"
+
+
+def test_what_is_closed_is_printed_open_and_closed_again(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    closed = page.locator("details:not([open])")
+    before = closed.evaluate_all("(all) => all.map((one) => one.innerHTML)")
+    page.evaluate(
+        """addEventListener("beforeprint", () => {
+             window.kept = [...document.querySelectorAll("details:not([open])")].map((one) => "folded" in one.dataset);
+             window.cells = document.querySelector(".claims .rests details code").getClientRects().length;
+           })"""
+    )
+    page.pdf()
+    kept = page.evaluate("window.kept")
+    assert all(kept)
+    assert 0 < len(kept) < len(before)
+    assert page.evaluate("window.cells") == 1
+    assert closed.evaluate_all("(all) => all.map((one) => one.innerHTML)") == before
+
+
+def test_pictures_of_a_single_level_take_one_line(
+    opened: Callable[..., Any], benches: type[Bench], tmp_path: Path
+) -> None:
+    bench = benches(tmp_path / "store")
+    maps = {name: np.eye(16, dtype=np.uint8) * 255 for name in ("cam", "activation", "train-time")}
+    cells = [bench.seen(bench.plain(name, 2, 0.7), maps) for name in ("a", "b", "c", "d")]
+    page = opened(written(bench.results(cells), tmp_path / "report").with_name("gallery.html"))
+    tops = "(all) => all.map((one) => Math.round(one.getBoundingClientRect().top))"
+    rows = page.locator(".strip").first.locator(".row")
+    for width, beside in ((1200, 3), (420, 1)):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert len(set(rows.first.locator("img").evaluate_all(tops))) == 1
+        assert rows.first.locator("img").count() == 4
+        assert rows.evaluate_all(tops).count(rows.evaluate_all(tops)[0]) == beside
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_why_a_claim_is_open_is_read_on_a_phone_without_scrolling(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, viewport={"width": 420, "height": 800})
+    region = page.locator("#claims .scroll")
+    assert region.evaluate("(one) => one.scrollWidth > one.clientWidth")
+    for scrolled in (0, 100):
+        region.evaluate("(one, left) => { one.scrollLeft = left; }", scrolled)
+        said, seen = page.locator(".claims .rests p").bounding_box(), region.bounding_box()
+        assert seen["x"] <= said["x"]
+        assert said["x"] + said["width"] <= seen["x"] + seen["width"]
 
 
 def test_a_phone_does_not_scroll_sideways(opened: Callable[..., Any], report: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_an_untouched_variant_tells_of_the_original(bench: Bench) -> None:
     (first, second) = strips([bench.cell(frame, "untouched", None)])
     assert first.rows == ()
     assert (first.p_true, second.p_true) == (0.31, 0.75)
+
+
+def test_pictures_of_variants_with_one_level_stand_side_by_side(seen: list[Cell], bench: Bench) -> None:
+    (strip, _) = strips(seen)
+    assert (strip.is_single, strip.across) == (True, 5), "the picture and the learned variant's four views"
+    assert 'class="rows single"' in re.sub(r"s\d+ ", "", gallery_page.render(bench.results(seen)))
+    (plain, _) = strips([replace(seen[1], gallery={n: replace(p, maps={}) for n, p in seen[1].gallery.items()})])
+    assert (plain.is_single, plain.across) == (True, 2), "a name needs some room"
+    more = [*seen, bench.cell(bench.frame([1, 0, 1]), "median-cut", 4)]
+    assert {(strip.is_single, strip.across) for strip in strips(more)} == {(False, 4)}
+    assert "rows single" not in gallery_page.render(bench.results(more))
 
 
 def test_without_maps_there_is_no_view(bench: Bench) -> None:
