@@ -215,14 +215,16 @@ def fitted(places: Sequence[tuple[float, float]], widths: Sequence[float], heigh
     return tops
 
 
-def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) -> str:
+def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = (), saved: Figure | None = None) -> str:
     """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors.
 
-    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save.
+    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save; saved:
+    what these show instead, away from the page's legend.
     """
     parts = name_parts(figure)
     with drawing(name):
-        plain, outlined = drawn(figure, "none"), drawn(figure, "path")
+        plain, outlined = drawn(figure, "none"), drawn(saved or figure, "path")
+        text = drawn(saved, "none") if saved else plain
     svg = re.sub(r"<style.*?</style>", "", plain, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
@@ -232,7 +234,7 @@ def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) ->
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     svg = with_variants(svg, name, parts).replace(f'aria-label="{name}"', f'aria-label="{html.escape(title)}"', 1)
-    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(plain, outlined, title)}</svg>"
+    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(text, outlined, title)}</svg>"
 
 
 def _short(coordinates: str) -> str:

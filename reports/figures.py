@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ from reports.drawing import (
     to_svg,
     trace,
 )
+from reports.legends import Entry, put_above, room_for
 from reports.points import Point, Task
 from reports.styles import Style
 from reports.trade_offs import KINDS, Bits, front_of, with_bits
@@ -43,18 +44,41 @@ _LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
 """Points: width and height that a digit in small letters takes, with some room."""
 
 
+def with_colors(task: Task) -> list[Point]:
+    """The points of a task that have a number of colors."""
+    return [point for point in task.points if point.ok and point.level_kind == "colors"]
+
+
+def legend_of(points: Iterable[Point], styles: Mapping[str, Style]) -> tuple[Entry, ...]:
+    """What a legend says of the variants of these points."""
+    lines = _lines(points)
+    return tuple((v, styles[v], DASHES.get(line[0].level_kind, "solid")) for v, line in lines.items())
+
+
+def _with_legend(found: Marked | None, entries: Sequence[Entry], name: str) -> Figure | None:
+    """A figure of the page as it is saved."""
+    if found is None:
+        return None
+    figure, _ = found
+    with drawing(name):
+        put_above(figure, entries, room_for(entries))
+    return figure
+
+
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the number of colors; nothing where no point has colors. ``name`` is unique on the page."""
     found = colors_figure(task, styles, name)
-    title = f"Accuracy against the number of colors, {task.name}"
-    return "" if found is None else to_svg(found[0], name, title, found[1])
+    if found is None:
+        return ""
+    saved = _with_legend(colors_figure(task, styles, name, named=False), legend_of(with_colors(task), styles), name)
+    return to_svg(found[0], name, f"Accuracy against the number of colors, {task.name}", found[1], saved)
 
 
 def colors_figure(
     task: Task, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE, named: bool = True
 ) -> Marked | None:
     """The same for any sheet. named: lines have their names at their ends, if there is room for all."""
-    lines = _lines(p for p in task.points if p.ok and p.level_kind == "colors")
+    lines = _lines(with_colors(task))
     if not lines:
         return None
     with drawing(name, sheet):
@@ -76,8 +100,10 @@ def colors_figure(
 def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
     """Accuracy against bits per pixel, with the front; nothing where no point has such bits. Codecs are dashed."""
     found = bits_figure(task, styles, name, bits)
-    title = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
-    return "" if found is None else to_svg(found[0], name, title, found[1])
+    if found is None:
+        return ""
+    saved = _with_legend(bits_figure(task, styles, name, bits), legend_of(with_bits(task, bits), styles), name)
+    return to_svg(found[0], name, f"Accuracy against bits per pixel of {bits.words}, {task.name}", found[1], saved)
 
 
 def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:
