@@ -170,16 +170,32 @@ def mark_points(marks: Sequence[Mark], styles: Sequence[Style]) -> None:
 
 
 def round_ticks(limits: tuple[float, float]) -> list[float]:
-    """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps."""
+    """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps.
+
+    At least three between different limits.
+    """
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-    ticks: list[float] = []
-    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
-        multiples = list(steps)
-        ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7)):
+        ticks = [m * 10.0**d for d in decades for m in steps if lo <= m * 10.0**d <= hi]
         if len(ticks) > 3:
+            return ticks[:: 1 + len(ticks) // 8]
+    return _even_ticks(lo, hi)
+
+
+def _even_ticks(lo: float, hi: float) -> list[float]:
+    """Multiples of the largest round step that gives three."""
+    if lo == hi:
+        return [lo]
+    power = math.floor(math.log10(hi - lo))
+    ticks: list[float] = []
+    for tenths in (10, 5, 2, 1):
+        step = tenths * 10.0 ** (power - 1)
+        multiples = range(math.ceil(lo / step), math.floor(hi / step) + 1)
+        ticks = [tick for each in multiples if lo <= (tick := round(each * step, 2 - power)) <= hi]
+        if len(ticks) > 2:
             break
-    return ticks[:: 1 + len(ticks) // 8]
+    return ticks
 
 
 def spread(heights: list[float], gap: float, lowest: float, highest: float) -> list[float]:

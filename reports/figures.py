@@ -37,6 +37,8 @@ _LONGEST_LABEL = 20
 _MOST_LABELS = 8
 DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
+_LEAST_RATIO = 1.001
+"""Of bits that an axis tells apart."""
 _GAP = 0.062
 """Between two names at the ends of lines: a line of text, as a share of accuracy."""
 _SMALL = 8
@@ -118,7 +120,7 @@ def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, 
         _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
         _draw(axes, places, styles)
         values = [value for line in places.values() for value, _ in line]
-        if min(values) == max(values):
+        if max(values) < _LEAST_RATIO * min(values):
             axes.set_xlim(values[0] / 2, 2 * values[0])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
@@ -221,7 +223,8 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     """Each level once, at the right of the most bits it takes: rising lines leave room below it.
 
-    The lowest and the highest of a kind go first; of the others those that find room.
+    The lowest and the highest of a kind go first; of the others those that find room. A lone level tells no points
+    apart and is not named.
     """
     largest: dict[tuple[str, int], tuple[float, Point]] = {}
     having: dict[tuple[str, int], set[str]] = {}
@@ -229,7 +232,7 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
         if point.level is not None:
             largest[point.level_kind, point.level] = bits, point
             having.setdefault((point.level_kind, point.level), set()).add(point.variant)
-    if not largest:
+    if len(largest) < 2:
         return
     of_kind: dict[str, list[int]] = {}
     for kind, level in largest:
