@@ -170,16 +170,32 @@ def mark_points(marks: Sequence[Mark], styles: Sequence[Style]) -> None:
 
 
 def round_ticks(limits: tuple[float, float]) -> list[float]:
-    """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps."""
+    """Round ticks within the limits of a log axis: powers of ten or, where that gives too few, finer steps.
+
+    At least three between different limits.
+    """
     lo, hi = limits
     decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-    ticks: list[float] = []
-    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7), (step / 10 for step in range(10, 100))):
-        multiples = list(steps)
-        ticks = [m * 10.0**d for d in decades for m in multiples if lo <= m * 10.0**d <= hi]
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 7)):
+        ticks = [m * 10.0**d for d in decades for m in steps if lo <= m * 10.0**d <= hi]
         if len(ticks) > 3:
+            return ticks[:: 1 + len(ticks) // 8]
+    return _even_ticks(lo, hi)
+
+
+def _even_ticks(lo: float, hi: float) -> list[float]:
+    """Multiples of the largest round step that gives three."""
+    if lo == hi:
+        return [lo]
+    power = math.floor(math.log10(hi - lo))
+    ticks: list[float] = []
+    for tenths in (10, 5, 2, 1):
+        step = tenths * 10.0 ** (power - 1)
+        multiples = range(math.ceil(lo / step), math.floor(hi / step) + 1)
+        ticks = [tick for each in multiples if lo <= (tick := round(each * step, 2 - power)) <= hi]
+        if len(ticks) > 2:
             break
-    return ticks[:: 1 + len(ticks) // 8]
+    return ticks
 
 
 def spread(heights: list[float], gap: float, lowest: float, highest: float) -> list[float]:
@@ -215,14 +231,16 @@ def fitted(places: Sequence[tuple[float, float]], widths: Sequence[float], heigh
     return tops
 
 
-def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) -> str:
+def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = (), saved: Figure | None = None) -> str:
     """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors.
 
-    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save.
+    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save; saved:
+    what these show instead, away from the page's legend.
     """
     parts = name_parts(figure)
     with drawing(name):
-        plain, outlined = drawn(figure, "none"), drawn(figure, "path")
+        plain, outlined = drawn(figure, "none"), drawn(saved or figure, "path")
+        text = drawn(saved, "none") if saved else plain
     svg = re.sub(r"<style.*?</style>", "", plain, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
@@ -232,7 +250,7 @@ def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = ()) ->
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     svg = with_variants(svg, name, parts).replace(f'aria-label="{name}"', f'aria-label="{html.escape(title)}"', 1)
-    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(plain, outlined, title)}</svg>"
+    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(text, outlined, title)}</svg>"
 
 
 def _short(coordinates: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ from reports.drawing import (
     to_svg,
     trace,
 )
+from reports.legends import Entry, put_above, room_for
 from reports.points import Point, Task
 from reports.styles import Style
 from reports.trade_offs import KINDS, Bits, front_of, with_bits
@@ -36,6 +37,8 @@ _LONGEST_LABEL = 20
 _MOST_LABELS = 8
 DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
+_LEAST_RATIO = 1.001
+"""Of bits that an axis tells apart."""
 _GAP = 0.062
 """Between two names at the ends of lines: a line of text, as a share of accuracy."""
 _SMALL = 8
@@ -43,18 +46,41 @@ _LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
 """Points: width and height that a digit in small letters takes, with some room."""
 
 
+def with_colors(task: Task) -> list[Point]:
+    """The points of a task that have a number of colors."""
+    return [point for point in task.points if point.ok and point.level_kind == "colors"]
+
+
+def legend_of(points: Iterable[Point], styles: Mapping[str, Style]) -> tuple[Entry, ...]:
+    """What a legend says of the variants of these points."""
+    lines = _lines(points)
+    return tuple((v, styles[v], DASHES.get(line[0].level_kind, "solid")) for v, line in lines.items())
+
+
+def _with_legend(found: Marked | None, entries: Sequence[Entry], name: str) -> Figure | None:
+    """A figure of the page as it is saved."""
+    if found is None:
+        return None
+    figure, _ = found
+    with drawing(name):
+        put_above(figure, entries, room_for(entries))
+    return figure
+
+
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the number of colors; nothing where no point has colors. ``name`` is unique on the page."""
     found = colors_figure(task, styles, name)
-    title = f"Accuracy against the number of colors, {task.name}"
-    return "" if found is None else to_svg(found[0], name, title, found[1])
+    if found is None:
+        return ""
+    saved = _with_legend(colors_figure(task, styles, name, named=False), legend_of(with_colors(task), styles), name)
+    return to_svg(found[0], name, f"Accuracy against the number of colors, {task.name}", found[1], saved)
 
 
 def colors_figure(
     task: Task, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE, named: bool = True
 ) -> Marked | None:
     """The same for any sheet. named: lines have their names at their ends, if there is room for all."""
-    lines = _lines(p for p in task.points if p.ok and p.level_kind == "colors")
+    lines = _lines(with_colors(task))
     if not lines:
         return None
     with drawing(name, sheet):
@@ -76,8 +102,10 @@ def colors_figure(
 def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits = KINDS[0]) -> str:
     """Accuracy against bits per pixel, with the front; nothing where no point has such bits. Codecs are dashed."""
     found = bits_figure(task, styles, name, bits)
-    title = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
-    return "" if found is None else to_svg(found[0], name, title, found[1])
+    if found is None:
+        return ""
+    saved = _with_legend(bits_figure(task, styles, name, bits), legend_of(with_bits(task, bits), styles), name)
+    return to_svg(found[0], name, f"Accuracy against bits per pixel of {bits.words}, {task.name}", found[1], saved)
 
 
 def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:
@@ -92,7 +120,7 @@ def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, 
         _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
         _draw(axes, places, styles)
         values = [value for line in places.values() for value, _ in line]
-        if min(values) == max(values):
+        if max(values) < _LEAST_RATIO * min(values):
             axes.set_xlim(values[0] / 2, 2 * values[0])
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
@@ -195,7 +223,8 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     """Each level once, at the right of the most bits it takes: rising lines leave room below it.
 
-    The lowest and the highest of a kind go first; of the others those that find room.
+    The lowest and the highest of a kind go first; of the others those that find room. A lone level tells no points
+    apart and is not named.
     """
     largest: dict[tuple[str, int], tuple[float, Point]] = {}
     having: dict[tuple[str, int], set[str]] = {}
@@ -203,7 +232,7 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
         if point.level is not None:
             largest[point.level_kind, point.level] = bits, point
             having.setdefault((point.level_kind, point.level), set()).add(point.variant)
-    if not largest:
+    if len(largest) < 2:
         return
     of_kind: dict[str, list[int]] = {}
     for kind, level in largest:

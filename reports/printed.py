@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
-from matplotlib.lines import Line2D
 
-from harness.contracts import BadInput, LevelKind, Results, SearchResult
-from reports.drawing import INK, PAPER, Marked, Sheet, drawing, pt, shortened
-from reports.figures import DASHES, bits_figure, colors_figure
+from harness.contracts import BadInput, Results, SearchResult
+from reports.drawing import Marked, Sheet, drawing
+from reports.figures import bits_figure, colors_figure, legend_of, with_colors
 from reports.file_names import free, slug
+from reports.legends import Entry, put_above, room_for
 from reports.points import Task
 from reports.search.axes import scales
 from reports.search.figures import parameter_figure, plane_figure
@@ -36,7 +34,6 @@ _PROPORTION = 0.72
 """Of the height of a figure without its legend to its width, where no height is stated."""
 _FEWEST_LETTERS, _LOWEST = 25, 9
 """Of ordinary text, across a figure and from its bottom to its legend: what axes with their labels need."""
-_SMALL = 8
 _SAVED: Mapping[str, Mapping[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
     "svg": {"metadata": {"Date": None, "Creator": None}},
@@ -46,12 +43,12 @@ _SAVED: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Printed:
-    """A figure for a paper. draw: on any sheet. legend: of its lines, name, style and how they are drawn."""
+    """A figure for a paper. draw: on any sheet. legend: of its lines."""
 
     name: str
     caption: str
     draw: Callable[[Sheet], Marked | None]
-    legend: tuple[tuple[str, Style, Any], ...] = ()
+    legend: tuple[Entry, ...] = ()
 
 
 def write_figures(
@@ -103,16 +100,11 @@ def figures_of(results: Results) -> list[Printed]:
 
 def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
     name, bars = slug(task.name), "Bars: 95 % intervals. Horizontal lines: the untouched images, and chance."
-    kinds: dict[str, LevelKind] = {point.variant: point.level_kind for point in task.points if point.ok}
-
-    def legend(variants: Iterable[str]) -> tuple[tuple[str, Style, Any], ...]:
-        return tuple((v, styles[v], DASHES.get(kinds[v], "solid")) for v in sorted(set(variants)))
-
     yield Printed(
         f"colors-{name}",
         f"Accuracy against the number of colors, {task.name}. {bars}",
         lambda sheet: colors_figure(task, styles, f"colors-{name}", sheet, named=False),
-        legend(point.variant for point in task.points if point.ok and point.level_kind == "colors"),
+        legend_of(with_colors(task), styles),
     )
     for bits in KINDS:
         yield Printed(
@@ -120,7 +112,7 @@ def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
             f"Accuracy against bits per pixel of {bits.words}, {task.name}. {bars} Steps: the most that is reached "
             "with at most so many bits. Numbers: levels, where there is room.",
             functools.partial(bits_figure, task, styles, f"bits-{bits.kind}-{name}", bits),
-            legend(point.variant for point in with_bits(task, bits)),
+            legend_of(with_bits(task, bits), styles),
         )
 
 
@@ -172,81 +164,20 @@ def on_paper(printed: Printed, width: float, height: float | None, text: float) 
     """A figure with its legend above it; None where there is nothing to draw. width, height: inches. text: points."""
     sheet = Sheet(width, _PROPORTION * width, text)
     with drawing(printed.name, sheet):
-        above = _legend(Figure(), printed.legend) if printed.legend else None
-        room = 0.0 if above is None else above.height
+        room = room_for(printed.legend) if printed.legend else None
     if height is not None:
-        sheet = replace(sheet, height=height - room)
+        sheet = replace(sheet, height=height - (0.0 if room is None else room.height))
         if 72 * sheet.height < _LOWEST * text:
             raise BadInput(f"figures: {height:.3g} in are too low for {printed.name} and its legend; make them higher.")
     found = printed.draw(sheet)
     if found is None:
         return None
     figure, _ = found
-    if above is None:
+    if room is None:
         return figure
     with drawing(printed.name, sheet):
-        _raise(figure, room)
-        _legend(figure, printed.legend, above.columns)
+        put_above(figure, printed.legend, room)
     return figure
-
-
-@dataclass(frozen=True)
-class _Above:
-    """A legend's height in inches, and how many columns it has."""
-
-    height: float
-    columns: int
-
-
-def _legend(figure: Figure, entries: Sequence[tuple[str, Style, Any]], columns: int | None = None) -> _Above:
-    """Puts a legend at the top of a figure, in as many columns as have room unless so many are given."""
-    width = figure.get_figwidth()
-    longest = max(int(72 * width / pt(0.62 * _SMALL)) - 8, 8)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=style.color,
-            linestyle=line,
-            linewidth=pt(1.5),
-            marker=style.marker,
-            markersize=pt(6),
-            markeredgecolor=PAPER,
-            markeredgewidth=pt(0.5),
-            label=shortened(name, longest),
-        )
-        for name, style, line in entries
-    ]
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for count in [columns] if columns else range(len(handles), 0, -1):
-        legend: Legend = figure.legend(
-            handles=handles,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=count,
-            frameon=False,
-            fontsize=pt(_SMALL),
-            labelcolor=INK,
-            handlelength=1.9,
-            columnspacing=1.2,
-            borderpad=0.3,
-            borderaxespad=0.0,
-        )
-        box = legend.get_window_extent(renderer)
-        if count == 1 or columns or box.width <= width * figure.dpi:
-            return _Above(box.height / figure.dpi, count)
-        legend.remove()
-    raise AssertionError("one column is always taken")
-
-
-def _raise(figure: Figure, room: float) -> None:
-    """Makes a figure higher by ``room`` inches at its top; its axes keep their size and place."""
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + room)
-    share = height / (height + room)
-    for axes in figure.axes:
-        box = axes.get_position()
-        axes.set_position((box.x0, box.y0 * share, box.width, box.height * share))
 
 
 def saved(figure: Figure, name: str, format: str, text: float) -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +156,18 @@ def right() -> Callable[..., np.ndarray]:
         return (np.random.default_rng(seed).random(n) < share).astype(np.int64)
 
     return flips
+
+
+@pytest.fixture(scope="session")
+def unpacked() -> Callable[[str], tuple[str, str]]:
+    """The files that a figure of the page holds: with text, and with outlines of its letters."""
+
+    def files(svg: str) -> tuple[str, str]:
+        (held,) = re.findall('<metadata data-svg="(.*?)" data-outlined="(.*?)">', svg)
+        plain, outlined = (gzip.decompress(base64.b64decode(packed)).decode() for packed in held)
+        return plain, outlined
+
+    return files
 
 
 def searched(trials: Iterable[Trial], **changes: Any) -> SearchResult:

@@ -315,16 +315,16 @@ def test_points_say_their_numbers(opened: Callable[..., Any], report: Path) -> N
 
 def test_a_figure_is_saved_with_its_text_and_with_outlines(opened: Callable[..., Any], report: Path) -> None:
     page = opened(report)
-    figure = page.locator("figure .drawn").first
-    texts = {}
-    for name, outlined in (("Save SVG:", False), ("Save SVG, text as outlines:", True)):
-        content = saved(page, figure.get_by_role("button", name=name)).decode()
-        root = ElementTree.fromstring(content)
-        assert root.findtext(f"{SVG}title") == "Accuracy against the number of colors, toys × bignet"
-        assert "var(" not in content
-        texts[outlined] = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
-    assert {"colorcnn", "median-cut", "accuracy, %"} <= set(texts[False])
-    assert texts[True] == []
+    for against in ("the number of colors", "bits per pixel of the file"):
+        title, texts = f"Accuracy against {against}, toys × bignet", {}
+        for name, outlined in (("Save SVG", False), ("Save SVG, text as outlines", True)):
+            content = saved(page, page.get_by_role("button", name=f"{name}: {title}", exact=True)).decode()
+            root = ElementTree.fromstring(content)
+            assert root.findtext(f"{SVG}title") == title
+            assert "var(" not in content
+            texts[outlined] = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+        assert {"colorcnn", "median-cut", "accuracy, %"} <= set(texts[False])
+        assert texts[True] == []
 
 
 def test_tables_are_saved(opened: Callable[..., Any], report: Path) -> None:

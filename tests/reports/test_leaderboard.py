@@ -120,3 +120,17 @@ def test_the_diagram_names_every_variant_and_is_said_to_be_weak(cells: list[Cell
     assert few is not None
     assert rank_diagram(few.boards[0], by_name(SHARES), "ranks0") == "", "Friedman's test is of three or more"
     assert 'id="leaderboard"' not in render(bench.results(cells[:8]))
+
+
+def test_the_diagram_s_parts_have_their_variants_and_its_files_whole_names(
+    cells: list[Cell], bench: Bench, unpacked: Callable[[str], tuple[str, str]]
+) -> None:
+    long = "wu palette=octree-of-the-whole-image"
+    made = found(bench.results(replace(cell, variant=long) if cell.variant == "wu" else cell for cell in cells))
+    assert made is not None
+    drawn = rank_diagram(made.boards[0], by_name([*SHARES, long]), "ranks0")
+    owners = re.findall('<g id="[^"]*" data-variant="([^"]*)">', drawn)
+    assert {owner: owners.count(owner) for owner in owners} == dict.fromkeys([*(SHARES.keys() - {"wu"}), long], 4)
+    assert long not in re.sub('data-variant="[^"]*"', "", drawn)
+    for file in unpacked(drawn):
+        assert all(re.search(rf"\b{one.variant}\b", file) for one in made.boards[0].standings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +139,36 @@ def test_methods_that_end_at_one_accuracy_keep_their_names_apart() -> None:
     assert [x for x, _ in places] == sorted(x for x, _ in places)
 
 
+def test_a_level_that_all_points_have_is_not_named() -> None:
+    task = close_together(3)
+    alone = replace(task, points=tuple(point for point in task.points if point.level == 8))
+    styles = assign(point.variant for point in task.points)
+    assert "8" in words_of(figures.against_bits(task, styles, "f"))
+    assert "8" not in words_of(figures.against_bits(alone, styles, "f"))
+
+
+@pytest.mark.parametrize("methods", [2, 20])
+def test_a_saved_figure_names_every_variant_in_full(methods: int, unpacked: Callable[[str], tuple[str, str]]) -> None:
+    """Also where a name takes several lines; outlines have it as a comment."""
+    names = {f"m{i}": f"m{i} dither=floyd-steinberg-clipped" for i in range(methods)}
+    names["m1"] += " palettes=" + "_".join(["octree"] * 20)
+    task = close_together(methods)
+    task = replace(task, points=tuple(replace(point, variant=names[point.variant]) for point in task.points))
+    styles = assign(names.values())
+
+    def drawn() -> list[str]:
+        return [figures.against_colors(task, styles, "f"), *(figures.against_bits(task, styles, "f", b) for b in KINDS)]
+
+    assert drawn() == drawn()
+    for svg in drawn():
+        plain, outlined = unpacked(svg)
+        for said in (re.findall("<text[^>]*>(.*?)</text>", plain), re.findall("<!-- (.*?) -->", outlined)):
+            words = "".join(said).replace(" ", "")
+            assert all(name.replace(" ", "") in words for name in names.values())
+        for color in {style.color for style in styles.values()}:
+            assert plain.count(color) > svg.count(color)
+
+
 def test_more_names_than_have_room_are_left_to_the_legend() -> None:
     task = close_together(20)
     styles = assign(point.variant for point in task.points)
@@ -170,12 +202,31 @@ def test_numbers_are_readable() -> None:
     )
 
 
-@pytest.mark.parametrize("limits", [(0.8, 23.0), (2.1, 4.8), (3.05, 3.4), (0.01, 90.0), (1.0, 9.9), (1e-6, 1e3)])
+LIMITS = [
+    (0.8, 23.0),
+    (2.1, 4.8),
+    (3.05, 3.4),
+    (0.01, 90.0),
+    (1.0, 9.9),
+    (1e-6, 1e3),
+    (1.33, 1.48),
+    (0.96, 1.04),
+    (9.7, 10.4),
+    (1.3331, 1.3347),
+    (0.0213, 0.0229),
+    (4999.0, 5011.0),
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
 def test_a_log_axis_has_a_few_round_ticks(limits: tuple[float, float]) -> None:
     ticks = drawing.round_ticks(limits)
-    assert 2 <= len(ticks) <= 13
+    assert 3 <= len(ticks) <= 9
+    assert ticks == sorted(set(ticks))
     assert all(limits[0] <= tick <= limits[1] for tick in ticks)
-    assert all(float(f"{tick:.2g}") == pytest.approx(tick) for tick in ticks)
+    labels = [f"{tick:g}" for tick in ticks]
+    assert max(map(len, labels)) <= 6
+    assert [float(label) for label in labels] == pytest.approx(ticks, rel=1e-12)
 
 
 def marked(svg: str) -> dict[int, tuple[float, float]]:
