@@ -36,7 +36,7 @@ def render(results: Results) -> str:
     ``answers``: of each task its ``dataset``, ``classifier``, ``judge``, ``headline``, ``details`` and the ``level``
     that the headline speaks of. ``tables``: by name ``columns`` (``name``, ``type``, ``unit``), ``meanings`` (of
     columns, or of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``failures``: ``job``,
-    ``message``, ``traceback``, ``cells``.
+    ``message``, ``traceback``, ``cells``, ``key``.
     """
     found = tabulate(results)
     content = {

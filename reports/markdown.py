@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.contracts import Results
+from harness.contracts import Failure, Results
 from reports.grids import Entry, Grid, grids
 from reports.pairs import Apart, separated
 from reports.points import Task
@@ -25,6 +25,7 @@ from reports.wording import (
     points,
     points_interval,
     signed,
+    status_command,
 )
 
 
@@ -39,7 +40,7 @@ def render(results: Results) -> str:
         parts.append("This run has no cells, so there is nothing to tell.")
     if results.failures:
         parts.append("## Failures")
-        parts.append(_bullets(f"{failure.job}: {failure.message}" for failure in results.failures))
+        parts.append(_bullets(map(_failure, results.failures)))
     departing = [recipe for recipe in results.recipes if recipe.get("differs")]
     if departing:
         parts.append("## Not the paper's recipe")
@@ -51,6 +52,11 @@ def escaped(text: str) -> str:
     """Any text as Markdown shows it, in one line; it opens no tag, link, table or formula."""
     in_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", in_line)
+
+
+def _failure(failure: Failure) -> str:
+    more = f" ({status_command(failure.key)})" if failure.key else ""
+    return f"{failure.job}: {failure.message}{more}"
 
 
 def _bullets(sentences: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from reports.styles import PALETTE
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "listing")
-_FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval")
+_FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval", "status_command")
 
 
 def fill_in(template: str, script: str = "", **values: Any) -> str:

@@ -95,6 +95,11 @@ def short_path(name: str, longest: int = 60) -> str:
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
+def status_command(key: str) -> str:
+    """Tells all that happened to the job with this key; RUN is its run's folder."""
+    return f"fewcolors status RUN --job {key[:12]}"
+
+
 def listing(names: list[str]) -> str:
     """``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -176,12 +176,14 @@ class Failure:
         message: Why, in one line.
         traceback: The whole traceback.
         cells: How many cells it cost.
+        key: The job's, as in the store; empty where it is not known.
     """
 
     job: str
     message: str
     traceback: str
     cells: int
+    key: str = ""
 
 
 @dataclass(frozen=True)

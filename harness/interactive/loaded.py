@@ -129,10 +129,10 @@ class Run:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """One row a job that failed: job, message, traceback, cells (how many it cost)."""
+        """One row a job that failed: job, message, traceback, cells (how many it cost), key."""
         import pandas as pd
 
-        columns = ["job", "message", "traceback", "cells"]
+        columns = ["job", "message", "traceback", "cells", "key"]
         return pd.DataFrame([[getattr(f, c) for c in columns] for f in self.results.failures], columns=columns)
 
     def records_of(

@@ -184,6 +184,7 @@ def gather(
             message=event.message,
             traceback=event.traceback,
             cells=sum(_rests_on(cell.key, key, inputs) for cell in cells),
+            key=key,
         )
         for key, event in failed.items()
     )

@@ -17,7 +17,7 @@ from harness.run.heartbeat import DRIVER, Driver, read_driver
 from harness.run.results import EVENTS, MEND, PLAN, read_plan, store_of
 from harness.run.schedule import share
 from harness.spec.schema import STAGES, Stage
-from harness.work.jobs import read_history
+from harness.work.jobs import last_noted, read_history
 from harness.work.store import DamagedArtifact, Store
 
 READ = (PLAN, EVENTS, DRIVER)
@@ -165,12 +165,11 @@ def _kind(job: Mapping[str, Any], has_gpus: bool) -> Kind:
 
 def _under_way(kind: Kind, started: Event, store: Store, now: datetime.datetime) -> UnderWay:
     gone = _seconds(started.time, now)
-    checkpoints = store.checkpoints(started.key)
-    history, of = read_history(checkpoints)
-    try:
-        since = now.timestamp() - max(path.stat().st_mtime for path in checkpoints.iterdir())
-    except (OSError, ValueError):
-        since = gone
+    if kind.stage not in ("classifiers", "quantizers"):
+        return UnderWay(kind, gone)
+    watched = store.watched(started.key)
+    (history, of), noted = read_history(watched), last_noted(watched)
+    since = gone if noted is None else now.timestamp() - noted
     return UnderWay(kind, gone, [epoch.get("seconds", 0.0) for epoch in history], of, max(min(since, gone), 0.0))
 
 

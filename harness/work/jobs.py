@@ -345,7 +345,7 @@ class _History:
         noted = dict(metrics) | {"seconds": now - self._since}
         self._since = now
         self.epochs = [*self.epochs[: done - 1], noted]
-        write_sealed(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs})
+        write_sealed(self.folder / HISTORY, {"of": epochs, "epochs": self.epochs, "noted": time.time()})
         self.store.keep_checkpoints(self.key)
         return bool(self.further is not None and self.further(done, epochs, noted))
 
@@ -365,6 +365,14 @@ def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
         return content["epochs"], content["of"]
     except (OSError, ValueError, KeyError):
         return [], 0
+
+
+def last_noted(checkpoints: Path) -> float | None:
+    """When the last of them ended, in seconds since 1970 by that host's clock; None where that is not known."""
+    try:
+        return float(read_sealed(checkpoints / HISTORY)["noted"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def fit_history(store: Store, job: Job) -> tuple[list[dict[str, float]], int]:

@@ -38,7 +38,7 @@ def run(bench, right) -> Results:
     ]
     cells.append(bench.cell(bench.frame(right(300, 0.95, 99)), "original", None))
     cells.append(bench.cell(None, "octree", 8, error="MemoryError"))
-    return bench.results(cells, failures=(Failure("cells: a|b", "ValueError: <x>", "Traceback", 1),))
+    return bench.results(cells, failures=(Failure("cells: a|b", "ValueError: <x>", "Traceback", 1, "0f" * 32),))
 
 
 def test_who_shares_the_lead_by_mcnemar_and_holm_over_all_pairs(run) -> None:
@@ -195,7 +195,7 @@ def test_markdown_says_what_the_page_says(run) -> None:
     assert "p by McNemar's mid-p, adjusted by Holm. Not separated" in text
     assert "<b>" not in text
     assert r"50%\_of \$x\$ &amp; {a}^b\~\#\\end &lt;b&gt;\|\*\`\[2\]--" in text
-    assert "- cells: a\\|b: ValueError: &lt;x&gt;" in text
+    assert "- cells: a\\|b: ValueError: &lt;x&gt; (fewcolors status RUN --job 0f0f0f0f0f0f)\n" in text
 
 
 def test_markdown_of_nothing(bench) -> None:

@@ -195,7 +195,7 @@ def test_hostile_strings_stay_text(bench: Bench, searches: type[Searches]) -> No
         cells,
         name=HOSTILE,
         classes={HOSTILE: (HOSTILE, "dog", "cow")},
-        failures=(Failure(HOSTILE, HOSTILE, HOSTILE, 1),),
+        failures=(Failure(HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE),),
         recipes=tuple(
             {"what": what, "name": name, "params": {HOSTILE: HOSTILE}, "differs": [HOSTILE]}
             for what, name in ((HOSTILE, HOSTILE), ("classifier", "alexnet"))
@@ -211,6 +211,14 @@ def test_hostile_strings_stay_text(bench: Bench, searches: type[Searches]) -> No
     assert_stands_alone(
         gallery_page.render(bench.results([bench.seen(cells[2], {"<b>&'": np.zeros((16, 16), np.uint8)})]))
     )
+
+
+def test_a_failure_names_the_command_that_tells_of_its_log(full: Results) -> None:
+    (failure,) = full.failures
+    assert "fewcolors status" not in render(full), "its key is not known"
+    told = render(replace(full, failures=(failure, replace(failure, key="<b>" + "f" * 61))))
+    assert told.count("<code>fewcolors status RUN --job &lt;b&gt;fffffffff</code>") == 1
+    assert told.count("RUN is the run's folder.") == 1
 
 
 def hostile_search(searches: type[Searches]) -> SearchResult:

@@ -91,9 +91,9 @@ def test_cells_that_are_ok_failed_and_not_run_yet(run, plan, store):
         ("learned", 2): ("failed", "ValueError: no"),
         ("learned", 4): ("blocked", "not run yet"),
     }
-    assert [(f.job, f.message, f.traceback, f.cells) for f in results.failures] == [
-        (f"quantizers: {broken.name}", "ValueError: no", "Traceback: ...", 1),
-        (f"cells: {plan.jobs[own.key].name}", "ContractError: NaN", "Traceback", 1),
+    assert [(f.job, f.message, f.traceback, f.cells, f.key) for f in results.failures] == [
+        (f"quantizers: {broken.name}", "ValueError: no", "Traceback: ...", 1, broken.key),
+        (f"cells: {plan.jobs[own.key].name}", "ContractError: NaN", "Traceback", 1, own.key),
     ]
     done = found["flat", 2]
     assert pd.read_parquet(done.records)["name"].tolist() == ["flat"]

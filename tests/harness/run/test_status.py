@@ -1,7 +1,6 @@
 """How a run stands, told from its folder: while its driver is at work, after it ended, and after it was killed."""
 
 import datetime
-import os
 import re
 import socket
 import subprocess
@@ -20,6 +19,8 @@ from harness.run.events import EventLog, moment, utc_now
 from harness.run.heartbeat import DRIVER, SILENT_SECONDS, Heartbeat, read_driver, refuse_another
 from harness.run.results import EVENTS, write_plan
 from harness.run.status import read_status
+from harness.work.jobs import _History
+from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_json, write_sealed
 
@@ -91,9 +92,8 @@ def test_a_run_under_way(run, store, past):
         past(700 if job == DOTS else 120, "done", job, seconds=10, host="a/1" if job == DOTS else "b/2")
         stored(store, past.jobs[job])
     past(100, "started", FIT)
-    history = store.checkpoints(past.jobs[FIT].key) / "history.json"
-    write_json(history, {"of": 6, "epochs": [{"seconds": 30.0}] * 3})
-    os.utime(history, (NOW.timestamp() - 10,) * 2)
+    history = {"of": 6, "epochs": [{"seconds": 30.0}] * 3, "noted": NOW.timestamp() - 10}
+    write_json(store.checkpoints(past.jobs[FIT].key) / "history.json", history)
     write_driver(run)
     found = read_status(run, None, NOW)
     assert not found.gone
@@ -115,6 +115,24 @@ def test_a_run_under_way(run, store, past):
     assert [event.message for event in found.failures] == ["no"]
     assert found.states["quantizers"] == {"failed": 1}
     assert found.running == ()
+
+
+def test_epochs_of_a_training_on_another_machine_are_read_where_the_store_is(run, past, tmp_path, monkeypatch):
+    uri = f"file://{tmp_path}/distant"
+    past(100, "started", FIT)
+    write_driver(run)
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "worker"))
+    distant = open_store(uri)
+    distant.create()
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: NOW.timestamp() - 40)
+        _History(distant, past.jobs[FIT].key, None).note(1, 6, {"loss": 0.5})
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "watcher"))
+    (running,) = read_status(run, uri, NOW).running
+    assert (len(running.under_way.epochs), running.under_way.of) == (1, 6)
+    assert (running.under_way.gone, running.under_way.since) == (100, 40), "not since it was fetched"
+    (running,) = read_status(run, uri, NOW + datetime.timedelta(seconds=7)).running
+    assert (running.under_way.gone, running.under_way.since) == (107, 47)
 
 
 def test_what_ran_when_the_driver_was_killed_is_not_said_to_run(run, past):
