@@ -12,29 +12,15 @@ import pytest
 from processes import busy_workers, processes
 from workplace import EXAMPLES, Workplace, look_again
 
-PLUGINS = ("--plugin", EXAMPLES / "my_task.py", "--plugin", "slow.py")
+TASK = EXAMPLES / "my_task.py"
 KILLS = int(os.environ.get("FEWCOLORS_TEST_KILLS", "6"))
 """Of workers, 1 to 5 seconds apart; with 50 the test takes some minutes."""
-SHORT = 4 * KILLS
-"""Jobs that take two seconds at least, on two CPUs: the last worker is killed before they are done."""
-SLOW = """
-import time
-import numpy as np
-import fewcolors as fc
-
-@fc.quantizer("slow")
-class Slow:
-    def palettize(self, images, colors):
-        time.sleep(2)
-        indices = (images.mean(axis=3) * colors // 256).astype(np.uint8)
-        grays = np.linspace(0, 255, colors).astype(np.uint8)
-        return fc.Palettized(indices, np.tile(grays[:, None], (len(images), 1, 3)))
-"""
+SHORT = 2 + 4 * KILLS
 SPEC = f"""
 datasets: [{{name: stripes, params: {{images: 400}}}}]
 classifiers: [{{name: tiny-net, params: {{epochs: 30, batch_size: 20}}}}]
 methods:
-  - {{name: slow, colors: [{", ".join(map(str, range(2, 2 + SHORT)))}]}}
+  - {{name: median-cut, colors: [{", ".join(map(str, range(2, 2 + SHORT // 2)))}]}}
   - {{name: colorcnn, params: {{width: 4, epochs: 6, batch_size: 20}}, colors: 2}}
   - original
 colors: [2]
@@ -52,8 +38,7 @@ def busy_workers_of(address: str) -> list[int]:
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
     workplace = Workplace(tmp_path_factory.mktemp("calm"), address)
-    (workplace.folder / "slow.py").write_text(SLOW)
-    workplace.fewcolors("run", workplace.spec(SPEC), *PLUGINS)
+    workplace.fewcolors("run", workplace.spec(SPEC), "--plugin", TASK)
     return workplace
 
 
@@ -61,7 +46,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory, address: str) -> Workplace:
 def test_workers_that_are_killed_at_random_cost_time_and_no_number(calm: Workplace) -> None:
     chance = random.Random(0)
     run = subprocess.Popen(
-        calm.command("run", calm.spec(SPEC, "chaos"), *PLUGINS, "--store", "another"),
+        calm.command("run", calm.spec(SPEC, "chaos"), "--plugin", TASK, "--store", "another"),
         cwd=calm.folder,
         env=calm.environment(),
         stdout=subprocess.PIPE,
@@ -86,7 +71,8 @@ def test_workers_that_are_killed_at_random_cost_time_and_no_number(calm: Workpla
 
 def test_of_two_runs_at_once_that_share_a_store_one_is_killed_and_nothing_is_computed_twice(calm: Workplace) -> None:
     commands = {
-        name: calm.command("run", calm.spec(SPEC, name), *PLUGINS, "--store", "shared") for name in ("one", "two")
+        name: calm.command("run", calm.spec(SPEC, name), "--plugin", TASK, "--store", "shared")
+        for name in ("one", "two")
     }
     one, two = (
         subprocess.Popen(
