@@ -19,7 +19,7 @@ from harness.work.store import DamagedArtifact, Store
 
 RETRIES = 4
 """How often in a row a job is run again that was lost with its worker process or node and had come no further."""
-RETRIES_OF_STARTS = 11
+BLAMELESS_RETRIES = 11
 """How often in a row it is run again that was lost while its process was starting or with its node: not its doing.
 
 Also how often one is that could not reach the store.
@@ -372,11 +372,11 @@ class Schedule:
 
     def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:
         times = self._without_store[job.key] = self._without_store.get(job.key, 0) + 1
-        if times > RETRIES_OF_STARTS:
+        if times > BLAMELESS_RETRIES:
             why = f"the store could not be reached in {times} tries: {outcome.message}"
             self._fail(job, why, outcome.traceback, outcome)
             return
-        retry = f"retry {times} of {RETRIES_OF_STARTS}"
+        retry = f"retry {times} of {BLAMELESS_RETRIES}"
         self._retry(job, f"the store could not be reached; {retry}", outcome, _pause(times), alone=False)
 
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
@@ -399,7 +399,7 @@ class Schedule:
         times, retries, where = (
             (losses.blamed, RETRIES, " at the same place")
             if lost.blamed
-            else (losses.blameless, RETRIES_OF_STARTS, ", before it came to the job or with its node")
+            else (losses.blameless, BLAMELESS_RETRIES, ", before it came to the job or with its node")
         )
         if times > retries:
             self._fail(job, f"its worker process was lost {times} times{where}: {lost.reason}", lost.reason, lost)

@@ -45,6 +45,7 @@ def test_a_node_that_is_taken_every_few_seconds_costs_time_and_no_number(tmp_pat
         while run.poll() is None:
             look_again(run)
             at_work = [(node, worker) for node in nodes if (worker := worker_under_way(workplace, raylet(node)))]
+            # So much is trained that the run would end before the last node is taken.
             late = trained(workplace) * (ROUNDS + 1) >= (taken + 1) * 2 * TRAININGS
             if taken == ROUNDS or not at_work or (time.monotonic() < due and not late):
                 continue

@@ -12,10 +12,10 @@ from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
 from harness.run.schedule import (
+    BLAMELESS_RETRIES,
     LONGEST_PAUSE_SECONDS,
     PAUSE_SECONDS,
     RETRIES,
-    RETRIES_OF_STARTS,
     STARVED_SECONDS,
     JobResult,
     LostTask,
@@ -288,7 +288,7 @@ def test_a_job_that_is_lost_at_the_same_place_is_retried_with_growing_pauses_and
         (RETRIES, False, {}),
         (3 * RETRIES, True, {}),
         (3 * RETRIES, False, {"preempted": True}),
-        (RETRIES_OF_STARTS, False, {"blamed": False}),
+        (BLAMELESS_RETRIES, False, {"blamed": False}),
     ],
 )
 def test_a_job_ends_well_that_is_lost_less_often_or_comes_further_or_is_preempted(
@@ -668,7 +668,7 @@ def test_a_job_that_could_not_reach_the_store_is_retried_with_growing_pauses_and
         return store_unreachable(job)
 
     whole, events = walk(plan, FakePool(behave, clock=clock))
-    assert len(tried_at) == 1 + RETRIES_OF_STARTS == 12
+    assert len(tried_at) == 1 + BLAMELESS_RETRIES == 12
     assert whole.failed == {away.key: "the store could not be reached in 12 tries: StoreUnreachable: s3://x"}
     assert [event.message for event in events if event.event == "retried"] == [
         f"the store could not be reached; retry {number} of 11" for number in range(1, 12)
@@ -682,13 +682,13 @@ def test_a_store_that_could_not_be_reached_is_not_held_against_a_job_that_is_los
     unlucky = job_named(plan, "quantizers: learned at 2 colors on dots, net, seed 0")
 
     def behave(job, attempt):
-        if job.key != unlucky.key or attempt >= RETRIES + RETRIES_OF_STARTS:
+        if job.key != unlucky.key or attempt >= RETRIES + BLAMELESS_RETRIES:
             return None
         return LostTask("gone") if attempt < RETRIES else store_unreachable(job)
 
     whole, events = walk(plan, FakePool(behave, clock=clock))
     assert whole.failed == whole.blocked == {}
-    assert len(said(events, "retried")) == RETRIES + RETRIES_OF_STARTS
+    assert len(said(events, "retried")) == RETRIES + BLAMELESS_RETRIES
 
 
 def test_short_jobs_that_could_not_reach_the_store_share_a_task_again(make_spec, walk, clock):
