@@ -8,7 +8,7 @@ inputs may be read-only.
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, int64, uint8, uint32, void
+from numba import float64, int64, uint8, uint16, uint32, void
 from numpy.typing import NDArray
 
 from methods.compiled import compiled, given, made
@@ -149,3 +149,54 @@ def assign_nearest(
             changed += labels[u] != best
             labels[u], least[u] = best, shortest
     return changed
+
+
+@compiled(void(given(float64, 2), int64, int64, made(uint8, 2), made(int64, 1)))
+def list_candidates(
+    palette: NDArray[np.float64], first: int, last: int, candidates: NDArray[np.uint8], counts: NDArray[np.int64]
+) -> None:
+    """The entries of ``palette [C, 3]`` that can be nearest to a color of the cells ``first`` up to ``last``.
+
+    A cell is the 8 x 8 x 8 colors whose codes differ in their lowest 9 bits. candidates, counts: ``[2^15, 256]`` and
+    ``[2^15]``, written: each cell's entries, ascending, and how many they are.
+    """
+    from_box, possible = np.empty(len(palette)), np.empty(len(palette), np.int64)
+    low, high = np.empty(3), np.empty(3)
+    for cell in range(first, last):
+        for channel in range(3):
+            value = 0
+            for bit in range(5):
+                value |= int(cell >> (3 * bit + 2 - channel) & 1) << (bit + 3)
+            low[channel], high[channel] = value, value + 7
+        counts[cell] = _possible(low, high, palette, from_box, possible)
+        for k in range(counts[cell]):
+            candidates[cell, k] = possible[k]
+
+
+@compiled(void(given(uint8, 2), given(int64, 2), given(uint8, 2), given(int64, 1), made(uint16, 1), made(uint8, 1)))
+def nearest_of_candidates(
+    pixels: NDArray[np.uint8],
+    palette: NDArray[np.int64],
+    candidates: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    known: NDArray[np.uint16],
+    indices: NDArray[np.uint8],
+) -> None:
+    """indices[p] = the entry of ``palette [C, 3]`` closest to pixels[p], of equals the lowest; ``[P, 3]``, ``[P]``.
+
+    candidates, counts: see ``list_candidates``. known: ``[2^24]``, by code, one more than the color's entry, or 0 where
+    it was not yet searched; threads may share it, because all write the same.
+    """
+    for p in range(len(pixels)):
+        code = _code(pixels, p)
+        if not known[code]:
+            r, g, b = np.int64(pixels[p, 0]), np.int64(pixels[p, 1]), np.int64(pixels[p, 2])
+            cell = code >> 9
+            best, shortest = 0, 3 * 256**2
+            for k in range(counts[cell]):
+                c = int(candidates[cell, k])
+                distance = (r - palette[c, 0]) ** 2 + (g - palette[c, 1]) ** 2 + (b - palette[c, 2]) ** 2
+                if distance < shortest:
+                    best, shortest = c, distance
+            known[code] = best + 1
+        indices[p] = known[code] - 1

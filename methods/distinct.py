@@ -28,6 +28,11 @@ PIXELS_PER_COUNT = 1 << 22
 
 CODES = 1 << 24
 
+CELLS = 1 << 15
+
+PIXELS_FOR_CELLS = 1 << 18
+"""From which on an image's pixels are compared faster by ``write_nearest`` than each with each entry."""
+
 
 @dataclass(frozen=True, eq=False)
 class Distinct:
@@ -98,6 +103,11 @@ def pays(images: Images, nanoseconds: int) -> bool:
     return images.shape[1] * images.shape[2] * (nanoseconds - PER_PIXEL) >= TO_COUNT
 
 
+def cells_pay(images: Images) -> bool:
+    """Whether each of ``[N, H, W, 3]`` is so large that ``write_nearest`` is the faster search."""
+    return images.shape[1] * images.shape[2] >= PIXELS_FOR_CELLS
+
+
 def distinct_colors(image: NDArray[np.uint8]) -> Distinct:
     """The colors of ``uint8 [H, W, 3]``."""
     from methods import color_loops
@@ -136,6 +146,27 @@ def paint(
     table[distinct.codes] = labels
     pixels, flat = np.ascontiguousarray(image).reshape(-1, 3), indices.reshape(-1)
     in_threads(lambda part: look_up(pixels[part], table, flat[part]), spans(len(pixels), 4 * thread_count()))
+
+
+def write_nearest(image: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
+    """Writes what ``methods.palettes.nearest_entries`` gives: ``uint8 [H, W, 3]``, ``[C, 3]``, ``[H, W]``.
+
+    Each color is compared once, and only with the entries that can be nearest to one of its neighborhood.
+    """
+    from methods import color_loops
+
+    exact, whole = palette.astype(np.float64), palette.astype(np.int64)
+    candidates, counts = np.empty((CELLS, 256), np.uint8), np.empty(CELLS, np.int64)
+    parts = 4 * thread_count()
+    in_threads(
+        lambda part: color_loops.list_candidates(exact, part.start, part.stop, candidates, counts), spans(CELLS, parts)
+    )
+    pixels, flat, known = image.reshape(-1, 3), indices.reshape(-1), np.zeros(CODES, np.uint16)
+
+    def work(part: slice) -> None:
+        color_loops.nearest_of_candidates(pixels[part], whole, candidates, counts, known, flat[part])
+
+    in_threads(work, spans(len(pixels), parts))
 
 
 Reduction = Callable[[NDArray[np.uint8], Distinct], tuple[NDArray[np.integer], NDArray[np.uint8]]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.contracts import Images
 from harness.encoding import in_threads, thread_count
 from methods.batches import in_slices, is_large, spans
-from methods.distinct import Distinct, distinct_colors, nearest_labels, paint, pays
+from methods.distinct import Distinct, cells_pay, distinct_colors, nearest_labels, paint, pays, write_nearest
 from methods.spaces import Space, to_space
 
 
@@ -22,7 +22,11 @@ def nearest_entries(images: Images, palettes: NDArray[np.uint8], space: Space = 
     """
     pixels = np.ascontiguousarray(images)
     indices = np.empty(images.shape[:3], np.uint8)
-    if pays(images, palettes.shape[1] if space == "rgb" else palettes.shape[1] + 200):
+    if space == "rgb" and cells_pay(images):
+        for each in zip(pixels, palettes, indices, strict=True):
+            write_nearest(*each)
+        return indices
+    if space == "lab" and pays(images, palettes.shape[1] + 200):
         for image, palette, index_map in zip(pixels, palettes, indices, strict=True):
             distinct = distinct_colors(image)
             paint(image, distinct, nearest_labels(distinct, palette, space), index_map)

@@ -36,6 +36,13 @@ def nearest_entries(images: NDArray[np.uint8], palettes: NDArray[np.int64], indi
                 indices[n, y, x] = _closest(r, g, b, palettes[n])
 
 
+@compiled(void(given(uint8, 2), given(uint8, 2), made(uint8, 1)))
+def add_steps(pixels: NDArray[np.uint8], steps: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
+    """indices[p] = the sum of what ``steps [3, 256]`` has for the red, green and blue of pixels[p]."""
+    for p in range(len(pixels)):
+        indices[p] = steps[0, pixels[p, 0]] + steps[1, pixels[p, 1]] + steps[2, pixels[p, 2]]
+
+
 @compiled(void(given(float64, 4), given(float64, 3), made(uint8, 3)))
 def nearest_points(points: NDArray[np.float64], palettes: NDArray[np.float64], indices: NDArray[np.uint8]) -> None:
     """indices[n, y, x] = the entry of palettes[n] closest to points[n, y, x]."""

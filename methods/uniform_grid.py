@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Images, Palettized
+from harness.encoding import in_threads, thread_count
 from harness.registry import quantizer
-from methods.palettes import nearest_entries
+from methods.batches import spans
 
 
 @quantizer("uniform-grid", summary="a fixed grid over the RGB cube, the same palette for every image")
@@ -20,8 +21,13 @@ class UniformGrid:
     """
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        palettes = np.tile(grid(grid_steps(colors)), (len(images), 1, 1))
-        return Palettized(nearest_entries(images, palettes), palettes)
+        from methods.pixel_loops import add_steps
+
+        steps = grid_steps(colors)
+        pixels, indices = np.ascontiguousarray(images).reshape(-1, 3), np.empty(images.size // 3, np.uint8)
+        table = nearest_steps(steps)
+        in_threads(lambda part: add_steps(pixels[part], table, indices[part]), spans(len(pixels), 4 * thread_count()))
+        return Palettized(indices.reshape(images.shape[:3]), np.tile(grid(steps), (len(images), 1, 1)))
 
 
 def grid_steps(colors: int) -> tuple[int, int, int]:
@@ -42,5 +48,19 @@ def grid_steps(colors: int) -> tuple[int, int, int]:
 
 def grid(steps: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The centers of ``steps`` equal boxes on red, green and blue: ``uint8 [product of steps, 3]``, in RGB order."""
-    axes = [np.floor((np.arange(step) + 0.5) * 256 / step) for step in steps]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.uint8)
+    return np.stack(np.meshgrid(*map(centers, steps), indexing="ij"), axis=-1).reshape(-1, 3).astype(np.uint8)
+
+
+def nearest_steps(steps: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """What each value of a channel adds to the index in ``grid``, so that a pixel's sum is its nearest: ``[3, 256]``.
+
+    The nearest of a grid is the nearest in every channel; of equally distant ones the first, so the lowest index.
+    """
+    values = np.arange(256)[:, None]
+    nearest = [np.abs(values - centers(step)).argmin(axis=1) for step in steps]
+    return (np.array(nearest) * np.array([[steps[1] * steps[2]], [steps[2]], [1]])).astype(np.uint8)
+
+
+def centers(step: int) -> NDArray[np.float64]:
+    """Of so many equal boxes on one channel, rounded down."""
+    return np.floor((np.arange(step) + 0.5) * 256 / step)

@@ -32,6 +32,7 @@ def by_colors(monkeypatch, request):
     def treat():
         monkeypatch.setenv("OMP_NUM_THREADS", request.param)
         monkeypatch.setattr(distinct, "TO_COUNT", -np.inf)
+        monkeypatch.setattr(distinct, "PIXELS_FOR_CELLS", 1)
         monkeypatch.setattr(batches, "LARGE", 1)
         monkeypatch.setattr(distinct, "PIXELS_PER_COUNT", 300)
 
