@@ -10,11 +10,12 @@ from typing import Any
 
 from harness.contracts import BadInput
 from harness.plan import Job, usual_needs
+from harness.run.losses import ASKED_TO_END, NODE_LOST, LostTask
 from harness.run.marks import Mark
 from harness.run.placing import Node, Placing, Turn, Work
 from harness.run.ready import BATCHED
-from harness.run.schedule import JobResult, LostTask, share
-from harness.run.worker import NODE_LOST, ClusterBoard, WorkerSetup, execute, plainly
+from harness.run.schedule import JobResult, share
+from harness.run.worker import ClusterBoard, WorkerSetup, execute, plainly
 from harness.sources import Source
 from harness.work.foreign_code import ForeignCode
 from harness.work.store import Store
@@ -191,7 +192,7 @@ class RayPool:
         worker = self._marks[task].worker
         self._leave(task, good=False)
         blamed = worker.at_a_job and reason != NODE_LOST
-        reason = "its worker process was asked to end" if worker.asked_to_end else reason
+        reason = ASKED_TO_END if worker.asked_to_end else reason
         return LostTask(reason, worker.host, worker.log, blamed, worker.asked_to_end)
 
     def _ending(self, task: Any) -> list[JobResult] | LostTask:

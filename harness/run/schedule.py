@@ -13,20 +13,11 @@ from harness.contracts import Needs
 from harness.plan import Job, Plan
 from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.events import EventLog
+from harness.run.losses import Losses, LostTask, without_store
 from harness.run.placing import Turn
 from harness.run.ready import ReadyJobs, rank_jobs
 from harness.work.store import DamagedArtifact, Store
 
-RETRIES = 4
-"""How often in a row a job is run again that was lost with its worker process or node and had come no further."""
-BLAMELESS_RETRIES = 11
-"""How often in a row it is run again that was lost while its process was starting or with its node: not its doing.
-
-Also how often one is that could not reach the store.
-"""
-PAUSE_SECONDS = 0.5
-"""Before the first of them; before each further one twice as long."""
-LONGEST_PAUSE_SECONDS = 60.0
 STARVED_SECONDS = 300.0
 """How long jobs wait for a lost node to come back when nothing else can run."""
 LOOK_AGAIN_SECONDS = 0.25
@@ -57,22 +48,6 @@ class JobResult:
     @property
     def ok(self) -> bool:
         return not self.message
-
-
-@dataclass(frozen=True)
-class LostTask:
-    """A task whose process or node was lost.
-
-    reason: why, in a sentence. host, log: where it was and printed, if it began. blamed: whether the job may be the
-    reason: it had begun, and its process died alone. preempted: its process was asked to end (SIGTERM), which says
-    nothing of its jobs.
-    """
-
-    reason: str
-    host: str = ""
-    log: str = ""
-    blamed: bool = True
-    preempted: bool = False
 
 
 class Pool(Protocol):
@@ -199,19 +174,6 @@ class _Task:
 
 
 @dataclass
-class _Losses:
-    """How often a job was lost since it last came further.
-
-    place: how far it had come by then. blamed: where it may have been the reason. blameless: where it was not.
-    """
-
-    place: Hashable
-    in_a_row: int = 0
-    blamed: int = 0
-    blameless: int = 0
-
-
-@dataclass
 class Schedule:
     """One walk through the pending jobs of a plan.
 
@@ -252,7 +214,7 @@ class Schedule:
         self._later: list[tuple[float, str]] = []
         self._running: dict[Hashable, _Task] = {}
         self._alone: set[str] = set()
-        self._losses: dict[str, _Losses] = {}
+        self._losses: dict[str, Losses] = {}
         self._without_store: dict[str, int] = {}
         self._elsewhere: set[str] = set()
         self._idle_since = self.pool.now()
@@ -372,12 +334,11 @@ class Schedule:
 
     def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:
         times = self._without_store[job.key] = self._without_store.get(job.key, 0) + 1
-        if times > BLAMELESS_RETRIES:
-            why = f"the store could not be reached in {times} tries: {outcome.message}"
-            self._fail(job, why, outcome.traceback, outcome)
-            return
-        retry = f"retry {times} of {BLAMELESS_RETRIES}"
-        self._retry(job, f"the store could not be reached; {retry}", outcome, _pause(times), alone=False)
+        decided = without_store(times, outcome.message)
+        if decided.given_up:
+            self._fail(job, decided.why, outcome.traceback, outcome)
+        else:
+            self._retry(job, decided.why, outcome, decided.seconds, alone=False)
 
     def _settle_lost(self, task: _Task, lost: LostTask) -> None:
         if len(task.jobs) > 1:
@@ -389,23 +350,11 @@ class Schedule:
         if task.late:
             self._fail(job, f"stopped after {job.needs.seconds:g} s, its limit", lost.reason, lost)
             return
-        losses, place = self._losses.get(job.key), self.place(job)
-        if losses is None or losses.place != place:
-            losses = self._losses[job.key] = _Losses(place)
-        losses.in_a_row += 1
-        if not lost.preempted:
-            losses.blamed += lost.blamed
-            losses.blameless += not lost.blamed
-        times, retries, where = (
-            (losses.blamed, RETRIES, " at the same place")
-            if lost.blamed
-            else (losses.blameless, BLAMELESS_RETRIES, ", before it came to the job or with its node")
-        )
-        if times > retries:
-            self._fail(job, f"its worker process was lost {times} times{where}: {lost.reason}", lost.reason, lost)
-            return
-        retry = "run again" if lost.preempted else f"retry {times} of {retries}"
-        self._retry(job, f"{lost.reason}; {retry}", lost, _pause(losses.in_a_row))
+        decided = self._losses.setdefault(job.key, Losses()).add(lost, self.place(job))
+        if decided.given_up:
+            self._fail(job, decided.why, lost.reason, lost)
+        else:
+            self._retry(job, decided.why, lost, decided.seconds)
 
     def _retry(
         self, job: Job, why: str, ended: JobResult | LostTask, pause: float = 0.0, *, alone: bool = True
@@ -457,8 +406,3 @@ class Schedule:
             if task.deadline is not None and self.pool.now() > task.deadline and not task.late:
                 task.late = True
                 self.pool.cancel(handle)
-
-
-def _pause(in_a_row: int) -> float:
-    """Seconds before a job is run again."""
-    return min(PAUSE_SECONDS * 2 ** (in_a_row - 1), LONGEST_PAUSE_SECONDS)

@@ -15,9 +15,10 @@ from harness.contracts import BadInput
 from harness.plan import Job, Plan
 from harness.run.durations import Durations, Kind
 from harness.run.events import EventLog
+from harness.run.losses import LostTask
 from harness.run.placing import Turn
 from harness.run.ready import time_to_the_end
-from harness.run.schedule import JobResult, LostTask, Schedule, kind_of, share
+from harness.run.schedule import JobResult, Schedule, kind_of, share
 from harness.spec.file import read_mapping
 from harness.spec.schema import STAGES
 

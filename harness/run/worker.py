@@ -21,6 +21,7 @@ from harness.discovery import discover
 from harness.plan import Job
 from harness.registry import Registry
 from harness.run.events import utc_now
+from harness.run.losses import NODE_LOST, OUT_OF_MEMORY, PROCESS_DIED, why_actor_died
 from harness.run.marks import Mark, Worker
 from harness.run.schedule import JobResult
 from harness.sources import Source
@@ -29,8 +30,6 @@ from harness.work.foreign_code import ForeignCode
 from harness.work.jobs import Context, run_job
 from harness.work.remote import open_store
 from harness.work.store import Store
-
-NODE_LOST = "its node was lost"
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ def _as_os_error() -> Iterator[None]:
 
 def plainly(error: Exception) -> str:
     known = {
-        "WorkerCrashedError": "its worker process died",
-        "ActorDiedError": "its worker process died",
-        "OutOfMemoryError": "its worker process was stopped: the node was out of memory",
+        "WorkerCrashedError": PROCESS_DIED,
+        "ActorDiedError": why_actor_died(str(error)),
+        "OutOfMemoryError": OUT_OF_MEMORY,
         "NodeDiedError": NODE_LOST,
         "LocalRayletDiedError": NODE_LOST,
         "TaskCancelledError": "it was stopped",
@@ -113,8 +112,8 @@ def execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> l
 
     mark: the task's.
     """
-    with mark.working(Worker(_node(), _host(), _prints_to())) as at_a_job:
-        _load_libraries(jobs[0])
+    with mark.working(this_worker()) as at_a_job:
+        load_libraries(jobs[0])
         at_a_job()
         results = []
         for job in jobs:
@@ -124,7 +123,12 @@ def execute(driver: WorkerSetup, jobs: list[Job], on_gpu: bool, mark: Mark) -> l
         return results
 
 
-def _load_libraries(job: Job) -> None:
+def this_worker() -> Worker:
+    """Of this process, as its mark tells of it."""
+    return Worker(_node(), _host(), _prints_to())
+
+
+def load_libraries(job: Job) -> None:
     """Imports torch where the job needs it, which takes seconds. Why it cannot be imported is for the job to say."""
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         with contextlib.suppress(ImportError, OSError):

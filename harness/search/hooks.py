@@ -13,30 +13,21 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
-from harness.complaints import printable
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.schedule import RETRIES
+from harness.run.losses import ASKED_TO_END, NODE_LOST, Losses, LostTask, why_actor_died
+from harness.run.marks import Board, Mark
 from harness.search.table import TrialTable, damaged
 from harness.writing import read_sealed, write_sealed
 
 _LIST = "list"
-
-_ASKED_TO_END = "SIGTERM"
-"""In Ray's words for the end of a worker: its machine is taken back, which says nothing of the trial."""
+RETRIED = "retried"
+"""In a report: why the trial begins again in the same process, in a sentence."""
 MAX_INITIAL_FAILURES = 5
 """A search ends when all of its first trials, this many, have failed."""
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
 """Called with what happened (``started``, ``epoch``, ``retried``, ``ended``, ``lost``; ``earlier``: it ended before
-this session), the trial's number, its last report (under ``config`` what was drawn, under ``reason`` why it was lost),
-and how many trials have ended."""
-
-
-@dataclass
-class Losses:
-    """How often a trial's worker was lost since the trial last came further. epochs: how many it had done by then."""
-
-    epochs: int
-    counted: int = 0
+this session), the trial's number, its last report (under ``config`` what was drawn, under ``reason`` why it was lost or
+retried), and how many trials have ended."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +36,13 @@ class RunningSearch:
 
     numbers: of the trials of this session, by Tune's ids; announced: the numbers of the trials the listener knows.
     epochs_of: how many epochs the trial of a number has done. losses: of the trials of this session, by number.
+    board: where their workers leave marks.
     """
 
     folder: Path
     listener: Listener
     table: TrialTable
+    board: Board
     numbers: dict[str, int] = field(default_factory=dict)
     announced: set[int] = field(default_factory=set)
     epochs_of: Callable[[int], int] = lambda number: 0  # noqa: ARG005
@@ -72,6 +65,11 @@ CURRENT: ContextVar[RunningSearch] = ContextVar("CURRENT")
 def number_of(trial: Any) -> int:
     """The number that the table has given one of Tune's trials."""
     return CURRENT.get().numbers[trial.trial_id]
+
+
+def mark_of(board: Board, trial_id: str) -> Mark:
+    """Of the trial, by Tune's id: what its worker tells of itself."""
+    return Mark(board, f"trial {trial_id}")
 
 
 def numbered(trial: Any) -> str:
@@ -144,7 +142,7 @@ class Rungs(AsyncHyperBandScheduler):
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if result.get("ended"):
+        if result.get("ended") or RETRIED in result:
             return str(TrialScheduler.CONTINUE)
         decision = str(super().on_trial_result(tune_controller, _by_number(trial), result))
         if self._judged is not None and {"cycles", VALIDATION_ACCURACY} <= result.keys():
@@ -218,23 +216,20 @@ class TrialEvents(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:  # noqa: ARG002
         CURRENT.get().table.report(number_of(trial), result)
-        self._announce("epoch", trial)
+        self._announce("retried" if RETRIED in result else "epoch", trial, result.get(RETRIED, ""))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         """Its worker was lost, and Tune would start it again for ever."""
         current, number = CURRENT.get(), number_of(trial)
-        losses, epochs, reason = current.losses.get(number), current.epochs_of(number), _last_error(trial)
-        if losses is None or losses.epochs != epochs:
-            losses = current.losses[number] = Losses(epochs)
-        losses.counted += _ASKED_TO_END not in reason
-        if losses.counted > RETRIES:
-            where = f"{RETRIES + 1} times at the same place"
-            current.table.end(number, "lost", f"its worker process was lost {where}: {reason}")
+        decided = current.losses.setdefault(number, Losses()).add(_lost(trial), current.epochs_of(number))
+        if decided.given_up:
+            current.table.end(number, "lost", decided.why)
         else:
-            self._announce("retried", trial, reason)
+            self._announce("retried", trial, decided.why)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         row = CURRENT.get().table.rows[number_of(trial)]
+        mark_of(CURRENT.get().board, trial.trial_id).remove()
         self._announce("lost" if row.state == "lost" else "ended", trial, row.error)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
@@ -242,11 +237,19 @@ class TrialEvents(tune.Callback):
         self._announce("lost", trial)
 
 
+def _lost(trial: Any) -> LostTask:
+    """How its worker was lost. Its mark goes too: the next one has not begun."""
+    mark = mark_of(CURRENT.get().board, trial.trial_id)
+    worker = mark.worker
+    mark.remove()
+    reason = why_actor_died(_last_error(trial))
+    blamed = worker.at_a_job and reason != NODE_LOST
+    return LostTask(reason, worker.host, worker.log, blamed, preempted=reason == ASKED_TO_END)
+
+
 def _last_error(trial: Any) -> str:
-    """What Ray said last of how a trial's worker was lost, less its conjectures."""
+    """What Ray said last of it, less what it said of earlier losses."""
     try:
-        lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+        return Path(trial.error_file).read_text(encoding="utf-8").rpartition("Failure # ")[2]
     except (OSError, TypeError):
         return ""
-    detail = lines[-1].rpartition("Worker exit detail: ")[2] if lines else ""
-    return printable(detail.partition(" Some common causes")[0].rstrip("."))

@@ -39,7 +39,7 @@ class SearchProgress(LiveTable):
         if what == "earlier":
             return
         if what == "retried":
-            sentence = f"trial {number} goes on in another worker process, its own was lost: {report['reason']}"
+            sentence = f"trial {number} is run again: {report['reason']}"
             self.console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         elif what == "lost" or report.get("error"):
             why = report.get("error") or report.get("reason") or "its worker process was lost"

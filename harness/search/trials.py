@@ -6,10 +6,12 @@ key, so a trial that was interrupted resumes, and a finished one is only read.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,17 +30,20 @@ from ray import tune
 from harness.complaints import one_line, traceback_of
 from harness.contracts import VALIDATION_ACCURACY, Trial, TrialStatus
 from harness.plan import Job
+from harness.run.losses import without_store
 from harness.run.pool import RayPool
-from harness.run.worker import WorkerSetup
+from harness.run.worker import ClusterBoard, WorkerSetup, load_libraries, this_worker
 from harness.search.drawing import Drawn
 from harness.search.hooks import (
     CURRENT,
+    RETRIED,
     Budget,
     InOrder,
     Listener,
     Rungs,
     RunningSearch,
     TrialEvents,
+    mark_of,
     numbered,
     read_list,
 )
@@ -47,6 +52,7 @@ from harness.search.table import LOGS, TrialRow, TrialTable
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
 from harness.work.artifacts import read_about
+from harness.work.bucket import is_unreachable
 from harness.work.jobs import fit_history, read_history, run_job, validation_accuracy
 from harness.work.store import Store
 
@@ -91,7 +97,7 @@ def run_trials(
     def epochs_of(number: int) -> int:
         return len(read_history(store.watched(_job(table.rows[number], search).key))[0])
 
-    current = RunningSearch(folder, listener, table, epochs_of=epochs_of)
+    current = RunningSearch(folder, listener, table, ClusterBoard(), epochs_of=epochs_of)
     read_list(current.rungs)
     read_list(current.spent)
     CURRENT.set(current)
@@ -170,7 +176,30 @@ def search_values(config: Mapping[str, Any], space: Mapping[str, Domain], first:
 
 
 def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bool) -> None:
-    """Runs in a worker: fits the method with these values, tells Tune of every epoch, measures the outcome."""
+    """Runs in a worker: a trial that cannot reach the store begins again after a pause, in the same process."""
+    with mark_of(ClusterBoard(), tune.get_context().get_trial_id()).working(this_worker()) as at_a_job:
+        load_libraries(first)
+        at_a_job()
+        for times in itertools.count(1):
+            reported, error = _try(values, first, setup, on_gpu)
+            if error is None:
+                break
+            decided = without_store(times, one_line(error)) if is_unreachable(error) else None
+            if decided is None or decided.given_up:
+                message = one_line(error) if decided is None else decided.why
+                reported |= {VALIDATION_ACCURACY: math.nan, "error": message, "traceback": traceback_of(error)}
+                break
+            tune.report({**reported, RETRIED: decided.why})
+            time.sleep(decided.seconds)
+        tune.report({**reported, "ended": True})
+
+
+def _try(
+    values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bool
+) -> tuple[dict[str, Any], Exception | None]:
+    """Fits the method with these values, tells Tune of every epoch, measures the outcome. Gives what there is to report
+    at its end, and why it failed if it did.
+    """
     epochs_done, of, cycle = 0, 0, 1
 
     def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
@@ -181,6 +210,8 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
             tune.report({**metrics, "epoch": done, "epochs": epochs, **whole_cycles})
         return False
 
+    outcome: dict[str, Any] = {}
+    failed = None
     try:
         context = setup.enter(on_gpu, on_epoch)
         plugin = context.registry.get("method", first.plugin, first.name)
@@ -192,11 +223,10 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
             on_epoch(done, expected, metrics)
         if not whole:
             run_job(job, context)
-        accuracy = validation_accuracy(job, context)
-        outcome: dict[str, Any] = {VALIDATION_ACCURACY: accuracy, "finished": True}
+        outcome = {VALIDATION_ACCURACY: validation_accuracy(job, context), "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
-        outcome = {VALIDATION_ACCURACY: math.nan, "error": one_line(error), "traceback": traceback_of(error)}
-    tune.report({**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle, "ended": True})
+        failed = error
+    return {**outcome, "epoch": epochs_done, "epochs": of, "cycles": epochs_done // cycle}, failed
 
 
 def _job(row: TrialRow, search: PlannedSearch) -> Job:

@@ -85,7 +85,7 @@ def test_what_ran_on_a_lost_node_goes_on_elsewhere_from_its_checkpoint(
 ) -> None:
     """Also where, as here, the worker survives its node and still holds the connection."""
     spec, plugin = workplace.spec(SPEC + text), workplace.folder / "threshold.py"
-    workplace.fewcolors(command, spec, "--plugin", TASK, "--plugin", plugin)
+    said = workplace.fewcolors(command, spec, "--plugin", TASK, "--plugin", plugin).out
     assert {row["status"] for row in workplace.cells()} == {"ok"}
     fits = [json.loads(line) for line in (workplace.folder / "notes.jsonl").read_text().splitlines()]
     fits = [fit for fit in fits if (fit["held_out"] > 0) == (command == "tune")]
@@ -98,5 +98,6 @@ def test_what_ran_on_a_lost_node_goes_on_elsewhere_from_its_checkpoint(
         told = [event["message"] for event in workplace.events() if event["event"] == "retried"]
         assert told == ["its node was lost; retry 1 of 11"]
     else:
+        assert "trial 3 is run again: its node was lost; retry 1 of 11" in said
         with (workplace.folder / "runs/tiny/trials.csv").open() as file:
             assert [row["status"] for row in csv.DictReader(file)] == ["finished"] * 4

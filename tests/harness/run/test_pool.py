@@ -6,11 +6,10 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.plan import DEFAULT_NEEDS, make_plan
+from harness.run.losses import NODE_LOST, LostTask
 from harness.run.marks import Worker
 from harness.run.placing import Placing
 from harness.run.pool import RayPool, _KeptProcesses
-from harness.run.schedule import LostTask
-from harness.run.worker import NODE_LOST
 
 
 def pool_of(*nodes, gpus=False):

@@ -11,17 +11,8 @@ import pytest
 from harness.plan import make_plan
 from harness.run import schedule as scheduling
 from harness.run.events import EventLog, last_run
-from harness.run.schedule import (
-    BLAMELESS_RETRIES,
-    LONGEST_PAUSE_SECONDS,
-    PAUSE_SECONDS,
-    RETRIES,
-    STARVED_SECONDS,
-    JobResult,
-    LostTask,
-    Schedule,
-    find_remaining,
-)
+from harness.run.losses import BLAMELESS_RETRIES, LONGEST_PAUSE_SECONDS, PAUSE_SECONDS, RETRIES, LostTask
+from harness.run.schedule import STARVED_SECONDS, JobResult, Schedule, find_remaining
 from harness.work.store import Store
 
 

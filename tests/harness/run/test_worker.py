@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from harness.run import worker
+from harness.run.losses import ASKED_TO_END, NODE_LOST, OUT_OF_MEMORY
 from harness.run.schedule import JobResult
-from harness.run.worker import NODE_LOST, plainly
+from harness.run.worker import plainly
 from harness.work.bucket import StoreUnreachable
 
 
@@ -23,6 +24,22 @@ def test_what_ray_says_of_a_loss_is_told_in_words(name: str, words: str) -> None
     exceptions = pytest.importorskip("ray.exceptions")
     error = getattr(exceptions, name)
     assert plainly(error("no matter") if name == "NodeDiedError" else error()) == words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("The actor died because its node has died. Node Id: 7", NODE_LOST),
+        ("Task was killed due to the node running low on memory.", OUT_OF_MEMORY),
+        ("Worker exits: it receives a SIGTERM. Some common causes include: ...", ASKED_TO_END),
+        ("Worker exits: end of file. Some common causes include: SIGTERM", "its worker process died"),
+    ],
+)
+def test_so_is_what_it_says_of_an_actor_whatever_that_died_of(said: str, words: str) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    error = exceptions.ActorDiedError()
+    error.error_msg = said
+    assert plainly(error) == words
 
 
 def test_any_other_error_is_told_by_its_last_line() -> None:

@@ -28,7 +28,7 @@ def measured(config):
 def session(folder, settings, kill_at=None, running=2):
     """Runs trials two at a time; killed when so many have ended. Gives the configurations that were begun."""
     table = TrialTable.read(folder / "trials.json", SPACE)
-    token = CURRENT.set(RunningSearch(folder, lambda *_: None, table))
+    token = CURRENT.set(RunningSearch(folder, lambda *_: None, table, board=SimpleNamespace()))
     drawn, under_way, begun = Drawn(SEARCH, settings), [], []
     ended = 0
     while ended != kill_at:

@@ -8,15 +8,18 @@ import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.schedule import RETRIES
+from harness.run.losses import ASKED_TO_END, BLAMELESS_RETRIES, NODE_LOST, PROCESS_DIED, RETRIES
+from harness.run.marks import Worker
 from harness.search.hooks import (
     CURRENT,
     MAX_INITIAL_FAILURES,
+    RETRIED,
     Budget,
     InOrder,
     Rungs,
     RunningSearch,
     TrialEvents,
+    mark_of,
     write_list,
 )
 from harness.search.progress import SearchProgress
@@ -24,12 +27,24 @@ from harness.search.table import TrialTable
 from harness.spec.schema import SearchSettings
 
 
+class Board(dict):
+    """What workers write, in this process."""
+
+    def read(self, name):
+        return self.get(name, "")
+
+    write = dict.__setitem__
+
+    def remove(self, name):
+        self.pop(name, None)
+
+
 def session_in(folder, listener=lambda *_: None, count=20):
     """A session of a search in which so many trials were drawn."""
     table = TrialTable.read(folder / "trials.json", ("loss", "rate"))
     while len(table.rows) < count:
         table.draw({"loss": "a", "rate": 0.5})
-    return RunningSearch(folder, listener, table, numbers={str(number): number for number in range(count)})
+    return RunningSearch(folder, listener, table, Board(), numbers={str(number): number for number in range(count)})
 
 
 @pytest.fixture
@@ -84,41 +99,74 @@ def test_trials_whose_workers_keep_dying_are_failures_too_whether_they_reported_
     CURRENT.reset(token)
 
 
-DIED, ASKED = "Worker exits: end of file", "Worker exits: it receives a SIGTERM"
+DIED = "The actor is dead because its worker process has died. Worker exit detail: Worker exits: end of file."
+ASKED = "The actor is dead because its worker process has died. Worker exit detail: Worker exits: it got a SIGTERM."
+NODE = "The actor died because its node has died. Node Id: 7"
+STARTING = "before it came to the job or with its node"
+
+
+def lose(trial, losses):
+    """Loses a trial's worker again and again: (epochs by then, Ray's words, whether it had come to its job)."""
+    callback, ended = TrialEvents(), []
+    trial.status = trial.PENDING = "PENDING"
+    tune = SimpleNamespace(get_trials=lambda: [trial], stop_trial=ended.append)
+    for epochs, said, *begun in losses:
+        session = replace(CURRENT.get(), epochs_of={3: epochs}.get)
+        token = CURRENT.set(session)
+        with mark_of(session.board, trial.trial_id).working(Worker("7", "far/7", "/log")) as at_a_job:
+            if begun != [False]:
+                at_a_job()
+        with trial.error_file.open("a") as file:
+            file.write(f"Failure # 1 (occurred at noon)\nThe actor died\n{said} Some common causes include: SIGTERM\n")
+        callback.on_trial_recover(0, [trial], trial)
+        assert not session.board, "the worker is gone"
+        assert InOrder().choose_trial_to_run(tune) is trial
+        CURRENT.reset(token)
+    callback.on_trial_complete(0, [trial], trial)
+    return ended
 
 
 @pytest.mark.parametrize(
-    ("losses", "kept"),
+    ("losses", "given_up"),
     [
-        ([(2, DIED)] * RETRIES, True),
-        ([(2, DIED)] * (RETRIES + 1), False),
-        ([(2, DIED)] * RETRIES + [(3, DIED)] * RETRIES, True),
-        ([(epoch, DIED) for epoch in range(3 * RETRIES)], True),
-        ([(2, ASKED)] * 3 * RETRIES, True),
-        ([(2, DIED), (2, ASKED)] * RETRIES, True),
-        ([(2, ASKED), (2, DIED)] * (RETRIES + 1), False),
+        ([(2, DIED)] * RETRIES, ""),
+        ([(2, DIED)] * (RETRIES + 1), f"5 times at the same place: {PROCESS_DIED}"),
+        ([(2, DIED)] * RETRIES + [(3, DIED)] * RETRIES, ""),
+        ([(epoch, DIED) for epoch in range(3 * RETRIES)], ""),
+        ([(2, ASKED)] * 3 * BLAMELESS_RETRIES, ""),
+        ([(2, DIED), (2, ASKED)] * RETRIES, ""),
+        ([(2, ASKED), (2, DIED)] * (RETRIES + 1), f"5 times at the same place: {PROCESS_DIED}"),
+        ([(2, NODE)] * BLAMELESS_RETRIES, ""),
+        ([(2, NODE)] * (BLAMELESS_RETRIES + 1), f"12 times, {STARTING}: {NODE_LOST}"),
+        ([(0, DIED, False)] * BLAMELESS_RETRIES, ""),
+        ([(0, DIED, False)] * (BLAMELESS_RETRIES + 1), f"12 times, {STARTING}: {PROCESS_DIED}"),
+        ([(2, NODE)] * BLAMELESS_RETRIES + [(2, DIED)] * RETRIES, ""),
     ],
 )
-def test_a_trial_is_given_up_after_five_losses_in_a_row_at_the_same_place(told, tmp_path, losses, kept):
-    number, trial, callback, ended = 3, drawn(3, over=False), TrialEvents(), []
-    trial.status = trial.PENDING = "PENDING"
+def test_a_trial_is_given_up_after_as_many_losses_as_a_job_of_a_run(told, tmp_path, losses, given_up):
+    trial = drawn(3, over=False)
     trial.error_file = tmp_path / "error.txt"
-    tune = SimpleNamespace(get_trials=lambda: [trial], stop_trial=ended.append)
-    for epochs, reason in losses:
-        session = replace(CURRENT.get(), epochs_of={number: epochs}.get)
-        token = CURRENT.set(session)
-        detail = f"The actor is dead. Worker exit detail: {reason}. Some common causes include: ray stop."
-        trial.error_file.write_text(f"Failure # 1\nThe actor died\n{detail}\n")
-        callback.on_trial_recover(0, [trial], trial)
-        assert InOrder().choose_trial_to_run(tune) is trial
-        CURRENT.reset(token)
-    row = session.table.rows[number]
-    assert (row.state != "lost", ended) == (kept, [] if kept else [trial])
-    assert row.error == ("" if kept else f"its worker process was lost 5 times at the same place: {losses[-1][1]}")
-    callback.on_trial_complete(0, [trial], trial)
-    retried = ["retried"] * (len(losses) - (not kept))
-    assert [what for what, *_ in told] == [*retried, "ended" if kept else "lost"]
+    ended = lose(trial, losses)
+    row = CURRENT.get().table.rows[3]
+    assert (row.state == "lost", ended) == (bool(given_up), [trial] if given_up else [])
+    assert row.error == (f"its worker process was lost {given_up}" if given_up else "")
+    retried = ["retried"] * (len(losses) - bool(given_up))
+    assert [what for what, *_ in told] == [*retried, "lost" if given_up else "ended"]
     assert told[-1][2]["reason"] == row.error
+
+
+def test_why_a_trial_is_run_again_is_said_as_in_a_run(told, tmp_path):
+    trial = drawn(3, over=False)
+    trial.error_file = tmp_path / "error.txt"
+    lose(trial, [(2, DIED), (2, NODE), (2, ASKED), (2, DIED)])
+    TrialEvents().on_trial_result(0, [trial], trial, {RETRIED: "the store could not be reached; retry 1 of 11"})
+    assert [what["reason"] for kind, _, what, _ in told if kind == "retried"] == [
+        f"{PROCESS_DIED}; retry 1 of 4",
+        f"{NODE_LOST}; retry 1 of 11",
+        f"{ASKED_TO_END}; run again",
+        f"{PROCESS_DIED}; retry 2 of 4",
+        "the store could not be reached; retry 1 of 11",
+    ]
 
 
 @pytest.mark.usefixtures("told")
@@ -171,7 +219,7 @@ def test_progress_shows_the_values_drawn_even_where_a_metric_has_the_same_name()
     report = {"config": {"loss": "hinge"}, "loss": 0.25, "validation_accuracy": 0.5, "finished": True}
     progress("earlier", 0, report | {"validation_accuracy": 0.75}, 1)
     progress("ended", 1, report, 2)
-    progress("retried", 2, report | {"reason": "SIGTERM"}, 2)
+    progress("retried", 2, report | {"reason": "gone; retry 1 of 4"}, 2)
     assert screen.file.getvalue().count("\n") == 2
-    assert "trial 2 goes on in another worker process, its own was lost: SIGTERM" in screen.file.getvalue()
+    assert "trial 2 is run again: gone; retry 1 of 4" in screen.file.getvalue()
     assert "2/3: trial 1 (loss=hinge) finished, 50.0 %; best so far: trial 0, 75.0 %" in screen.file.getvalue()
