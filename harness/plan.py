@@ -16,7 +16,7 @@ from harness.digests import refresh, source_digest
 from harness.registry import Plugin
 from harness.spec.choices import called, label_of
 from harness.spec.resolve import Choice, Spec
-from harness.spec.schema import Resources, Stage
+from harness.spec.schema import Stage
 
 T = TypeVar("T")
 
@@ -436,7 +436,7 @@ class PlanBuilder:
         usual, plugin = usual_needs(stage, learned_input), choice.plugin
         in_use = stage == "cells" or (stage == "applied" and plugin.learns)
         own = plugin.needs_in_use if in_use else plugin.needs
-        asked = self.spec.resources.get(stage, Resources())
+        asked = self.spec.resources_of(stage, choice.name)
         return Needs(
             cpus=_first(asked.cpus, own.cpus, usual.cpus),
             gpus=_first(asked.gpus, own.gpus, usual.gpus),

@@ -28,7 +28,6 @@ from harness.search.plan import PlannedSearch, cycle_of, plan_searches
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Choice, Spec, resolve
-from harness.spec.schema import Resources
 from harness.spreadsheets import csv_text
 from harness.work.artifacts import read_about
 from harness.work.foreign_code import foreign_code_of
@@ -209,9 +208,10 @@ def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
 
 def _check_gpus(spec: Spec, pool: RayPool) -> None:
     """A run uses a share of a GPU only where there are GPUs; for trials it is required. Raises BadInput."""
-    asked = spec.resources.get("quantizers", Resources()).gpus
-    if isinstance(asked, float) and asked > 0 and not pool.has_gpus:
-        raise BadInput(f"resources.quantizers.gpus: each trial needs {asked:g} GPUs, but this cluster has none.")
+    for choice in spec.searched:
+        asked = spec.resources_of("quantizers", choice.name).gpus
+        if isinstance(asked, float) and asked > 0 and not pool.has_gpus:
+            raise BadInput(f"resources.quantizers.gpus: each trial needs {asked:g} GPUs, but this cluster has none.")
 
 
 def write_search_file(request: SearchRequest, folder: Path) -> None:

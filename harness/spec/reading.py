@@ -129,9 +129,9 @@ def _sentences(error: pydantic.ValidationError, content: Mapping[str, Any]) -> l
         if kind == "extra_forbidden":
             sentences.append(_unknown(parents, key, complaints[0]["input"]))
         elif parents[:1] == ["resources"] and key == "[key]":
-            where = _dotted(parents[:-1])
-            guess, known = did_you_mean(parents[-1], STAGES), ", ".join(STAGES)
-            sentences.append(f"{where}: unknown stage {shown(parents[-1])}{guess} (known: {known}).")
+            where, stage = _dotted(parents[:-1]), str(parents[-1]).partition("/")[0]
+            guess, known = did_you_mean(stage, STAGES), ", ".join(STAGES)
+            sentences.append(f"{where}: unknown stage {shown(stage)}{guess} (known: {known}).")
         else:
             sentence = sentence_about(path, complaints)
             sentences.append(f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip("."))

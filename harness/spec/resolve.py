@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.complaints import Complaints, did_you_mean
-from harness.contracts import MAX_COLORS, MIN_COLORS, BitsKind, JudgeKind, Level
-from harness.registry import Plugin, Registry
+from harness.contracts import MAX_COLORS, MIN_COLORS, BadInput, BitsKind, JudgeKind, Level
+from harness.registry import Kind, Plugin, Registry
 from harness.spec.choices import SCALES, Choice, check_distinct, check_levels, labels, read_choices
 from harness.spec.reading import read_file
 from harness.spec.schema import (
@@ -28,6 +28,15 @@ __all__ = ["DEFAULT_SEEDS", "FRESH_SEEDS", "SCALES", "Choice", "Spec", "resolve"
 
 DEFAULT_SEEDS, FRESH_SEEDS = [0], [1, 2, 3, 4, 5]
 """Of a run, and of the comparison after a search."""
+
+_OF_STAGE: Mapping[str, Kind] = {
+    "datasets": "dataset",
+    "classifiers": "classifier",
+    "quantizers": "method",
+    "applied": "method",
+    "cells": "classifier",
+}
+"""Of which kind the plugins are that a stage's jobs run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +58,18 @@ class Spec:
     bits: BitsKind
     metrics: tuple[Choice, ...]
     reports: tuple[Plugin, ...]
-    resources: Mapping[Stage, Resources]
+    resources: Mapping[str, Resources]
     search: SearchSettings
 
     @property
     def searched(self) -> tuple[Choice, ...]:
         """The methods whose parameters are searched."""
         return tuple(choice for choice in self.methods if choice.space is not None)
+
+    def resources_of(self, stage: Stage, plugin: str) -> Resources:
+        """What is stated of a plugin's jobs of a stage: of it by name, else of the whole stage."""
+        all_, own = self.resources.get(stage, Resources()), self.resources.get(f"{stage}/{plugin}", Resources())
+        return all_.model_copy(update=own.model_dump(exclude_none=True))
 
     def written_out(self) -> dict[str, Any]:
         """A spec file's content that runs the same, all defaults written out."""
@@ -93,7 +107,7 @@ class Spec:
             "bits": self.bits,
             "metrics": [entry(choice) for choice in self.metrics],
             "reports": [plugin.name for plugin in self.reports],
-            "resources": {stage: r.model_dump(exclude_none=True) for stage, r in self.resources.items()},
+            "resources": {key: r.model_dump(exclude_none=True) for key, r in self.resources.items()},
             **search,
         }
 
@@ -139,6 +153,7 @@ def resolve(content: Mapping[str, Any], registry: Registry, scale: str | None = 
     _check_search(file.search, searched, seeds if "seeds" not in reading.faulty else [], all_methods, complaints)
     metrics = read_choices("metric", file.metrics, registry, scale, complaints)
     reports = _reports(file.reports, registry, complaints)
+    _check_resources(file.resources, registry, complaints)
     complaints.raise_if_any()
     return Spec(
         name=file.name if scale is None else f"{file.name}-{scale}",
@@ -230,6 +245,16 @@ def _reports(names: Sequence[str], registry: Registry, complaints: Complaints) -
         with complaints.gathering():
             found.append(registry.get("report", name, f"reports[{index}]"))
     return tuple(found)
+
+
+def _check_resources(stated: Iterable[str], registry: Registry, complaints: Complaints) -> None:
+    for key in stated:
+        stage, by_name, name = key.partition("/")
+        if by_name:
+            with complaints.gathering():
+                plugin = registry.get(_OF_STAGE[stage], name, f"resources.{key}")
+                if stage == "quantizers" and not plugin.learns:
+                    raise BadInput(f"resources.{key}: {name!r} learns nothing, so that nothing of it is fitted.")
 
 
 def _check_search(

@@ -124,8 +124,12 @@ class MethodEntry(Entry):
     )
 
 
+ResourcesKey = Annotated[str, Field(pattern=rf"^({'|'.join(STAGES)})(/[\s\S]*)?$")]
+"""A stage, or a stage and the name of one of its plugins: ``quantizers/colorcnn``."""
+
+
 class Resources(Model):
-    """What a job of one stage occupies, instead of the values of its plugin and the stage."""
+    """What a job of one stage, or of one plugin in it, occupies instead of the values of its plugin and the stage."""
 
     cpus: Annotated[float, Field(gt=0)] | None = Field(default=None, description="CPUs, and threads, of one job.")
     gpus: Annotated[float, Field(ge=0)] | Literal["required"] | None = Field(
@@ -283,8 +287,11 @@ class SpecFile(Model):
     reports: Annotated[list[str], Field(min_length=1), BeforeValidator(partial(traps.entries, keys=()))] = Field(
         default=["tables", "html"], description="The reports to write at the end."
     )
-    resources: dict[Stage, Resources] = Field(
-        default={}, description="What a job of one stage occupies, instead of the values of its plugin."
+    resources: dict[ResourcesKey, Resources] = Field(
+        default={},
+        description="What a job of one stage occupies, instead of the values of its plugin; quantizers/colorcnn: a job "
+        "of that dataset, classifier or method alone.",
+        json_schema_extra={"additionalProperties": False},
     )
     search: SearchSettings | None = Field(default=None, description="How fewcolors tune searches.")
 

@@ -70,6 +70,7 @@ def test_what_changes_a_number_changes_the_keys_of_all_that_rests_on_it(plan_of,
         {"bits": "entropy"},
         {"reports": ["html"]},
         {"resources": {"cells": {"cpus": 3, "seconds": 5}, "classifiers": {"gpus": 0}}},
+        {"resources": {"quantizers/learned": {"cpus": 3}, "cells/net": {"gpus": 0}, "datasets/dots": {"memory": 9}}},
         {"colors": [64, 128]},
         {"methods": [{"name": "learned", "colors": [2]}]},
         {"metrics": ["ssim", "mse"]},
@@ -321,6 +322,22 @@ def test_needs_are_the_specs_else_the_plugins_else_the_stages(plan_of):
     assert (applied.cpus, applied.memory) == (1, 1000), "a training's CPUs are not those of its use"
     assert 0 < applied.gpus < 1
     assert needs_of(plan_of(methods=["flat"]), "applied").gpus == 0
+
+
+def test_what_is_said_of_a_plugin_by_name_goes_before_what_is_said_of_its_stage(plan_of):
+    plan = plan_of(
+        methods=[{"name": "learned", "colors": 2}, {"name": "joint", "colors": 2}],
+        resources={
+            "quantizers/learned": {"gpus": 0.25},
+            "quantizers": {"cpus": 3, "gpus": 0},
+            "classifiers/net": {"seconds": 9},
+        },
+    )
+    fits = {job.plugin: job.needs for job in plan.jobs.values() if job.stage == "quantizers"}
+    assert (fits["learned"].cpus, fits["learned"].gpus) == (3, 0.25)
+    assert (fits["joint"].cpus, fits["joint"].gpus) == (3, 0)
+    assert needs_of(plan, "classifiers") == dataclasses.replace(DEFAULT_NEEDS["classifiers"], seconds=9)
+    assert needs_of(plan, "cells") == DEFAULT_NEEDS["cells"]
 
 
 def test_the_use_of_what_was_trained_has_needs_of_its_own(plan_of, registry, monkeypatch):

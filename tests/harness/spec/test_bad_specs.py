@@ -43,6 +43,18 @@ CHANGES = [
     ("resources: {cell: {cpus: 1}}",
      "resources: unknown stage 'cell', did you mean 'cells'? "
      "(known: datasets, classifiers, quantizers, applied, cells)."),
+    ("resources: {quantizer/colorcnn: {cpus: 1}}",
+     "resources: unknown stage 'quantizer', did you mean 'quantizers'? "
+     "(known: datasets, classifiers, quantizers, applied, cells)."),
+    ("resources: {quantizers/colorcn: {cpus: 1}}",
+     "resources.quantizers/colorcn: there is no method 'colorcn', did you mean 'colorcnn'? (..."),
+    ("resources: {cells/colorcnn: {cpus: 1}}",
+     "resources.cells/colorcnn: there is no classifier 'colorcnn'..."),
+    ("resources: {datasets/: {cpus: 1}}", "resources.datasets/: there is no dataset ''..."),
+    ("resources: {quantizers/otsu: {cpus: 1}}",
+     "resources.quantizers/otsu: 'otsu' learns nothing, so that nothing of it is fitted."),
+    ("resources: {quantizers/colorcnn: {cpu: 1}}",
+     "resources.quantizers/colorcnn: unknown key 'cpu', did you mean 'cpus'? (known: cpus, gpus, memory, seconds)."),
     ("1: 2", "spec: a key should be a string, got 1."),
     # unknown plugins and parameters
     ("metrics: [mss]", "metrics[0]: there is no metric 'mss', did you mean 'mse'? (known: ciede2000, ..."),

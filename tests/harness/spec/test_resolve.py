@@ -40,7 +40,7 @@ FULL = {
     "judge": ["frozen", "retrained"],
     "retraining": {"epochs": 7},
     "reports": ["html"],
-    "resources": {"cells": {"cpus": 2, "gpus": "required", "memory": 10, "seconds": 1.5}, "applied": {"gpus": 0}},
+    "resources": {"cells": {"cpus": 2, "gpus": "required", "memory": 10, "seconds": 1.5}, "applied/flat": {"gpus": 0}},
 }
 
 
@@ -59,6 +59,7 @@ def test_a_spec_written_out_runs_the_same(make_spec, registry, tmp_path):
         "gamma": 1.0, "steps": 3, "dither": "none", "bins": [1, 2], "side": 1, "slow": False,
     }  # fmt: skip
     assert written["resources"]["cells"] == {"cpus": 2.0, "gpus": "required", "memory": 10, "seconds": 1.5}
+    assert written["resources"]["applied/flat"] == {"gpus": 0.0}
     assert "colors" not in written
     assert [set(method) - {"name", "params"} for method in written["methods"]] == [
         {"colors"}, {"colors"}, {"colors"}, {"colors", "taught_by"}, {"quality"}, set(),
