@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib.metadata
+import os
 import platform
 import re
 import sys
@@ -45,6 +46,30 @@ def processor() -> str:
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""What a container may have, by the second and the first version of Linux's control groups."""
+
+
+def memory_here() -> int | None:
+    """How much memory this machine has, or this container may have.
+
+    Returns:
+        Bytes; None where the system does not say.
+    """
+    try:
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    return min([installed, *(limit for limit in map(_limit, _LIMITS) if limit is not None)])
+
+
+def _limit(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def devices(device: str) -> dict[str, str]:

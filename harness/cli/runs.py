@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,6 +96,26 @@ def plan(
     screen.print(
         f"{len(request.plan.jobs)} jobs for {len(request.plan.cells)} cells, {len(request.remaining.pending)} to run.",
         highlight=False,
+    )
+    _warn_of_memory(screen, request)
+
+
+def _warn_of_memory(screen: Console, request: Request) -> None:
+    """Says which jobs a run on this machine will refuse; a cluster may have room for them."""
+    from harness.environment import memory_here
+
+    memory = None if os.environ.get("RAY_ADDRESS") else memory_here()
+    if memory is None or not (large := request.too_large_for(memory)):
+        return
+    others = f", and {len(large) - 1:,} more of the jobs too much" if len(large) > 1 else ""
+    needs, has = (f"{size / 2**30:,.1f} GiB" for size in (large[0].least_memory, memory))
+    screen.print(
+        f"{large[0].stage}: {large[0].name} needs {needs} of memory at the least{others}; this machine has {has}, "
+        "and a run here will be refused.",
+        style="yellow",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -57,6 +57,11 @@ class Request:
             return "to run"
         return "stored" if self.store.has(job.stage, job.key) else "not needed"
 
+    def too_large_for(self, memory: float) -> list[Job]:
+        """The jobs to run that need more than so many bytes at the least, the largest first."""
+        jobs = [self.plan.jobs[key] for key in self.remaining.pending]
+        return sorted((job for job in jobs if job.least_memory > memory), key=lambda job: -job.least_memory)
+
 
 @dataclass(frozen=True)
 class FinishedRun:

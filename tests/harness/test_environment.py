@@ -83,3 +83,18 @@ def test_gpu_memory_is_given_back_unless_cuda_has_broken(monkeypatch, error, goe
 def test_where_nothing_was_computed_on_a_gpu_none_is_asked(monkeypatch):
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: pytest.fail("asked"))
     assert environment.gpu_goes_on()
+
+
+@pytest.mark.parametrize(
+    ("limits", "least"),
+    [([], None), (["max"], None), ([f"{2**20}"], 2**20), (["max", f"{2**21}"], 2**21), ([f"{2**62}"], None)],
+)
+def test_a_machine_has_the_memory_that_is_built_in_or_that_its_container_may_have(limits, least, tmp_path, monkeypatch):
+    paths = [tmp_path / str(number) for number in range(3)]
+    for path, limit in zip(paths, limits, strict=False):
+        path.write_text(f"{limit}\n")
+    monkeypatch.setattr(environment, "_LIMITS", paths)
+    monkeypatch.setattr(environment.os, "sysconf", {"SC_PHYS_PAGES": 2**20, "SC_PAGE_SIZE": 2**12}.get)
+    assert environment.memory_here() == least or (least is None and environment.memory_here() == 2**32)
+    monkeypatch.delattr(environment.os, "sysconf")
+    assert environment.memory_here() is None
