@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,10 +64,15 @@ Listener = Callable[[Event], None]
 
 
 class EventLog:
-    """Appends to ``events.jsonl``, below a line that a crash cut short, and tells the listeners."""
+    """Appends to ``events.jsonl``, below a line that a crash cut short, and tells the listeners.
+
+    The file stays open. No buffer holds lines back, so a process that is forked has none to write a second time.
+    """
 
     def __init__(self, path: Path, *listeners: Listener) -> None:
         self.path, self.listeners = path, listeners
+        self._file = -1
+        self._close: Callable[[], object] = lambda: None
         if path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n"):
             with path.open("a", encoding="utf-8") as file:
                 file.write("\n")
@@ -96,10 +103,23 @@ class EventLog:
             log=log,
         )
         line = asdict(noted)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line | {SEAL: seal_of(line)[:_SEAL_LENGTH]}) + "\n")
+        self._append(f"{json.dumps(line | {SEAL: seal_of(line)[:_SEAL_LENGTH]})}\n".encode())
         for listener in self.listeners:
             listener(noted)
+
+    def _append(self, line: bytes) -> None:
+        try:
+            if self._file < 0 or not os.fstat(self._file).st_nlink:  # or somebody has removed it
+                self._open()
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+
+    def _open(self) -> None:
+        self._close()
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._close = weakref.finalize(self, os.close, self._file)
 
 
 def utc_now() -> str:

@@ -1,6 +1,9 @@
 """A run's folder and its store, made by hand, as reports and ``status`` see them."""
 
+import errno
 import json
+import multiprocessing
+import os
 import shutil
 
 import pandas as pd
@@ -262,6 +265,70 @@ def test_events_are_lines_of_json_that_come_back(tmp_path, plan):
     assert (heard[1].host, heard[1].seconds) == ("there", 1.235)
     assert heard[0].host
     assert heard[0].time.endswith("+00:00")
+
+
+def test_the_file_of_events_is_opened_once_and_anew_where_it_was_removed(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(os, "open", lambda *how, do=os.open: opened.append(how) or do(*how))
+    log = EventLog(tmp_path / EVENTS)
+    for message in ("first", "second"):
+        log("run-started", message=message)
+        assert [event.message for event in last_run(tmp_path / EVENTS)] == [message], "at once, not when it is closed"
+    assert len(opened) == 1
+    (tmp_path / EVENTS).unlink()
+    log("run-started", message="third")
+    assert [event.message for event in last_run(tmp_path / EVENTS)] == ["third"]
+    before = len(os.listdir("/dev/fd"))
+    del log
+    assert len(os.listdir("/dev/fd")) == before - 1
+
+
+def test_a_forked_process_writes_no_event_a_second_time(tmp_path):
+    log = EventLog(tmp_path / EVENTS)
+    log("run-started")
+    program = multiprocessing.get_context("fork").Process(target=log, args=("warned",))
+    program.start()
+    program.join()
+    log("run-ended")
+    events = [event.event for event in last_run(tmp_path / EVENTS)]
+    assert (program.exitcode, events) == (0, ["run-started", "warned", "run-ended"])
+
+
+def test_ctrl_c_cuts_no_event_short_as_each_is_one_write(tmp_path, monkeypatch):
+    log, lines = EventLog(tmp_path / EVENTS), []
+    log("run-started")
+
+    def write(file, line, do=os.write):
+        lines.append(line)
+        do(file, line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        log("warned", message="x" * 100_000)
+    monkeypatch.undo()
+    log("interrupted")
+    assert [line[-1:] for line in lines] == [b"\n"]
+    assert [event.event for event in last_run(tmp_path / EVENTS)] == ["run-started", "warned", "interrupted"]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    log, written = EventLog(tmp_path / EVENTS), []
+
+    def write(file, line, do=os.write):
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(do(file, line[:10]))
+        return written[0]
+
+    log("run-started", message="first")
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OSError, match="No space left") as full:
+        log("warned")
+    assert full.value.filename == str(tmp_path / EVENTS)
+    monkeypatch.undo()
+    EventLog(tmp_path / EVENTS)("warned", message="later")
+    assert [event.message for event in last_run(tmp_path / EVENTS)] == ["first", "later"]
 
 
 def test_the_last_run_is_all_since_the_newest_start(tmp_path):
