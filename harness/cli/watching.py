@@ -67,8 +67,6 @@ def _say_of_run(run: str, folder: Path, store: str | None, say: Callable[..., No
     for stage, states in found.states.items():
         say(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
     _say_of_work(found, say)
-    for sentence in found.damaged:
-        say(sentence, "red")
     for event in found.failures:
         say(printable(f"failed: {event.stage}: {event.job}: {event.message}"), "red")
         say(f"  more: fewcolors status {run} --job {event.key[:SHOWN_KEY]}")

@@ -14,11 +14,12 @@ from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.estimate import TimeLeft, UnderWay, time_left
 from harness.run.events import Event, last_run, moment
 from harness.run.heartbeat import DRIVER, Driver, read_driver
-from harness.run.results import EVENTS, MEND, PLAN, read_plan, store_of
+from harness.run.results import EVENTS, PLAN, read_plan, store_of
 from harness.run.schedule import share
 from harness.spec.schema import STAGES, Stage
 from harness.work.jobs import last_noted, read_history
-from harness.work.store import DamagedArtifact, Store
+from harness.work.remote import is_uri
+from harness.work.store import Store
 
 READ = (PLAN, EVENTS, DRIVER)
 """What is read of a run's folder."""
@@ -48,7 +49,7 @@ class RunStatus:
     """A run as of one moment.
 
     driver: None where nothing tells of one. gone: it was killed. states: how many jobs of each stage are in each state.
-    damaged: a sentence for each artifact. failures: the events. running: empty where no driver is at work. hosts: those
+    failures: the events. running: empty where no driver is at work. hosts: those
     that ended jobs since the last start. ended, within: how many jobs ended in how many seconds, of late or, where no
     driver is at work, since the last start. left: None where no driver is at work.
     """
@@ -56,7 +57,6 @@ class RunStatus:
     driver: Driver | None
     gone: bool
     states: Mapping[Stage, Mapping[str, int]]
-    damaged: tuple[str, ...]
     failures: tuple[Event, ...]
     running: tuple[Running, ...]
     hosts: tuple[Host, ...]
@@ -90,7 +90,7 @@ def read_status(
     jobs = {job["key"]: job for job in content["jobs"]}
     events = list(last_run(folder / EVENTS, say))
     newest = {event.key: event for event in events if event.key in jobs}
-    found = store.look_up((job["stage"], key) for key, job in jobs.items())
+    found = _there(store, [(job["stage"], key) for key, job in jobs.items()])
     states = _states(jobs, [cell["key"] for cell in content["cells"]], found, newest, at_work)
     running: tuple[Running, ...] = ()
     left = None
@@ -113,11 +113,6 @@ def read_status(
             for stage in STAGES
             if any(job["stage"] == stage for job in jobs.values())
         },
-        damaged=tuple(
-            f"{job['name']}: {found[key]}; {MEND}."
-            for key, job in jobs.items()
-            if isinstance(found[key], DamagedArtifact)
-        ),
         failures=tuple(event for event in newest.values() if event.event == "failed"),
         running=running,
         hosts=_hosts(events),
@@ -127,25 +122,30 @@ def read_status(
     )
 
 
+def _there(store: Store, places: Sequence[tuple[Stage, str]]) -> Mapping[str, object]:
+    """Which artifacts there are; whether they are sound is for those to find out who read them."""
+    return store.look_up(places) if is_uri(store.name) else store.there(places)  # at a URI that is a list, too
+
+
 def _states(
     jobs: Mapping[str, Mapping[str, Any]],
     cells: Iterable[str],
-    found: Mapping[str, bool | DamagedArtifact],
+    found: Mapping[str, object],
     newest: Mapping[str, Event],
     at_work: bool,
 ) -> dict[str, str]:
     """Each job's state. What is not stored, and no cell that is missing needs, is not needed."""
     needed = set[str]()
-    ahead = [key for key in cells if found[key] is not True]
+    ahead = [key for key in cells if not found[key]]
     while ahead:
         key = ahead.pop()
         if key not in needed:
             needed.add(key)
-            ahead += [parent for _, parent in jobs[key]["inputs"].values() if found[parent] is not True]
+            ahead += [parent for _, parent in jobs[key]["inputs"].values() if not found[parent]]
 
     def state(key: str) -> str:
         if found[key]:
-            return "done" if found[key] is True else "damaged"
+            return "done"
         event = newest[key].event if key in newest else ""
         if event in ("failed", "blocked", "interrupted"):
             return event

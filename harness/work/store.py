@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import time
 import uuid
@@ -96,6 +97,12 @@ class Store:
     def has(self, stage: Stage, key: str) -> bool:
         return (self._place(stage, key) / MANIFEST).is_file()
 
+    def there(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool]:
+        """Whether there is such an artifact, by its key: each stage is listed once, and no artifact is looked into."""
+        asked = list(places)
+        listed = {stage: _names_in(self.root / stage) for stage in {stage for stage, _ in asked}}
+        return {key: key in listed[stage] for stage, key in asked}
+
     def sizes(self, stage: Stage) -> dict[str, int]:
         """The bytes of each artifact of a stage, by its key."""
         found = (path.parent for path in (self.root / stage).glob(f"*/{MANIFEST}"))
@@ -185,6 +192,13 @@ class Store:
 
     def _written(self, stage: Stage, key: str) -> None:
         """Called when an artifact is complete in its place."""
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def wrong_in(folder: Path) -> list[str]:

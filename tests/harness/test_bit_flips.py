@@ -30,7 +30,7 @@ def test_what_is_damaged_in_the_store_is_said_and_mended(bench, kind):
     place = bench.flip(kind, random.Random(kind))
     told = bench.complaints(["plan", "status", "report", "quantize", "export", "explain"])
     assert "damaged, to run" in told["plan"], place
-    assert "1 damaged" in told["status"]
+    assert "status" not in told, "it does not look into artifacts"
     if kind == "cells":
         assert "was damaged" in told["report"]
         assert "fewcolors run" in told["report"]

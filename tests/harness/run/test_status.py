@@ -205,6 +205,16 @@ def test_what_is_not_needed_is_not_waited_for(run, plan, store):
     assert states["classifiers"] == {"not needed": 1}
 
 
+def test_artifacts_are_listed_and_not_read(run, plan, store, monkeypatch):
+    for cell in plan.cells[:1]:
+        stored(store, plan.jobs[cell.key])
+    (store.root / "cells" / ".partial-1").mkdir()
+    for reading in ("verify", "read", "look_up"):
+        monkeypatch.setattr(Store, reading, None)
+    monkeypatch.setattr("harness.work.store.wrong_in", None)
+    assert read_status(run, None, NOW).states["cells"] == {"done": 1, "waiting": 1}
+
+
 def test_a_failed_job_is_told_with_its_traceback_and_what_its_worker_printed(run, past, tmp_path):
     past(900, "run-started")
     (tmp_path / "worker.out").write_text("".join(f"line {number}\n" for number in range(30)))
