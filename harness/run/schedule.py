@@ -329,7 +329,7 @@ class Schedule:
             return
         advice = "lower its batch size or width"
         if job.needs.gpus != "required":
-            advice += f", or have it run on CPUs (resources.{job.stage}.gpus: 0)"
+            advice += f", or have it run on CPUs (resources.{job.stage}/{job.plugin}.gpus: 0)"
         self._fail(job, f"a whole GPU has too little memory for it: {advice}", outcome.traceback, outcome)
 
     def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:

@@ -291,7 +291,10 @@ class SpecFile(Model):
         default={},
         description="What a job of one stage occupies, instead of the values of its plugin; quantizers/colorcnn: a job "
         "of that dataset, classifier or method alone.",
-        json_schema_extra={"additionalProperties": False},
+        json_schema_extra={
+            "additionalProperties": False,
+            "properties": {stage: {} for stage in STAGES},  # for editors to offer
+        },
     )
     search: SearchSettings | None = Field(default=None, description="How fewcolors tune searches.")
 

@@ -611,8 +611,8 @@ def test_a_training_that_ran_out_of_gpu_memory_is_run_again_once_on_a_whole_gpu(
 @pytest.mark.parametrize(
     ("gpus", "attempts", "advice"),
     [
-        (0.5, 2, "lower its batch size or width, or have it run on CPUs (resources.quantizers.gpus: 0)"),
-        (1, 1, "lower its batch size or width, or have it run on CPUs (resources.quantizers.gpus: 0)"),
+        (0.5, 2, "lower its batch size or width, or have it run on CPUs (resources.quantizers/learned.gpus: 0)"),
+        (1, 1, "lower its batch size or width, or have it run on CPUs (resources.quantizers/learned.gpus: 0)"),
         ("required", 1, "lower its batch size or width"),
     ],
 )
