@@ -41,7 +41,7 @@ class Mark:
 
 
 def belongs(variant: str, *artists: Artist) -> None:
-    """These parts of a figure are hidden and highlighted with the variant."""
+    """These parts of a figure, children of its axes, are hidden and highlighted with the variant."""
     for artist in artists:
         artist.set_label(f"{_OF}{variant}")
 
@@ -66,7 +66,9 @@ def numbers(point: Point, name: str = "") -> str:
 def name_parts(figure: Figure) -> dict[str, str]:
     """The id of each part that belongs to a variant, and that variant; parts without an id are given one."""
     found: dict[str, str] = {}
-    for artist in figure.findobj(lambda one: str(one.get_label()).startswith(_OF)):
+    for artist in (one for axes in figure.axes for one in axes.get_children()):
+        if not str(artist.get_label()).startswith(_OF):
+            continue
         gid = artist.get_gid() or f"part-{len(found)}"
         artist.set_gid(gid)
         found[gid] = str(artist.get_label()).removeprefix(_OF)

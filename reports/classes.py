@@ -105,9 +105,10 @@ def by_class(
 
 def _confusions(cells: Sequence[Cell], records: Records, column: str) -> NDArray[np.int64]:
     """``int64 [K, K]``: how often images of a class (row) are taken for one (column), over all cells."""
-    pairs = np.concatenate([records.of(cell)[["label", column]].to_numpy(np.int64) for cell in cells])
-    size = int(pairs.max()) + 1
-    return np.bincount(pairs[:, 0] * size + pairs[:, 1], minlength=size * size).reshape(size, size)
+    labels = np.concatenate([records.labels(cell) for cell in cells])
+    taken_for = np.concatenate([records.column(cell, column) for cell in cells]).astype(np.int64)
+    size = int(max(labels.max(), taken_for.max())) + 1
+    return np.bincount(labels * size + taken_for, minlength=size * size).reshape(size, size)
 
 
 def _square(matrix: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -24,6 +24,8 @@ INK, FAINT, PAPER = "#101112", "#c1c2c3", "#fefdfc"
 _ON_PAGE = {INK: "var(--ink)", FAINT: "var(--line)", PAPER: "var(--paper)"} | {
     light: f"var(--v{slot})" for slot, (light, _) in enumerate(PALETTE)
 }
+LEGEND = "legend"
+"""The id of a legend, which only figures that leave the page have."""
 WIDTH, HEIGHT = 5.4, 3.7
 """Inches of a figure; a point of the page is a point of the figure where a column is 27 rem wide."""
 _TEXT = 10
@@ -231,26 +233,54 @@ def fitted(places: Sequence[tuple[float, float]], widths: Sequence[float], heigh
     return tops
 
 
-def to_svg(figure: Figure, name: str, title: str, marks: Sequence[Mark] = (), saved: Figure | None = None) -> str:
+def to_svg(
+    figure: Figure,
+    name: str,
+    title: str,
+    marks: Sequence[Mark] = (),
+    saved: Figure | None = None,
+    legend_height: float = 0.0,
+) -> str:
     """Inline SVG, byte for byte the same for the same input, with ids of its own and the page's colors.
 
-    marks: the points that say their numbers. The figure lies in it as two files, too, for the reader to save; saved:
-    what these show instead, away from the page's legend.
+    The figure lies in it as two files, too, for the reader to save.
+
+    Args:
+        figure: What is drawn.
+        name: Unique on the page.
+        title: What it shows, in words.
+        marks: The points that say their numbers.
+        saved: What the files show instead.
+        legend_height: Inches at the top of the figure that the files alone show: the page has a legend of its own.
     """
     parts = name_parts(figure)
     with drawing(name):
         plain, outlined = drawn(figure, "none"), drawn(saved or figure, "path")
         text = drawn(saved, "none") if saved else plain
-    svg = re.sub(r"<style.*?</style>", "", plain, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", _without_legend(plain), flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    opened = rf'<svg viewBox="\1" role="img" stroke-linejoin="round" aria-label="{name}">'
-    svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', opened, svg)
+    width, height = figure.get_size_inches()
+    shown = " ".join(f"{72 * inches:g}" for inches in (0, legend_height, width, height - legend_height))
+    opened = f'<svg viewBox="{shown}" role="img" stroke-linejoin="round" aria-label="{name}">'
+    svg = re.sub(r"^<svg[^>]*>", opened, svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _short(found[0]), svg)
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     svg = with_variants(svg, name, parts).replace(f'aria-label="{name}"', f'aria-label="{html.escape(title)}"', 1)
     return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(text, outlined, title)}</svg>"
+
+
+def _without_legend(svg: str) -> str:
+    start = svg.find(f'<g id="{LEGEND}">')
+    if start < 0:
+        return svg
+    open_groups = 0
+    for tag in re.compile(r"<g\b|</g>").finditer(svg, start):
+        open_groups += -1 if tag[0] == "</g>" else 1
+        if not open_groups:
+            break
+    return svg[:start] + svg[tag.end() :]
 
 
 def _short(coordinates: str) -> str:

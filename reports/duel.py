@@ -99,7 +99,7 @@ def duel(task: Task, subject: Comparison, classes: tuple[str, ...], records: Rec
         return None
     first = a[seeds[0]], b[seeds[0]]
     names = subject.variant_a, subject.variant_b
-    labels = records.of(first[0])["label"].to_numpy(np.int64)
+    labels = records.labels(first[0])
     counts = [np.bincount(np.broadcast_to(labels, side.shape)[side], minlength=labels.max() + 1) for side in only]
     in_order = sorted(np.flatnonzero(counts[0] + counts[1]), key=lambda c: (-(counts[0][c] + counts[1][c]), c))
     return Duel(
@@ -127,29 +127,32 @@ def _side(
 ) -> Side:
     """cells, names: of the winner, of the loser. wins: how many over all seeds, and of these cells, image by image."""
     count, here = wins
-    winner, loser = (records.of(cell) for cell in cells)
     rows = np.flatnonzero(here)
-    lead = (winner["p_true"] - loser["p_true"]).to_numpy(np.float64)[rows]
-    rows = rows[np.argsort(-lead, kind="stable")]
+    p_winner, p_loser = (records.column(cell, "p_true") for cell in cells)
+    rows = rows[np.argsort(-(p_winner - p_loser)[rows], kind="stable")]
+    numbers, labels, taken_for = (
+        records.numbers(cells[0]),
+        records.labels(cells[0]),
+        records.column(cells[1], "predicted"),
+    )
     shown = cells[0].gallery.keys() & cells[1].gallery.keys()
     files = records.names(cells[0])
 
     def image(row: int) -> Image:
-        won, lost = winner.iloc[row], loser.iloc[row]
-        number = int(won["image"])
+        number = int(numbers[row])
         kept = (cells[0].gallery[number], cells[1].gallery[number]) if number in shown else ()
         paths = (kept[0].original, kept[0].decoded, kept[1].decoded) if kept else ()
         return Image(
             number,
             files[row],
-            class_name(int(won["label"]), classes),
-            class_name(int(lost["predicted"]), classes),
-            float(won["p_true"]),
-            float(lost["p_true"]),
+            class_name(int(labels[row]), classes),
+            class_name(int(taken_for[row]), classes),
+            float(p_winner[row]),
+            float(p_loser[row]),
             tuple(data_uri(path.read_bytes()) for path in paths),
         )
 
-    pictured = [int(row) for row in rows if int(winner["image"].iloc[row]) in shown]
+    pictured = [int(row) for row in rows if int(numbers[row]) in shown]
     named = tuple(image(int(row)) for row in rows[:MOST_NAMED])
     asked = [("--image", str(one.number)) for one in named[:MOST_EXPLAINED]]
     asked += [("--method", name) for name in names]

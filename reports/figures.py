@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ from reports.drawing import (
     to_svg,
     trace,
 )
-from reports.legends import Entry, put_above, room_for
+from reports.legends import Entry, put_above_page
 from reports.points import Point, Task
 from reports.styles import Style
 from reports.trade_offs import KINDS, Bits, front_of, with_bits
@@ -54,26 +54,16 @@ def with_colors(task: Task) -> list[Point]:
 def legend_of(points: Iterable[Point], styles: Mapping[str, Style]) -> tuple[Entry, ...]:
     """What a legend says of the variants of these points."""
     lines = _lines(points)
-    return tuple((v, styles[v], DASHES.get(line[0].level_kind, "solid")) for v, line in lines.items())
-
-
-def _with_legend(found: Marked | None, entries: Sequence[Entry], name: str) -> Figure | None:
-    """A figure of the page as it is saved."""
-    if found is None:
-        return None
-    figure, _ = found
-    with drawing(name):
-        put_above(figure, entries, room_for(entries))
-    return figure
+    return tuple(Entry.of(v, styles[v], DASHES.get(line[0].level_kind, "solid")) for v, line in lines.items())
 
 
 def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     """Accuracy against the number of colors; nothing where no point has colors. ``name`` is unique on the page."""
-    found = colors_figure(task, styles, name)
-    if found is None:
+    found, saved = (colors_figure(task, styles, name, named=named) for named in (True, False))
+    if found is None or saved is None:
         return ""
-    saved = _with_legend(colors_figure(task, styles, name, named=False), legend_of(with_colors(task), styles), name)
-    return to_svg(found[0], name, f"Accuracy against the number of colors, {task.name}", found[1], saved)
+    put_above_page(saved, legend_of(with_colors(task), styles), name)
+    return to_svg(found[0], name, f"Accuracy against the number of colors, {task.name}", found[1], saved[0])
 
 
 def colors_figure(
@@ -104,8 +94,9 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits 
     found = bits_figure(task, styles, name, bits)
     if found is None:
         return ""
-    saved = _with_legend(bits_figure(task, styles, name, bits), legend_of(with_bits(task, bits), styles), name)
-    return to_svg(found[0], name, f"Accuracy against bits per pixel of {bits.words}, {task.name}", found[1], saved)
+    height = put_above_page(found, legend_of(with_bits(task, bits), styles), name)
+    title = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
+    return to_svg(found[0], name, title, found[1], legend_height=height)
 
 
 def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:

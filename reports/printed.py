@@ -21,9 +21,10 @@ from reports.points import Task
 from reports.search.axes import scales
 from reports.search.figures import parameter_figure, plane_figure
 from reports.search.lines import epochs_figure
-from reports.search.marks import STATUSES
+from reports.search.marks import legend_of_trials
 from reports.search.story import title
 from reports.styles import Style, assign, styles_of
+from reports.sweep_figures import legend_of as legend_of_lines
 from reports.sweep_figures import sweep_figure
 from reports.sweeps import sweeps
 from reports.tables import tabulate
@@ -121,12 +122,11 @@ def _of_sweeps(tasks: Sequence[Task]) -> Iterator[Printed]:
     styles = assign(sorted(line for sweep in found for line, _ in sweep.lines))
     for sweep in found:
         name = f"sweep-{slug(sweep.title)}"
-        lines = tuple((line, styles[line], "solid" if sweep.is_numeric else "none") for line, _ in sweep.lines)
         yield Printed(
             name,
             f"Accuracy, {sweep.title}. Bars: 95 % intervals. The axis of accuracies need not begin at zero.",
             functools.partial(sweep_figure, sweep, styles, name),
-            lines,
+            legend_of_lines(sweep, styles),
         )
 
 
@@ -134,8 +134,7 @@ def _of_search(searched: SearchResult) -> Iterator[Printed]:
     """Every parameter, the plane of the first two numeric ones, and over epochs."""
     if all(trial.accuracy is None for trial in searched.trials):
         return
-    name, met = f"search-{slug(title(searched))}", {trial.status for trial in searched.trials}
-    legend = tuple((status, style, "none") for status, style in STATUSES.items() if status in met)
+    name, legend = f"search-{slug(title(searched))}", legend_of_trials(searched)
     axes = scales(searched)
     numeric = [scale for scale in axes if scale.is_numeric]
     rings = "Square: the paper's setting. Circle: the best trial."
@@ -151,6 +150,7 @@ def _of_search(searched: SearchResult) -> Iterator[Printed]:
             f"{name}-plane",
             f"Validation accuracy over {across.parameter} and {up.parameter}, {title(searched)}. {rings}",
             functools.partial(plane_figure, searched, across, up, f"{name}-plane"),
+            legend_of_trials(searched, hollow=True),
         )
     yield Printed(
         f"{name}-epochs",

@@ -60,6 +60,15 @@ class Records:
                 self._pictured[path] = {row["image"]: row for row in rows}
         return self._newest[1]
 
+    def column(self, cell: Cell, name: str) -> NDArray[np.float64]:
+        """``float64 [N]``: one column of an ok cell's records, NaN where an image has no such number."""
+        path = _path(cell)
+        if name == "correct":
+            return self._of(cell).right.astype(np.float64)
+        newest = self._newest is not None and self._newest[0] == path
+        frame = self.of(cell) if newest else pq.ParquetFile(path).read([name]).to_pandas()
+        return frame[name].to_numpy(np.float64, na_value=np.nan)
+
     def pictured(self, cell: Cell, number: int) -> Mapping[str, Any]:
         """The record of an image that an ok cell has pictures of."""
         if _path(cell) not in self._pictured:
@@ -94,6 +103,10 @@ class Records:
     def groups(self, cell: Cell) -> NDArray[np.int64]:
         """``int64 [N]``: equal where images share a source."""
         return self._of(cell).images.groups
+
+    def numbers(self, cell: Cell) -> NDArray[np.int64]:
+        """``int64 [N]``: which of the dataset's test images they are."""
+        return self._of(cell).images.numbers
 
     def labels(self, cell: Cell) -> NDArray[np.int64]:
         """``int64 [N]``: the true classes."""

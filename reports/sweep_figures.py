@@ -33,6 +33,7 @@ from reports.drawing import (
     trace,
     whiskers,
 )
+from reports.legends import Entry, put_above_page
 from reports.points import Point
 from reports.styles import Style
 from reports.sweeps import Sweep, in_words
@@ -71,8 +72,14 @@ def spans_a_decade(values: Sequence[float]) -> bool:
 
 def over_parameter(sweep: Sweep, styles: Mapping[str, Style], name: str) -> str:
     """A sweep as SVG. styles: of its lines. ``name`` is unique on the page."""
-    figure, marks = sweep_figure(sweep, styles, name)
-    return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}", marks)
+    figure, marks = found = sweep_figure(sweep, styles, name)
+    height = put_above_page(found, legend_of(sweep, styles), name)
+    return to_svg(figure, name, f"Accuracy over {sweep.parameter}, {sweep.title}", marks, legend_height=height)
+
+
+def legend_of(sweep: Sweep, styles: Mapping[str, Style]) -> tuple[Entry, ...]:
+    """What a legend says of a sweep's lines."""
+    return tuple(Entry.of(line, styles[line], "solid" if sweep.is_numeric else "none") for line, _ in sweep.lines)
 
 
 def sweep_figure(sweep: Sweep, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE) -> Marked:

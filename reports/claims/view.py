@@ -93,7 +93,7 @@ class View:
     def values(self, cells: Sequence[Cell], column: str = "correct") -> NDArray[np.float64]:
         if column == "original":
             return self._records.original_correct(cells).astype(np.float64)
-        return np.stack([self._records.of(cell)[column].to_numpy(np.float64, na_value=np.nan) for cell in cells])
+        return np.stack([self._records.column(cell, column) for cell in cells])
 
     def part(
         self, where: str, what: str, terms: Sequence[Term], bound: float = 0.0, unit: str = ACCURACY, note: str = ""

@@ -27,8 +27,19 @@ from reports.drawing import (
     shortened,
     to_svg,
 )
+from reports.legends import put_above_page
 from reports.search.axes import Scale
-from reports.search.marks import STATUSES, color_bar, color_range, dot_size, limits, ring, shade, trial_marks
+from reports.search.marks import (
+    STATUSES,
+    color_bar,
+    color_range,
+    dot_size,
+    legend_of_trials,
+    limits,
+    ring,
+    shade,
+    trial_marks,
+)
 from reports.sweep_figures import break_axis
 
 _BOX = (0.115, 0.17, 0.865, 0.79)
@@ -37,8 +48,10 @@ _LETTERS_ACROSS = 60
 
 def over_parameter(searched: SearchResult, scale: Scale, name: str) -> str:
     """Accuracy of every trial over one parameter, as SVG. ``name`` is unique on the page."""
-    figure, marks = parameter_figure(searched, scale, name)
-    return to_svg(figure, name, f"Validation accuracy over {scale.parameter}, {searched.variant}", marks)
+    figure, marks = found = parameter_figure(searched, scale, name)
+    height = put_above_page(found, legend_of_trials(searched), name)
+    words = f"Validation accuracy over {scale.parameter}, {searched.variant}"
+    return to_svg(figure, name, words, marks, legend_height=height)
 
 
 def parameter_figure(searched: SearchResult, scale: Scale, name: str, sheet: Sheet = PAGE) -> Marked:
@@ -61,8 +74,9 @@ def parameter_figure(searched: SearchResult, scale: Scale, name: str, sheet: She
 def over_plane(searched: SearchResult, across: Scale, up: Scale, name: str) -> str:
     """Two numeric parameters, accuracy as color; hollow where there is none. ``name`` is unique on the page."""
     words = f"Validation accuracy over {across.parameter} and {up.parameter}, {searched.variant}"
-    figure, marks = plane_figure(searched, across, up, name)
-    return to_svg(figure, name, words, marks)
+    figure, marks = found = plane_figure(searched, across, up, name)
+    height = put_above_page(found, legend_of_trials(searched, hollow=True), name)
+    return to_svg(figure, name, words, marks, legend_height=height)
 
 
 def plane_figure(searched: SearchResult, across: Scale, up: Scale, name: str, sheet: Sheet = PAGE) -> Marked:

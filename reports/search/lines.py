@@ -31,8 +31,19 @@ from reports.drawing import (
     shortened,
     to_svg,
 )
+from reports.legends import Entry, put_above_page
 from reports.search.axes import Scale
-from reports.search.marks import CROWDED, STATUSES, color_range, dot_size, marks, ring, shade, trial_marks
+from reports.search.marks import (
+    CROWDED,
+    STATUSES,
+    color_range,
+    dot_size,
+    legend_of_trials,
+    marks,
+    ring,
+    shade,
+    trial_marks,
+)
 
 _MOST_CYCLES = 40
 _BOX = (0.115, 0.17, 0.865, 0.79)
@@ -52,7 +63,10 @@ def curve(trial: Trial) -> list[tuple[int, float]]:
 def learning_curves(searched: SearchResult, name: str) -> str:
     """Validation accuracy over epochs, as SVG; nothing where no trial tells. ``name`` is unique on the page."""
     found = epochs_figure(searched, name)
-    return "" if found is None else to_svg(found[0], name, f"Learning curves, {searched.variant}", found[1])
+    if found is None:
+        return ""
+    height = put_above_page(found, legend_of_trials(searched), name)
+    return to_svg(found[0], name, f"Learning curves, {searched.variant}", found[1], legend_height=height)
 
 
 def epochs_figure(searched: SearchResult, name: str, sheet: Sheet = PAGE) -> Marked | None:
@@ -125,7 +139,12 @@ def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:
             heights = [*(scale.share(scale.positions[i]) for scale in scales), (accuracy - low) / (high - low)]
             _line(axes, searched, searched.trials[i], heights, shade(accuracy, low, high), thin)
             own += trial_marks(axes, [(len(scales), heights[-1], searched.trials[i])])
-        return to_svg(figure, name, f"Parameters and accuracy of every trial, {searched.variant}", own)
+        finished = {searched.trials[i].status == "finished" for _, i in measured}
+        ways = ((True, "finished", "solid"), (False, "did not finish", _DASHED))
+        entries = [Entry(words, INK, "", line) for way, words, line in ways if way in finished]
+        height = put_above_page((figure, own), entries, name)
+        words = f"Parameters and accuracy of every trial, {searched.variant}"
+        return to_svg(figure, name, words, own, legend_height=height)
 
 
 def _line(axes: Axes, searched: SearchResult, trial: Trial, heights: list[float], color: Any, thin: float) -> None:

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from harness.contracts import SearchResult, Trial
 from reports.alive import Mark
 from reports.drawing import INK, WHOLE_PERCENTS, around, percents, pt
+from reports.legends import Entry
 from reports.styles import Style
 from reports.sweeps import in_words
 from reports.wording import percent
@@ -30,6 +31,15 @@ _RING = 130
 _PAPER_RING, _BEST_RING = "s", "o"
 CROWDED = 60
 """From so many trials on marks and lines are finer."""
+
+
+def legend_of_trials(searched: SearchResult, hollow: bool = False) -> tuple[Entry, ...]:
+    """What a legend says of the trials' markers. hollow: color stands for something else than what became of them."""
+    met = {trial.status for trial in searched.trials}
+    styles = {status: style for status, style in STATUSES.items() if status in met}
+    if hollow:
+        return tuple(Entry(status, INK, style.marker, "none", filled=False) for status, style in styles.items())
+    return tuple(Entry.of(status, style, "none") for status, style in styles.items())
 
 
 def dot_size(trials: int) -> float:

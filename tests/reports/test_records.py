@@ -75,6 +75,18 @@ def test_other_images_are_told_and_equal_ones_kept_once(bench) -> None:
         records.correct([a, moved])
 
 
+def test_a_column_is_that_of_the_whole_records(bench) -> None:
+    frame = bench.frame(np.arange(200) % 2, psnr=np.linspace(10, 30, 200)).astype({"colors": "Int64"})
+    frame.loc[3, "colors"] = pd.NA
+    cell, records = bench.cell(frame, "a", 2), Records()
+    for name in ("correct", "psnr", "colors", "label"):
+        expected = frame[name].to_numpy(np.float64, na_value=np.nan)
+        np.testing.assert_array_equal(records.column(cell, name), expected)
+    records.of(cell)
+    np.testing.assert_array_equal(records.column(cell, "psnr"), frame["psnr"])
+    assert np.isnan(records.column(cell, "colors")[3])
+
+
 def test_the_record_of_a_picture(bench) -> None:
     records, cell = Records(), bench.plain("a", 2, 0.5)
     other = bench.plain("b", 2, 0.5)

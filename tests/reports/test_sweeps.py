@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from harness.contracts import Cell
 from reports import sweep_figures
+from reports.drawing import to_svg
 from reports.page import render
 from reports.points import Task
 from reports.records import Records
@@ -201,6 +203,36 @@ def test_percents_along_an_axis_are_whole(bench: Bench) -> None:
     percents = [float(text) for text in in_order(drawn(sweep)) if re.fullmatch(r"\d\d", text)]
     assert len(percents) >= 4
     assert len(set(np.diff(percents))) == 1, "even steps, none rounded away"
+
+
+def test_a_saved_sweep_names_its_lines(
+    bench: Bench, figure_11: list[Cell], unpacked: Callable[[str], tuple[str, str]]
+) -> None:
+    for sweep in sweeps(tasks(bench, figure_11)):
+        svg = drawn(sweep)
+        plain, outlined = unpacked(svg)
+        for line, _ in sweep.lines:
+            assert in_order(plain).count(line) == 1
+            assert f"<!-- {line} -->" in outlined
+            assert line not in in_order(svg), "the page has a legend of its own"
+
+
+def test_the_page_leaves_out_the_legend_and_the_room_it_takes(
+    bench: Bench, figure_11: list[Cell], unpacked: Callable[[str], tuple[str, str]]
+) -> None:
+    sweep = sweeps(tasks(bench, figure_11))[1]
+    figure, marks = sweep_figures.sweep_figure(sweep, assign(line for line, _ in sweep.lines), "s")
+    without, svg = to_svg(figure, "s", "t", marks), drawn(sweep)
+    (low, high) = (tuple(map(float, re.search('viewBox="(.*?)"', each)[1].split())) for each in (without, svg))
+    assert low[1] == 0 < high[1]
+    assert (high[0], *high[2:]) == (low[0], *low[2:])
+    assert [element.count("<g ") for element in (without, svg)] == [without.count("<g ")] * 2
+    moved = [
+        [float(y) for y in re.findall(r'<circle class="point"[^>]* cy="([\d.]+)"', each)] for each in (without, svg)
+    ]
+    assert np.subtract(*reversed(moved)) == pytest.approx(high[1], abs=0.11)
+    whole = re.search('viewBox="(.*?)"', unpacked(svg)[0])[1].split()
+    assert [float(side) for side in whole] == pytest.approx([0, 0, high[2], high[1] + high[3]], abs=0.001)
 
 
 @pytest.mark.parametrize(

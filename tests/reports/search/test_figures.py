@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -233,6 +234,19 @@ def test_parallel_lines_pass_through_all_that_was_chosen(drawn: SearchResult) ->
         assert np.abs(np.asarray(meant) * slope + start - seen[:, column]).max() < 0.06
     unfinished = sum(drawn.trials[i].status != "finished" for i in measured)
     assert len(re.findall(r"stroke-dasharray[^\"]*stroke: #", figure)) == unfinished
+
+
+def test_saved_figures_say_what_became_of_the_trials(
+    drawn: SearchResult, unpacked: Callable[[str], tuple[str, str]]
+) -> None:
+    axes = scales(drawn)
+    by_status = over_parameter(drawn, axes[0], "a"), over_plane(drawn, *axes[:2], "b"), learning_curves(drawn, "c")
+    for svg in by_status:
+        assert set(STATUSES) <= set(words(unpacked(svg)[0]))
+        assert not set(STATUSES) & set(words(svg)), "the page has a legend of its own"
+    assert {"finished", "did not finish"} <= set(words(unpacked(parallel(drawn, axes, "d"))[0]))
+    finished = replace(drawn, trials=tuple(t for t in drawn.trials if t.number in (0, drawn.best)))
+    assert "did not finish" not in words(unpacked(parallel(finished, scales(finished), "d"))[0])
 
 
 def test_what_is_not_drawn_is_said(searches: type[Searches]) -> None:
