@@ -81,7 +81,7 @@ PAIRS = (
         "is no baseline",
     ),
     ("seed", "empty, or the one seed that both have"),
-    ("family, alike", "all pairs of one task and level, and how many those are"),
+    ("family, alike", "all pairs of one task and level, and how many those are, also where too many to test each"),
     ("level_kind", "as in cells.csv"),
 )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -107,9 +106,9 @@ def _board(tasks: Sequence[Task], place: Place, apart: Apart, baseline: str | No
     anywhere = set[str]().union(*at)
     accuracies = np.array([[points[variant].accuracy for variant in everywhere] for points in at])
 
-    def apart_in(task: Task) -> Mapping[tuple[str, str], bool]:
+    def apart_in(task: Task) -> Callable[[str, str], bool]:
         where = place_of(task, kind, level)
-        return {(a, b): (*where, a, b) in apart for a in everywhere for b in everywhere}
+        return lambda a, b: (*where, a, b) in apart
 
     within = [apart_in(task) for task in tasks]
     tested = friedman(accuracies) if len(everywhere) > 1 else None
@@ -123,26 +122,22 @@ def _board(tasks: Sequence[Task], place: Place, apart: Apart, baseline: str | No
     )
 
 
-def _in_task(apart: Mapping[tuple[str, str], bool], a: str, b: str) -> bool:
-    return apart[a, b]
-
-
 def _standings(
     variants: Sequence[str],
     accuracies: NDArray[np.float64],
     at: Sequence[Mapping[str, Point]],
-    apart: Sequence[Mapping[tuple[str, str], bool]],
+    apart: Sequence[Callable[[str, str], bool]],
     baseline: str | None,
     margin: float,
 ) -> tuple[Standing, ...]:
     ranks, means = ranks_of(accuracies).mean(axis=0), accuracies.mean(axis=0)
     order = sorted(range(len(variants)), key=lambda i: (ranks[i], -means[i], variants[i]))
     names = [variants[i] for i in order]
-    overall = places(names, lambda a, b: any(task[a, b] for task in apart))
+    overall = places(names, lambda a, b: any(told(a, b) for told in apart))
     within = []
-    for points, task in zip(at, apart, strict=True):
+    for points, told in zip(at, apart, strict=True):
         best = sorted(variants, key=lambda name: (-points[name].accuracy, name))
-        within.append(dict(zip(best, places(best, partial(_in_task, task)), strict=True)))
+        within.append(dict(zip(best, places(best, told), strict=True)))
     own = accuracies[:, variants.index(baseline)] if baseline in variants else None
     return tuple(
         Standing(

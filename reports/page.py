@@ -26,7 +26,7 @@ from reports.judges import Recovery, recoveries
 from reports.leaderboard import USUAL_TASKS, Board, leaderboard
 from reports.originals import originals
 from reports.pair_matrix import PairMatrix, pair_matrices
-from reports.pairs import separated
+from reports.pairs import Apart, separated
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
 from reports.records import Records
@@ -78,7 +78,8 @@ def render(results: Results) -> str:
     styles = styles_of(results.cells)
     most = images_for(task.cells for task in tasks)
     claims = claims_section(tabulated.judged)
-    sections = [_section(number, tasks, results, styles, records, most, pairs) for number in range(len(tasks))]
+    apart = separated(pairs)
+    sections = [_section(number, tasks, results, styles, records, most, pairs, apart) for number in range(len(tasks))]
     standings = leaderboard(tasks, pairs, results.spec.get("baseline"), margin_of(results))
     return fill_in(
         "report.html",
@@ -140,9 +141,10 @@ def _section(
     records: Records,
     most: int,
     pairs: pd.DataFrame,
+    apart: Apart,
 ) -> Section:
     task = tasks[number]
-    said = answer(task, results.spec, results.recipes, separated(pairs))
+    said = answer(task, results.spec, results.recipes, apart)
     classes = results.classes.get(task.dataset, ())
     by_variant = itertools.groupby(task.points, key=lambda point: point.variant)
     return Section(

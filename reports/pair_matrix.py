@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from harness.contracts import Level, LevelKind
+from reports.pairs import SHOWN
 from reports.points import Task
 from reports.significance import TESTS_IN_WORDS
 
-MOST_VARIANTS = 20
-"""A matrix shows so many, the most accurate ones; ``pairs.csv`` has all."""
 MARKS = {"better": "▲", "worse": "▼", "same": "=", "not separated": "·"}
 _KINDS: tuple[LevelKind, ...] = ("colors", "quality", "none")
 _TURNED = {"better": "worse", "worse": "better"}
@@ -44,14 +43,16 @@ class Entry:
 @dataclass(frozen=True)
 class PairMatrix:
     """One level. variants: with their accuracies, the most accurate first. rows: an entry a column, None where a
-    variant would meet itself or two have no seed in common. pairs: how many Holm's adjustment counts. of: how many
-    variants there are, shown or not. trainings: the fewest of any pair. tests: of the pairs, in words."""
+    variant would meet itself or two have no seed in common. pairs: how many Holm's adjustment counts. tested: how many
+    of them were. of: how many variants there are, shown or not. trainings: the fewest of any pair. tests: of the pairs,
+    in words."""
 
     level_kind: LevelKind
     level: Level
     variants: tuple[tuple[str, float], ...]
     rows: tuple[tuple[Entry | None, ...], ...]
     pairs: int
+    tested: int
     of: int
     trainings: int
     tests: tuple[str, ...]
@@ -83,13 +84,14 @@ def _order(row: Mapping[str, Any]) -> tuple[int, int]:
 def _matrix(kind: LevelKind, level: Level, rows: list[dict[str, Any]], accuracies: Mapping[str, float]) -> PairMatrix:
     names = {row[side] for row in rows for side in ("variant_a", "variant_b")}
     in_order = sorted(names, key=lambda name: (-accuracies[name], name))
-    shown = in_order[:MOST_VARIANTS]
+    shown = in_order[:SHOWN]
     entries = _both_ways([row for row in rows if row["variant_a"] in shown and row["variant_b"] in shown])
     return PairMatrix(
         kind,
         level,
         tuple((name, accuracies[name]) for name in shown),
         tuple(tuple(entries.get((one, other)) for other in shown) for one in shown),
+        rows[0]["alike"],
         len(rows),
         len(in_order),
         min(row["trainings"] for row in rows),

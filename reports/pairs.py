@@ -36,6 +36,12 @@ from reports.statistics import (
 )
 
 PAIR_COLUMNS = [*COLUMNS, "level_kind"]
+SHOWN = 20
+"""The page's matrix of a level has so many variants, the most accurate ones."""
+MOST_VARIANTS = 100
+"""Of more variants at a level not all pairs are tested: those of the ``SHOWN`` most accurate ones and the baseline, and
+each other variant against the most accurate one and the baseline."""
+_AT_ONCE = 64
 Apart = frozenset[tuple[Any, ...]]
 """A place, as ``place_of`` has it, and two variants, both ways, of every pair that a test separates there."""
 
@@ -44,20 +50,26 @@ def pair_table(results: Results, records: Records) -> pd.DataFrame:
     """One row for each two variants of a task and level, over the seeds that both have; columns as ``COLUMNS``.
 
     Tested as in ``significance_table``. Holm adjusts over all pairs of one task and level, and the simultaneous
-    intervals hold for all of them together.
+    intervals hold for all of them together. Of more than ``MOST_VARIANTS`` variants not all pairs are tested; as
+    accuracies decide which, all of them are counted nevertheless.
     """
     rows: list[dict[str, Any]] = []
     found: list[Found] = []
     kinds: list[LevelKind] = []
+    sizes: dict[str, int] = {}
+    baseline = results.spec.get("baseline")
     for cells in _levels(results):
         first = cells[0]
         level = level_words(first.level_kind, first.level) or "no level"
         family = f"{first.dataset} x {first.judged_by}, {level}, all pairs"
-        for seeds, compared in _compared(cells, records):
+        variants = len({cell.label for cell in cells})
+        if variants > MOST_VARIANTS:
+            sizes[family] = sizes.get(family, 0) + variants * (variants - 1) // 2
+        for seeds, compared in _compared(cells, records, baseline):
             rows.append(row_of(seeds, compared, family))
             found.append(compared.found)
             kinds.append(first.level_kind)
-    table = judged(rows, found, margin_of(results))
+    table = judged(rows, found, margin_of(results), sizes)
     table["level_kind"] = pd.Series(kinds, dtype=object)
     return table[PAIR_COLUMNS]
 
@@ -95,18 +107,44 @@ def _levels(results: Results) -> Iterator[list[Cell]]:
         yield sorted(here, key=lambda cell: (cell.level is None, cell.label, cell.seed))
 
 
-def _compared(cells: Sequence[Cell], records: Records) -> Iterator[tuple[list[Pair], Compared]]:
-    """All pairs of the variants among cells of one task and level that have a seed in common."""
-    variants = [
-        {cell.seed: row for row, cell in same} for _, same in itertools.groupby(enumerate(cells), lambda c: c[1].label)
-    ]
-    if len(variants) < 2:
+Same = list[Cell]
+"""The cells of one variant at one level, by seed."""
+
+
+def _compared(cells: Sequence[Cell], records: Records, baseline: str | None) -> Iterator[tuple[list[Pair], Compared]]:
+    """The pairs to be tested of the variants among cells of one task and level, if they have a seed in common."""
+    variants = [list(same) for _, same in itertools.groupby(cells, key=lambda cell: cell.label)]
+    if len(variants) <= MOST_VARIANTS:
+        yield from _pairs_of(variants, list(itertools.combinations(range(len(variants)), 2)), records)
         return
+    best_first = sorted(variants, key=lambda same: -records.correct(same).mean())
+    shown, others = best_first[:SHOWN], best_first[SHOWN:]
+    base = [same for same in variants if same[0].label == baseline]
+    top = shown + [same for same in base if same not in shown]
+    yield from _pairs_of(top, list(itertools.combinations(range(len(top)), 2)), records)
+    known = shown[:1] + [same for same in base if same is not shown[0]]
+    rest = [same for same in others if same not in base]
+    for few in (rest[start : start + _AT_ONCE] for start in range(0, len(rest), _AT_ONCE)):
+        against = range(len(few), len(few) + len(known))
+        yield from _pairs_of([*few, *known], list(itertools.product(range(len(few)), against)), records)
+
+
+def _pairs_of(
+    variants: Sequence[Same], pairs: Sequence[tuple[int, int]], records: Records
+) -> Iterator[tuple[list[Pair], Compared]]:
+    """These pairs of variants, by their places among them."""
+    if not pairs:
+        return
+    cells = [cell for same in variants for cell in same]
+    starts = itertools.accumulate(map(len, variants), initial=0)
+    rows = [
+        {cell.seed: row for row, cell in enumerate(same, start)} for same, start in zip(variants, starts, strict=False)
+    ]
     sums = _sums(cells, records)
-    for first, second in itertools.combinations(variants, 2):
-        seeds = sorted(first.keys() & second.keys())
+    for first, second in pairs:
+        seeds = sorted(rows[first].keys() & rows[second].keys())
         if seeds:
-            a, b = (tuple(side[seed] for seed in seeds) for side in (first, second))
+            a, b = (tuple(rows[side][seed] for seed in seeds) for side in (first, second))
             yield [(cells[i], cells[j]) for i, j in zip(a, b, strict=True)], sums.compare(a, b)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -94,21 +95,28 @@ def margin_of(results: Results) -> float:
     return float(results.spec.get("margin") or DEFAULT_MARGIN)
 
 
-def judged(rows: list[dict[str, Any]], found: Sequence[Found], margin: float) -> pd.DataFrame:
+def judged(
+    rows: list[dict[str, Any]], found: Sequence[Found], margin: float, sizes: Mapping[str, int] = MappingProxyType({})
+) -> pd.DataFrame:
     """The table of such rows: with Holm's adjustment and wider intervals within each family, stars and verdicts.
 
     Args:
         rows: Of ``row_of``.
         found: What each of them is tested by.
         margin: As a fraction.
+        sizes: How many comparisons each family has of which not all were made.
     """
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "level_a": "Int64", "level_b": "Int64"})
     table["margin"] = margin
     table["p_same"] = [math.nan if d is None else d.p_within(margin) for d in found]
     for p, adjusted in (("p", "p_holm"), ("p_same", "p_same_holm")):
-        table[adjusted] = table.groupby("family", sort=False)[p].transform(lambda column: holm(column)).astype(float)
+        table[adjusted] = math.nan
+        for family, values in table.groupby("family", sort=False)[p]:
+            table.loc[values.index, adjusted] = holm(values, sizes.get(str(family), 0))
     at_one_level = table.groupby(["family", "level_a"], sort=False, dropna=False)
-    table["alike"] = at_one_level["p"].transform("size").astype(int)
+    made = at_one_level["p"].transform("size").astype(int)
+    table["alike"] = [sizes.get(family, k) for family, k in zip(table["family"], made, strict=True)]
+    table["alike"] = table["alike"].astype(int)
     wide = [
         NO_INTERVAL if d is None else d.interval(SIGNIFICANT / k) for d, k in zip(found, table["alike"], strict=True)
     ]

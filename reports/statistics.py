@@ -231,12 +231,18 @@ def reaches_beyond(accuracy: Estimate) -> bool:
     return accuracy.mean - reach < 0 or accuracy.mean + reach > 1
 
 
-def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Holm's (1979) step-down adjustment of one family of p-values; NaN stays NaN and is not counted."""
+def holm(p: ArrayLike, of: int = 0) -> NDArray[np.float64]:
+    """Holm's (1979) step-down adjustment of one family of p-values; NaN stays NaN and is not counted.
+
+    Args:
+        p: The values.
+        of: How many the family has, if more than those given. The others count as larger than all of these, which
+            adjusts by no less than if they were known.
+    """
     values = np.asarray(p, np.float64)
     adjusted = np.full(values.shape, np.nan)
     order = np.argsort(values, kind="stable")[: np.isfinite(values).sum()]
-    scaled = values[order] * np.arange(len(order), 0, -1)
+    scaled = values[order] * (max(of, len(order)) - np.arange(len(order)))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
     return adjusted
 

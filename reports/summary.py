@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contracts import Cell, Results
+from harness.contracts import Cell, Level, Results
 from reports.points import MEASURED, Comparison, Point, Task
 from reports.records import Records
 from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate, singletons, wilson
@@ -26,7 +26,8 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
     for (dataset, classifier, judge), found in itertools.groupby(in_order, key=lambda cell: cell.task):
         own = tuple(found)
         mine = tests[(tests["dataset"] == dataset) & (tests["classifier"] == classifier) & (tests["judge"] == judge)]
-        compared = tuple(_comparison(row, own, numbers) for row in mine.to_dict("records"))
+        by_place = _by_place(own)
+        compared = tuple(_comparison(row, by_place, numbers) for row in mine.to_dict("records"))
         finished = [cell for cell in own if cell.status == "ok"]
         chance = _commonest(records.labels(finished[0])) if finished else math.nan
         guessing = _guessing(finished, records, chance)
@@ -146,13 +147,23 @@ def _commonest(labels: NDArray[np.int64]) -> float:
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
-def _comparison(row: dict[str, Any], cells: tuple[Cell, ...], numbers: pd.DataFrame) -> Comparison:
+def _by_place(cells: tuple[Cell, ...]) -> Mapping[tuple[str, Level], list[Cell]]:
+    """The finished cells of one task by variant and level."""
+    found: dict[tuple[str, Level], list[Cell]] = {}
+    for cell in cells:
+        if cell.status == "ok":
+            found.setdefault((cell.label, cell.level), []).append(cell)
+    return found
+
+
+def _comparison(
+    row: dict[str, Any], cells: Mapping[tuple[str, Level], list[Cell]], numbers: pd.DataFrame
+) -> Comparison:
     seed = None if pd.isna(row["seed"]) else int(row["seed"])
     sides = []
     for side in ("a", "b"):
         level = None if pd.isna(row[f"level_{side}"]) else int(row[f"level_{side}"])
-        name = row[f"variant_{side}"]
-        sides.append([c for c in cells if c.status == "ok" and c.label == name and c.level == level])
+        sides.append(cells[row[f"variant_{side}"], level])
     seeds = {seed} if seed is not None else {c.seed for c in sides[0]} & {c.seed for c in sides[1]}
     a, b = ([c for c in side if c.seed in seeds] for side in sides)
     names = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from harness.contracts import Cell, Results
-from reports.pair_matrix import MOST_VARIANTS, PairMatrix, pair_matrices
-from reports.pairs import PAIR_COLUMNS, pair_table
+from reports import pair_matrix, pairs
+from reports.page import render
+from reports.pair_matrix import PairMatrix, pair_matrices
+from reports.pairs import PAIR_COLUMNS, SHOWN, pair_table
 from reports.records import Records
 from reports.significance import COLUMNS, significance_table
 from reports.summary import summarize
@@ -108,8 +111,53 @@ def test_a_matrix_is_ordered_by_accuracy_and_turned_over_its_diagonal(run: Resul
 
 
 def test_of_many_variants_the_most_accurate_are_shown(bench: Bench) -> None:
-    shares = np.linspace(0.1, 0.9, MOST_VARIANTS + 2)
+    shares = np.linspace(0.1, 0.9, SHOWN + 2)
     (matrix,) = matrices(bench.results(bench.plain(f"v{share:.3f}", 2, share) for share in shares))
-    assert len(matrix.variants) == len(matrix.rows) == MOST_VARIANTS
-    assert (matrix.of, matrix.pairs) == (MOST_VARIANTS + 2, 231)
+    assert len(matrix.variants) == len(matrix.rows) == SHOWN
+    assert (matrix.of, matrix.pairs) == (SHOWN + 2, 231)
     assert "v0.100" not in dict(matrix.variants)
+
+
+@pytest.fixture
+def many(bench: Bench, right: Callable[..., np.ndarray]) -> Results:
+    """Nine variants on two seeds; e is the baseline, in the middle of them."""
+    return bench.results(
+        (
+            bench.cell(bench.frame(right(240, 0.9 - 0.08 * place, 10 * place + seed)), variant, 2, seed=seed)
+            for (place, variant), seed in itertools.product(enumerate("abcdefghi"), range(2))
+        ),
+        spec={"baseline": "e"},
+    )
+
+
+@pytest.mark.parametrize("at_once", [2, 64])
+def test_of_too_many_variants_some_pairs_are_tested_and_all_counted(
+    many: Results, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    whole = pair_table(many, Records())
+    for name, value in (("MOST_VARIANTS", 8), ("SHOWN", 3), ("_AT_ONCE", at_once)):
+        monkeypatch.setattr(pairs, name, value)
+    some = pair_table(many, Records())
+    tested = {frozenset(pair) for pair in some[["variant_a", "variant_b"]].to_numpy().tolist()}
+    among = {frozenset(pair) for pair in itertools.combinations("abce", 2)}
+    assert tested == among | {frozenset(pair) for pair in itertools.product("dfghi", "ae")}
+    assert len(some) == len(tested)
+    assert set(some["alike"]) == {36}
+
+    def by_pair(table: pd.DataFrame) -> pd.DataFrame:
+        return table.set_index(["variant_a", "variant_b"])
+
+    turned = whole.rename(columns={"variant_a": "variant_b", "variant_b": "variant_a"})
+    both = pd.concat([by_pair(whole), by_pair(turned)]).loc[by_pair(some).index]
+    assert by_pair(some)["p"].to_numpy() == pytest.approx(both["p"].to_numpy(), rel=1e-9)
+    assert (by_pair(some)["p_holm"] >= both["p_holm"] - 1e-12).all(), "no easier than if all were known"
+    assert by_pair(some)["p_holm"].min() == pytest.approx(36 * some["p"].min())
+
+
+def test_the_page_says_which_pairs_were_tested(many: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "The 3 most accurate" not in render(many)
+    for module, name, value in ((pairs, "MOST_VARIANTS", 8), (pairs, "SHOWN", 3), (pair_matrix, "SHOWN", 3)):
+        monkeypatch.setattr(module, name, value)
+    page = " ".join(render(dataclasses.replace(many)).split())
+    assert "The 3 most accurate of 9 variants; of their 36 pairs 16 were tested" in page
+    assert "all between those shown and e, and every other variant against a and e." in page

@@ -72,6 +72,14 @@ def test_holm_does_not_count_what_was_not_tested() -> None:
     assert statistics.holm([]).shape == (0,)
 
 
+def test_holm_of_some_is_no_easier_than_of_all() -> None:
+    p = np.random.default_rng(0).random(40) ** 3
+    whole = statistics.holm(p)
+    assert (statistics.holm(p[::3], of=40) >= whole[::3] - 1e-12).all()
+    smallest = np.argsort(p)[:10]
+    assert statistics.holm(p[smallest], of=40) == pytest.approx(whole[smallest])
+
+
 @pytest.mark.parametrize(
     ("p", "expected"),
     [(0.0009, "***"), (0.001, "**"), (0.009, "**"), (0.01, "*"), (0.049, "*"), (0.05, ""), (math.nan, "")],
