@@ -33,7 +33,7 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         guessing = _guessing(finished, records, chance)
         points = tuple(_point(group, numbers, share, records, bool(guessing)) for group in _levels(own))
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
-        telling = tuple(c for c in compared if c.seed is None or (c.variant_a, c.level_kind, c.level) not in across)
+        is_single = [c.seed is not None and (c.variant_a, c.level_kind, c.level) in across for c in compared]
         images = len(records.labels(finished[0])) if finished else 0
         sources = len(np.unique(records.groups(finished[0]))) if finished else 0
         original, lo, hi = _original(finished, records)
@@ -44,8 +44,8 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
                 judge=judge,
                 cells=own,
                 points=points,
-                comparisons=telling,
-                single_seeds=tuple(c for c in compared if c not in telling),
+                comparisons=tuple(c for c, single in zip(compared, is_single, strict=True) if not single),
+                single_seeds=tuple(itertools.compress(compared, is_single)),
                 original=original,
                 original_lo=lo,
                 original_hi=hi,

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from reports import wording
 from reports.policy import sealed
 from reports.records import level_words
+from reports.reproducing import install_commands
 from reports.significance import TESTS_IN_WORDS
 from reports.styles import PALETTE
 
@@ -37,6 +38,7 @@ def fill_in(template: str, script: str = "", **values: Any) -> str:
     environment.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
     environment.filters["csv_link"] = _csv_link
     environment.globals |= {name: getattr(wording, name) for name in _FUNCTIONS}
+    environment.globals["install_commands"] = install_commands
     environment.globals |= {"level_words": level_words, "palette": PALETTE, "tests_in_words": TESTS_IN_WORDS}
     own = {"style": environment.get_template("page.css").render()}
     if script:

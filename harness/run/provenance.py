@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from harness.discovery import ENTRY_POINT_GROUPS
 from harness.sources import Source
 from harness.writing import read_sealed, write_sealed
 
@@ -35,15 +38,17 @@ def record_provenance(folder: Path, sources: Iterable[Source], computing: bool) 
             {
                 "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "command": command(sys.argv),
-                "code": commit_of(Path(__file__)) or _installed_commit("fewcolors"),
+                "code": commit_of(Path(__file__)) or installed_from("fewcolors"),
                 "plugins": [{"name": Path(source.path).name} | commit_of(Path(source.path)) for source in sources],
+                "distributions": _with_plugins(),
             },
         )
 
 
 def read_provenance(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """What ``record_provenance`` wrote: ``date`` (UTC, ISO 8601), ``command``, ``code`` and ``plugins``, each with
-    ``commit`` and ``dirty`` where they are known; empty where nothing was recorded. ``say`` is told of damage."""
+    """What ``record_provenance`` wrote: ``date`` (UTC, ISO 8601), ``command``, ``code``, ``plugins`` that are not
+    installed and ``distributions`` that bring others, each with ``commit`` and ``dirty`` where they are known, and with
+    ``url`` where pip fetched it from a repository; empty where nothing was recorded. ``say`` is told of damage."""
     try:
         return read_sealed(folder / ENVIRONMENT)
     except FileNotFoundError:
@@ -60,16 +65,18 @@ def command(arguments: list[str]) -> str:
     return shlex.join(["fewcolors", *arguments[1:]]) if ours else ""
 
 
-def commit_of(file: Path) -> dict[str, Any]:
-    """The commit of the git repository that tracks a file, and whether tracked files differ from it (``dirty``).
+def commit_of(path: Path) -> dict[str, Any]:
+    """The commit of the git repository that tracks a file, or any file of a folder, and whether tracked files differ
+    from it (``dirty``).
 
     Returns:
-        Nothing where no repository tracks the file, or there is no git.
+        Nothing where no repository tracks it, or there is no git.
     """
-    if _git(file.parent, "ls-files", "--error-unmatch", "--", file.name) is None:
+    folder, name = (path, ".") if path.is_dir() else (path.parent, path.name)
+    if _git(folder, "ls-files", "--error-unmatch", "--", name) is None:
         return {}
-    commit = _git(file.parent, "rev-parse", "HEAD")
-    changes = _git(file.parent, "status", "--porcelain", "--untracked-files=no", "--", ":/")
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/")
     return {} if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
 
 
@@ -90,11 +97,27 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _installed_commit(distribution: str) -> dict[str, Any]:
-    """The commit that an installed distribution was built from, where pip recorded one (PEP 610)."""
+def installed_from(distribution: str) -> dict[str, Any]:
+    """The commit of the repository that pip fetched a distribution from, or in which it is installed for editing.
+
+    Returns:
+        Nothing where pip recorded neither (PEP 610).
+    """
     try:
-        recorded = importlib.metadata.distribution(distribution).read_text("direct_url.json")
-        commit = json.loads(recorded or "{}").get("vcs_info", {}).get("commit_id")
+        recorded = json.loads(importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}")
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return {}
-    return {"commit": commit, "dirty": False} if commit else {}
+    url, vcs = urlsplit(recorded.get("url", "")), recorded.get("vcs_info", {})
+    if vcs.get("commit_id"):
+        public = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+        return {"commit": vcs["commit_id"], "dirty": False, "url": f"{vcs['vcs']}+{public}"}
+    if recorded.get("dir_info", {}).get("editable") and url.scheme == "file":
+        return commit_of(Path(url2pathname(url.path)))
+    return {}
+
+
+def _with_plugins() -> list[dict[str, Any]]:
+    """The installed distributions that bring plugins, by name."""
+    points = (point for group in ENTRY_POINT_GROUPS for point in importlib.metadata.entry_points(group=group))
+    versions = {point.dist.name: point.dist.version for point in points if point.dist}
+    return [{"name": name, "version": versions[name]} | installed_from(name) for name in sorted(versions)]

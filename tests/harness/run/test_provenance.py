@@ -1,5 +1,6 @@
 """What a run's folder says of when, how and with which code it was computed."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -93,3 +94,54 @@ def test_what_is_damaged_or_not_there_is_nothing(tmp_path):
     assert read_provenance(tmp_path, said.append) == {}
     assert len(said) == 1
     assert ENVIRONMENT in said[0]
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Makes an installed distribution with an entry point for plugins, of which pip recorded where it came from."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(str(site))
+
+    def install(name, recorded):
+        folder = site / f"{name}-1.2.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (folder / "entry_points.txt").write_text("[fewcolors.methods]\nmine = mine\n")
+        if recorded is not None:
+            (folder / "direct_url.json").write_text(json.dumps(recorded))
+
+    return install
+
+
+def recorded_of(folder, name):
+    record_provenance(folder, [], computing=True)
+    (found,) = (one for one in read_provenance(folder, print)["distributions"] if one["name"] == name)
+    return found
+
+
+def test_installed_plugins_have_the_version_of_their_distribution(tmp_path, installed):
+    installed("mine", None)
+    assert recorded_of(tmp_path, "mine") == {"name": "mine", "version": "1.2"}
+
+
+def test_plugins_installed_for_editing_have_the_commit_of_their_folder(tmp_path, installed, plugin):
+    folder = plugin.parent
+    installed("mine", {"url": folder.as_uri(), "dir_info": {"editable": True}})
+    installed("copied", {"url": folder.as_uri(), "dir_info": {}})
+    found = {"name": "mine", "version": "1.2", "commit": git(folder, "rev-parse", "HEAD")}
+    assert recorded_of(tmp_path, "mine") == found | {"dirty": False}
+    plugin.write_text("x = 2\n")
+    assert recorded_of(tmp_path, "mine") == found | {"dirty": True}
+    assert "commit" not in recorded_of(tmp_path, "copied"), "the folder may have changed since it was installed"
+
+
+def test_plugins_installed_from_a_repository_have_its_commit_and_no_password(tmp_path, installed):
+    vcs = {"vcs": "git", "commit_id": "0123abc"}
+    installed("mine", {"url": "https://me:secret@example.org/mine.git", "vcs_info": vcs})
+    assert recorded_of(tmp_path, "mine") == {
+        "name": "mine",
+        "version": "1.2",
+        "commit": "0123abc",
+        "dirty": False,
+        "url": "git+https://example.org/mine.git",
+    }
