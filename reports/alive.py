@@ -9,6 +9,7 @@ import base64
 import gzip
 import html
 import io
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from reports.points import Point
 from reports.records import level_words
 from reports.wording import number, percent, percent_interval
 
-_OF = "variant: "
+_OF, _JOINS = "variant: ", "joins: "
 _REACH = 6
 """Points: how near a pointer must come to a point."""
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -46,6 +47,11 @@ def belongs(variant: str, *artists: Artist) -> None:
         artist.set_label(f"{_OF}{variant}")
 
 
+def joins(variants: Sequence[str], artist: Artist) -> None:
+    """This part of a figure, a child of its axes, is hidden once fewer than two of these variants are shown."""
+    artist.set_label(f"{_JOINS}{json.dumps(variants)}")
+
+
 def numbers(point: Point, name: str = "") -> str:
     """What a point says, a line for each thing: name (or variant) and level, accuracy, colors, bits; no empty line."""
     bits = [
@@ -64,23 +70,25 @@ def numbers(point: Point, name: str = "") -> str:
 
 
 def name_parts(figure: Figure) -> dict[str, str]:
-    """The id of each part that belongs to a variant, and that variant; parts without an id are given one."""
+    """The id of each part that belongs to a variant or joins several, and its attribute that says so; parts without
+    an id are given one."""
     found: dict[str, str] = {}
     for artist in (one for axes in figure.axes for one in axes.get_children()):
-        if not str(artist.get_label()).startswith(_OF):
-            continue
-        gid = artist.get_gid() or f"part-{len(found)}"
-        artist.set_gid(gid)
-        found[gid] = str(artist.get_label()).removeprefix(_OF)
+        label = str(artist.get_label())
+        for prefix, attribute in ((_OF, "data-variant"), (_JOINS, "data-joins")):
+            if label.startswith(prefix):
+                gid = artist.get_gid() or f"part-{len(found)}"
+                artist.set_gid(gid)
+                found[gid] = f'{attribute}="{html.escape(label.removeprefix(prefix))}"'
     return found
 
 
 def with_variants(svg: str, name: str, parts: Mapping[str, str]) -> str:
-    """The figure's SVG, ids prefixed with its name, with each part's variant beside its id."""
+    """The figure's SVG, ids prefixed with its name, with each part's attribute (``name_parts``) beside its id."""
 
     def opened(found: re.Match[str]) -> str:
-        variant = parts.get(found[1])
-        return found[0] if variant is None else f'<g id="{name}-{found[1]}" data-variant="{html.escape(variant)}">'
+        attribute = parts.get(found[1])
+        return found[0] if attribute is None else f'<g id="{name}-{found[1]}" {attribute}>'
 
     return re.sub(rf'<g id="{re.escape(name)}-([^"]*)">', opened, svg)
 

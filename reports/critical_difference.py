@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.alive import belongs
+from reports.alive import belongs, joins
 from reports.drawing import FAINT, INK, WIDTH, drawing, shortened, to_svg
 from reports.leaderboard import Board
 from reports.ranks import cliques
@@ -58,7 +58,8 @@ def _diagram(board: Board, styles: Mapping[str, Style], longest: int) -> Figure:
     for number, (first, last) in enumerate(bars):
         y = _TOP + _BARS * (number + 0.6)
         reach = [_place(ranks[first], len(ranks)) - 0.006, _place(ranks[last], len(ranks)) + 0.006]
-        axes.plot(reach, [y, y], color=INK, linewidth=3, solid_capstyle="butt", gid=f"bar-{number}")
+        (bar,) = axes.plot(reach, [y, y], color=INK, linewidth=3, solid_capstyle="butt", gid=f"bar-{number}")
+        joins([one.variant for one in standings[first : last + 1]], bar)
     below = _TOP + _BARS * len(bars) + _ROW / 2
     for number, one in enumerate(standings):
         left = number < lines

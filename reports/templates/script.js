@@ -7,6 +7,7 @@
    data-variant="NAME"  An element with it is hidden and highlighted with that variant. A chip (class "variant") stands
                         for what it names: its row or rows where it is in a row's first cell or in a th of the row, its
                         column where it is in a thead, else the .bar or .row around it.
+   data-joins="[...]"   An element with it is hidden once fewer than two of these variants (JSON) are shown.
    class="legend"       Each of its spans with a chip gets two buttons: highlight and hide.
    data-scope           Legends inside act on what is inside alone, those outside on what is outside all scopes.
    table                With a thead and two or more rows it is sorted, saved as CSV and, from five rows on, filtered,
@@ -340,16 +341,21 @@
     const scopes = new Map();
     for (const marked of all("[data-variant]")) {
       const scope = scopeOf(marked);
-      if (!scopes.has(scope)) scopes.set(scope, { owned: new Map(), hidden: new Set(), lit: new Set(), legends: [] });
+      if (!scopes.has(scope))
+        scopes.set(scope, { owned: new Map(), joins: [], hidden: new Set(), lit: new Set(), legends: [] });
       const { owned } = scopes.get(scope);
       const inLegend = marked.closest(".legend");
       const elements = inLegend ? [] : marked.matches(".variant") ? ownedBy(marked) : [marked];
       for (const element of elements) owned.set(element, [...(owned.get(element) ?? []), marked.dataset.variant]);
     }
+    for (const element of all("[data-joins]"))
+      scopes.get(scopeOf(element))?.joins.push({ element, variants: JSON.parse(element.dataset.joins) });
     return scopes;
   }
 
-  function showVariants({ owned, hidden, lit, legends }) {
+  function showVariants({ owned, joins, hidden, lit, legends }) {
+    for (const { element, variants } of joins)
+      element.classList.toggle("is-hidden", variants.filter((variant) => !hidden.has(variant)).length < 2);
     for (const [element, variants] of owned) {
       const isLit = variants.some((variant) => lit.has(variant));
       element.classList.toggle("is-hidden", variants.some((variant) => hidden.has(variant)));

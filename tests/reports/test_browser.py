@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -545,3 +546,28 @@ def test_hostile_names_stay_names(
         with path.with_name(name).open(encoding="utf-8", newline="") as file:
             assert not [cell for row in csv.reader(file) for cell in row if re.match(r"[=@\t\r]|[+-](?!\d)", cell)]
     assert f"'{HOSTILE}" in set(pd.read_csv(path.with_name("cells.csv"))["dataset"])
+
+
+def test_a_bar_that_joins_variants_stays_while_two_are_shown(
+    opened: Callable[..., Any], bench: Bench, tmp_path: Path
+) -> None:
+    cells = [
+        bench.plain(variant, 2, 0.5 + 0.02 * number, classifier=classifier)
+        for classifier in ("tinynet", "bignet")
+        for number, variant in enumerate(("median-cut", "octree", "wu"))
+    ]
+    page = opened(written(bench.results(cells), tmp_path))
+    bar = page.locator("#leaderboard [data-joins]").first
+    members = json.loads(bar.get_attribute("data-joins"))
+    assert len(members) > 2
+
+    def stays() -> bool:
+        """A level stroke has no height, so that it never counts as visible."""
+        return bool(bar.evaluate("(bar) => getComputedStyle(bar).display !== 'none'"))
+
+    for left, variant in zip(range(len(members), 1, -1), members, strict=False):
+        assert stays(), f"{left} are shown"
+        page.get_by_role("button", name=f"Hide {variant}", exact=True).first.click()
+    assert not stays()
+    page.get_by_role("button", name="Show all").click()
+    assert stays()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import itertools
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +18,7 @@ from reports.critical_difference import rank_diagram
 from reports.leaderboard import Leaderboard, leaderboard
 from reports.page import render
 from reports.pairs import pair_table
+from reports.ranks import cliques
 from reports.records import Records
 from reports.significance import significance_table
 from reports.styles import by_name
@@ -131,6 +134,13 @@ def test_the_diagram_s_parts_have_their_variants_and_its_files_whole_names(
     drawn = rank_diagram(made.boards[0], by_name([*SHARES, long]), "ranks0")
     owners = re.findall('<g id="[^"]*" data-variant="([^"]*)">', drawn)
     assert {owner: owners.count(owner) for owner in owners} == dict.fromkeys([*(SHARES.keys() - {"wu"}), long], 4)
-    assert long not in re.sub('data-variant="[^"]*"', "", drawn)
+    in_order = sorted(made.boards[0].standings, key=lambda one: (one.rank, one.variant))
+    bars = cliques([one.rank for one in in_order], made.boards[0].critical)
+    joined = re.findall('<g id="ranks0-bar-[^"]*" data-joins="(.*?)">', drawn)
+    assert len(bars) > 0
+    assert [json.loads(html.unescape(names)) for names in joined] == [
+        [one.variant for one in in_order[first : last + 1]] for first, last in bars
+    ]
+    assert long not in re.sub('data-(?:variant|joins)="[^"]*"', "", drawn)
     for file in unpacked(drawn):
         assert all(re.search(rf"\b{one.variant}\b", file) for one in made.boards[0].standings)
