@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -30,6 +30,7 @@ from reports.drawing import (
 )
 from reports.legends import Entry, put_above_page
 from reports.points import Point, Task
+from reports.rows import in_rows
 from reports.styles import Style
 from reports.trade_offs import KINDS, Bits, front_of, with_bits
 
@@ -63,16 +64,33 @@ def against_colors(task: Task, styles: Mapping[str, Style], name: str) -> str:
     if found is None or saved is None:
         return ""
     put_above_page(saved, legend_of(with_colors(task), styles), name)
-    return to_svg(found[0], name, f"Accuracy against the number of colors, {task.name}", found[1], saved[0])
+    return to_svg(found[0], name, colors_title(task), found[1], saved[0])
+
+
+def colors_title(task: Task) -> str:
+    """What ``colors_figure`` shows, in words."""
+    level = _only_level(with_colors(task))
+    return f"Accuracy {f'at {level} colors' if level else 'against the number of colors'}, {task.name}"
+
+
+def _only_level(points: Sequence[Point]) -> int | None:
+    levels = {point.level for point in points}
+    return levels.pop() if len(levels) == 1 else None
 
 
 def colors_figure(
     task: Task, styles: Mapping[str, Style], name: str, sheet: Sheet = PAGE, named: bool = True
 ) -> Marked | None:
-    """The same for any sheet. named: lines have their names at their ends, if there is room for all."""
+    """The same for any sheet. named: lines have their names at their ends, if there is room for all.
+
+    Points of a single number of colors would all lie above each other; they are a row each.
+    """
     lines = _lines(with_colors(task))
     if not lines:
         return None
+    if _only_level(with_colors(task)):
+        with drawing(name, sheet):
+            return in_rows(task, with_colors(task), styles)
     with drawing(name, sheet):
         figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585 if named else 0.865, 0.79))
         places = {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}

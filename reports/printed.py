@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from harness.contracts import BadInput, Results, SearchResult
 from reports.drawing import Marked, Sheet, drawing
-from reports.figures import bits_figure, colors_figure, legend_of, with_colors
+from reports.figures import bits_figure, colors_figure, colors_title, legend_of, with_colors
 from reports.file_names import free, slug
 from reports.legends import Entry, put_above, room_for
 from reports.points import Task
@@ -100,10 +100,10 @@ def figures_of(results: Results) -> list[Printed]:
 
 
 def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
-    name, bars = slug(task.name), "Bars: 95 % intervals. Horizontal lines: the untouched images, and chance."
+    name, bars = slug(task.name), "Bars: 95 % intervals. Lines across: the untouched images, and chance."
     yield Printed(
         f"colors-{name}",
-        f"Accuracy against the number of colors, {task.name}. {bars}",
+        f"{colors_title(task)}. {bars}",
         lambda sheet: colors_figure(task, styles, f"colors-{name}", sheet, named=False),
         legend_of(with_colors(task), styles),
     )

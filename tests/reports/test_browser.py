@@ -571,3 +571,19 @@ def test_a_bar_that_joins_variants_stays_while_two_are_shown(
     assert not stays()
     page.get_by_role("button", name="Show all").click()
     assert stays()
+
+
+def test_eleven_variants_with_long_names_fit_a_matrix_on_a_wide_screen(
+    opened: Callable[..., Any], bench: Bench, tmp_path: Path
+) -> None:
+    names = [f"colorcnn gamma={number} xi=0 backbone=dncnn" for number in range(11)]
+    path = written(bench.results(bench.plain(name, 2, 0.3 + 0.05 * n) for n, name in enumerate(names)), tmp_path)
+    page = opened(path)
+    assert page.locator("#pairs .scroll").evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    heads = page.locator("table.pairs thead th:nth-child(n + 3)")
+    assert sorted(heads.all_inner_texts()) == sorted(names), "whole names, in one line each as text"
+    narrow = opened(path, viewport={"width": 420, "height": 900})
+    width = narrow.locator("#pairs .scroll").bounding_box()["width"]
+    boxes = [head.bounding_box() for head in narrow.locator("table.pairs thead th:nth-child(n + 3)").all()]
+    left = narrow.locator("#pairs .scroll").bounding_box()["x"]
+    assert sum(box["x"] + box["width"] <= left + width for box in boxes) >= 2
