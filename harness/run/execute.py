@@ -151,7 +151,8 @@ def execute(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be made: {error.strerror}.") from None
-    request.store.create()
+    if request.remaining.pending:
+        request.store.create()
 
     def say(sentence: str) -> None:
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,21 @@ from harness.full_disks import is_full
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.5
+_NO_CREDENTIALS = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "DefaultCredentialsError",
+)
+"""Of botocore and google-auth, which need not be installed."""
 
 
 class StoreUnreachable(OSError):
-    """The store did not answer, or refused, again and again."""
+    """The store did not answer, or was too busy, again and again."""
+
+
+class StoreRefused(OSError):
+    """The store does not allow what was asked of it; asking again is of no use."""
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -43,7 +55,7 @@ class Bucket:
             raise BadInput(f"{called} {uri}: {one_line(error)}.") from None
 
     def has(self, name: str) -> bool:
-        return bool(self._patiently(lambda: self._fs.exists(self._at(name))))
+        return bool(self._patiently(lambda: self._fs.exists(self._at(name)), f"read {name}"))
 
     def names_in(self, folder: str) -> list[str]:
         """The names of the objects directly in a folder, without the folder's."""
@@ -54,7 +66,7 @@ class Bucket:
             except FileNotFoundError:
                 return []
 
-        names: list[str] = self._patiently(look)
+        names: list[str] = self._patiently(look, f"list {folder}/")
         return names
 
     def names_below(self) -> list[str]:
@@ -64,7 +76,7 @@ class Bucket:
             base = str(self._fs._strip_protocol(self._base)).rstrip("/") + "/"
             return sorted(str(path).removeprefix(base) for path in self._fs.find(self._base))
 
-        names: list[str] = self._patiently(look)
+        names: list[str] = self._patiently(look, "list what it holds")
         return names
 
     def read(self, name: str) -> bytes | None:
@@ -77,7 +89,7 @@ class Bucket:
                 return None
             return content
 
-        content: bytes | None = self._patiently(get)
+        content: bytes | None = self._patiently(get, f"read {name}")
         return content
 
     def write(self, name: str, content: bytes, *, replace: bool = True) -> bool:
@@ -91,7 +103,7 @@ class Bucket:
                 return False
             return True
 
-        return bool(self._patiently(put))
+        return bool(self._patiently(put, f"write {name}"))
 
     def fetch(self, name: str, path: Path) -> bool:
         """Brings an object into a file. Gives False where there is none."""
@@ -107,7 +119,7 @@ class Bucket:
                 partial.unlink(missing_ok=True)
             return True
 
-        return bool(self._patiently(get, to_disk=True))
+        return bool(self._patiently(get, f"read {name}", to_disk=True))
 
     def send(self, path: Path, name: str, *, replace: bool = False) -> bool:
         """Makes an object of a file, whole or not at all. Gives False where it was there and is not to be replaced."""
@@ -122,14 +134,14 @@ class Bucket:
                 return False
             return True
 
-        return bool(self._patiently(put))
+        return bool(self._patiently(put, f"write {name}"))
 
     def remove(self, name: str) -> None:
         def delete() -> None:
             with contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(self._at(name))
 
-        self._patiently(delete)
+        self._patiently(delete, f"remove {name}")
 
     def age(self, name: str) -> float | None:
         """Seconds since an object was written; None where there is none."""
@@ -141,7 +153,7 @@ class Bucket:
                 return None
             return time.time() - float(written.timestamp())
 
-        age: float | None = self._patiently(look)
+        age: float | None = self._patiently(look, f"read {name}")
         return age
 
     def sizes(self, folder: str) -> dict[str, int]:
@@ -154,7 +166,7 @@ class Bucket:
                 return {}
             return {each["name"].rsplit("/", 1)[-1]: int(each["size"]) for each in found if each["type"] == "file"}
 
-        sizes: dict[str, int] = self._patiently(look)
+        sizes: dict[str, int] = self._patiently(look, f"list {folder}/")
         return sizes
 
     def _at(self, name: str) -> str:
@@ -166,22 +178,48 @@ class Bucket:
         if slash and self._fs.protocol in ("file", ("file", "local")):
             self._fs.makedirs(folder, exist_ok=True)
 
-    def _patiently(self, call: Callable[[], Any], *, to_disk: bool = False) -> Any:
+    def _patiently(self, call: Callable[[], Any], asked: str, *, to_disk: bool = False) -> Any:
         """Busy and broken servers (503, cut connections) get some more tries; what is not allowed does not.
 
-        to_disk: whether it writes to this machine's disk, which another try does not empty.
+        asked: what the call asks for. to_disk: whether it writes to this machine's disk, which another try does not
+        empty.
         """
         for attempt in range(_ATTEMPTS):
             try:
                 return call()
-            except PermissionError as error:
-                raise StoreUnreachable(f"{self.uri}: not allowed: {one_line(error)}") from None
             except Exception as error:  # every file system has its own
-                if to_disk and isinstance(error, OSError) and is_full(error):
+                if to_disk and isinstance(error, OSError) and (is_full(error) or _is_of_disk(error)):
                     raise
+                if _is_refusal(error):
+                    raise StoreRefused(
+                        f"{self.uri}: the store does not allow to {asked}: {one_line(error)}; check this machine's "
+                        "credentials, and that the bucket's policy lets them list, read, write and remove there"
+                    ) from None
                 if attempt == _ATTEMPTS - 1:
                     raise StoreUnreachable(
                         f"{self.uri} cannot be reached: {one_line(error)}; what is finished is kept, start again"
                     ) from None
             time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
         raise AssertionError
+
+
+def _is_of_disk(error: OSError) -> bool:
+    """Whether this machine's own disk refused: what servers refuse has no number."""
+    return isinstance(error, PermissionError) and error.errno is not None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether it says that something is not allowed, in the words of S3, of Google's storage or of a file system."""
+    return (
+        isinstance(error, PermissionError)
+        or type(error).__name__ in _NO_CREDENTIALS
+        or str(error).startswith("Forbidden")
+        or _status(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    )
+
+
+def _status(error: Exception) -> object:
+    """What a server answered instead of what was asked for, None where that is not known."""
+    response = getattr(error.__cause__ or error, "response", None)
+    about = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    return about.get("HTTPStatusCode") or getattr(error, "code", None)

@@ -41,7 +41,7 @@ from harness.work.explaining import explain_classifier, explain_method, write_pi
 from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
 from harness.work.retraining import retrain
-from harness.work.store import Store
+from harness.work.store import HISTORY, Store
 from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 from harness.writing import read_sealed, write_json, write_sealed
 
@@ -53,7 +53,6 @@ GALLERY_IMAGES = 8
 PIXELS_JUDGED = 1 << 19
 """At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
-HISTORY = "history.json"
 
 
 @dataclass(frozen=True)

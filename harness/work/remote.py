@@ -19,10 +19,10 @@ from harness import full_disks
 from harness.complaints import one_line
 from harness.contracts import BadInput
 from harness.spec.schema import Stage
-from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.bucket import Bucket, StoreRefused, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.leases import EXPIRES_SECONDS, Leases
-from harness.work.store import DamagedArtifact, Store, changed_in, damaged
+from harness.work.store import HISTORY, DamagedArtifact, Store, changed_in, damaged
 
 CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
 UNPACKED = "unpacked"
@@ -62,12 +62,14 @@ class RemoteStore(Store):
         return self.uri
 
     def is_there(self) -> bool:
-        return self._bucket.has(MARK)
+        with self._refusal_is_bad_input():
+            return self._bucket.has(MARK)
 
     def create(self) -> None:
+        """Writes its mark even where that is there already: who may not write should hear it before anything runs."""
         try:
             super().create()
-            if not self.is_there():
+            with self._refusal_is_bad_input():
                 self._bucket.write(MARK, json.dumps({"layout": 1}).encode())
         except OSError as error:
             raise BadInput(f"--store {self.uri}: cannot be written to: {one_line(error)}.") from None
@@ -81,7 +83,8 @@ class RemoteStore(Store):
         return (stage, key) in self._there
 
     def sizes(self, stage: Stage) -> dict[str, int]:
-        packed = self._bucket.sizes(stage).items()
+        with self._refusal_is_bad_input():
+            packed = self._bucket.sizes(stage).items()
         return {name.removesuffix(".tar"): size for name, size in packed if name.endswith(".tar")}
 
     def verify(self, stage: Stage, key: str) -> bool:
@@ -93,7 +96,8 @@ class RemoteStore(Store):
     def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
         wanted = list(places)
         for stage in dict.fromkeys(stage for stage, _ in wanted):
-            names = self._bucket.names_in(stage)
+            with self._refusal_is_bad_input():
+                names = self._bucket.names_in(stage)
             self._there |= {(stage, name.removesuffix(".tar")) for name in names if name.endswith(".tar")}
         found: dict[str, bool | DamagedArtifact] = {key: (stage, key) in self._there for stage, key in wanted}
         return found
@@ -132,6 +136,8 @@ class RemoteStore(Store):
 
     def forget(self, key: str) -> None:
         super().forget(key)
+        shutil.rmtree(self._watched_in(key), ignore_errors=True)
+        self._watched.pop(key, None)
         for ending in (".tar", ".json"):
             self._bucket.remove(f"{CHECKPOINTS}/{key}{ending}")
         self._kept.pop(key, None)
@@ -156,18 +162,22 @@ class RemoteStore(Store):
             with self._cache.room() as room:
                 _pack(folder, room / "checkpoints.tar")
                 self._bucket.send(room / "checkpoints.tar", f"{CHECKPOINTS}/{key}.tar", replace=True)
-            for history in folder.glob("history.json"):
+            for history in folder.glob(HISTORY):
                 self._bucket.send(history, f"{CHECKPOINTS}/{key}.json", replace=True)
         self._kept[key] = time.monotonic()
 
     def watched(self, key: str) -> Path:
-        folder = self.root / "watched" / key
+        folder = self._watched_in(key)
         if time.monotonic() - self._watched.get(key, -WATCH_SECONDS) >= WATCH_SECONDS:
             self._watched[key] = time.monotonic()
             with contextlib.suppress(OSError):  # it is only looked at
                 folder.mkdir(parents=True, exist_ok=True)
-                self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / "history.json")
+                if not self._bucket.fetch(f"{CHECKPOINTS}/{key}.json", folder / HISTORY):
+                    (folder / HISTORY).unlink(missing_ok=True)
         return folder
+
+    def _watched_in(self, key: str) -> Path:
+        return self.root / "watched" / key
 
     def read_note(self, name: str) -> bytes | None:
         return self._bucket.read(name)
@@ -177,6 +187,14 @@ class RemoteStore(Store):
 
     def leases(self, worth: Callable[[str], bool]) -> Leases:
         return RemoteLeases(self._bucket, self.root / LEASES, worth)
+
+    @contextlib.contextmanager
+    def _refusal_is_bad_input(self) -> Iterator[None]:
+        """For what is asked before anything runs."""
+        try:
+            yield
+        except StoreRefused as error:
+            raise BadInput(f"--store {error}.") from None
 
     def _is_sound(self, stage: Stage, key: str) -> bool:
         try:
@@ -248,8 +266,8 @@ class RemoteLeases(Leases):
                 self._bucket.remove(f"{LEASES}/{key}")
             if not self._bucket.write(f"{LEASES}/{key}", self._content(), replace=False):
                 return False
-        except StoreUnreachable:
-            return True
+        except OSError:
+            return True  # what keeps the lease from being written will be said of the artifact
         self._held.add(key)
         return True
 

@@ -20,7 +20,7 @@ from harness.spec.schema import STAGES, Stage
 from harness.work.leases import Leases
 from harness.writing import unique, write_json, write_whole
 
-MANIFEST = "manifest.json"
+MANIFEST, HISTORY = "manifest.json", "history.json"
 _READERS = 8
 _ABANDONED_SECONDS = 7 * 24 * 3600
 

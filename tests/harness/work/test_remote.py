@@ -15,7 +15,7 @@ import pytest
 
 from harness.contracts import BadInput
 from harness.work import remote
-from harness.work.bucket import Bucket, StoreUnreachable
+from harness.work.bucket import Bucket, StoreRefused, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.jobs import _History, read_history
 from harness.work.remote import RemoteStore, open_store
@@ -104,6 +104,37 @@ def test_busy_and_slow_servers_are_asked_again_and_an_upload_that_is_cut_leaves_
     assert machine("two").read("cells", OTHER, "a.txt") == b"hello"
 
 
+@pytest.mark.parametrize(
+    ("ask", "method", "asked"),
+    [
+        (lambda store: store.is_there(), "HEAD", "read fewcolors-store.json"),
+        (lambda store: store.look_up([("cells", KEY)]), "GET", "list cells/"),
+        (lambda store: store.sizes("cells"), "GET", "list cells/"),
+        (lambda store: store.create(), "PUT", "write fewcolors-store.json"),
+    ],
+)
+def test_what_is_not_allowed_is_said_before_anything_runs_and_asked_once(machine, server, ask, method, asked):
+    store, seen = machine(), []
+
+    def refuse(environ):
+        seen.append(environ["REQUEST_METHOD"])
+        return 403 if environ["REQUEST_METHOD"] == method else None
+
+    server.faults[:] = [refuse]
+    with pytest.raises(
+        BadInput, match=rf"^--store s3://.*: the store does not allow to {asked}: .*credentials.*policy"
+    ):
+        ask(store)
+    assert seen.count(method) == 1
+
+
+def test_a_training_whose_checkpoint_may_not_be_sent_fails_at_its_first_epoch(machine, server):
+    history = _History(machine(), KEY, None)
+    server.faults[:] = [lambda environ: 403 if environ["REQUEST_METHOD"] == "PUT" else None]
+    with pytest.raises(StoreRefused, match=rf"does not allow to write checkpoints/{KEY}.tar: .*policy"):
+        history.note(1, 3, {"loss": 3.0})
+
+
 def test_a_stale_listing_hides_nothing_for_long(machine, monkeypatch):
     one, two = machine("one"), machine("two")
     fill(one)
@@ -190,6 +221,8 @@ def test_a_training_goes_on_elsewhere_from_its_checkpoint(machine, monkeypatch):
     assert (two.watched(KEY) / "history.json").read_text() == "[1]"
     assert (two.fetch_checkpoints(KEY) / "weights").read_bytes() == b"w1", "half a minute may be lost"
     fill(two, stage="classifiers")
+    assert not (one.watched(KEY) / "history.json").exists(), "nothing of it is left where it was watched"
+    assert not (two.watched(KEY) / "history.json").exists()
     three = machine("three")
     assert not three.fetch_checkpoints(KEY).exists()
     assert not (three.watched(KEY) / "history.json").exists()
