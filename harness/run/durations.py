@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from harness.spec.schema import Stage
+from harness.spec.schema import TRAINED, Stage
 from harness.work.store import Store
 from harness.writing import sealed, unsealed
 
@@ -50,7 +50,7 @@ _ROW = pydantic.TypeAdapter(
 
 def epochs_in(stage: Stage, params: Mapping[str, Any]) -> int:
     """How many epochs a job with these parameters trains for."""
-    epochs = params.get("epochs") if stage in ("classifiers", "quantizers") else 0
+    epochs = params.get("epochs") if stage in TRAINED else 0
     return epochs if isinstance(epochs, int) and not isinstance(epochs, bool) and epochs > 0 else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness.discovery import discover
 from harness.hiding import check_workers
 from harness.plan import Job, Plan, check_inputs, make_plan
 from harness.registry import Plugin, Registry
+from harness.run.aside import aside_for
 from harness.run.durations import Durations
 from harness.run.events import Event, EventLog, Listener
 from harness.run.heartbeat import Heartbeat
@@ -167,8 +169,9 @@ def execute(
                 raise BadInput(f"--out {folder}: cannot be written to: {error.strerror}.") from None
             if pool is not None:
                 listeners = (*listeners, _capacity_watch(heartbeat, pool))
-            log = EventLog(folder / EVENTS, _judge_watch(request, say), *listeners)
-            compute(request.plan, request.remaining, request.store, pool, log, console)
+            with aside_for(request.store) as aside:
+                log = EventLog(folder / EVENTS, _judge_watch(request, say, aside), *listeners)
+                compute(request.plan, request.remaining, request.store, pool, log, console)
         results = with_claims(gather(folder, say=say), request.registry)
         pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(request.remaining.pending))
@@ -204,18 +207,22 @@ def _capacity_watch(heartbeat: Heartbeat, pool: RayPool) -> Listener:
     return look
 
 
-def _judge_watch(request: Request, say: Callable[[str], None]) -> Listener:
+def _judge_watch(request: Request, say: Callable[[str], None], aside: Executor) -> Listener:
     """Says of every classifier that is there, as soon as it is, if it does no better than guessing."""
 
-    def look(event: Event) -> None:
+    def look(job: Job) -> None:
+        with contextlib.suppress(OSError):  # of a store that does not answer just now; the report says it, too
+            judge = stored_judge(job, request.store)
+            if judge is not None and judge.guesses:
+                say(f"{job.name} {judge}")
+
+    def hear(event: Event) -> None:
         if event.stage == "classifiers" and event.event in ("cached", "done"):
             job = request.plan.jobs[event.key]
-            with contextlib.suppress(OSError):  # of a store that does not answer just now; the report says it, too
-                judge = stored_judge(job, request.store) if job.retraining is None else None
-                if judge is not None and judge.guesses:
-                    say(f"{event.job} {judge}")
+            if job.retraining is None:
+                aside.submit(look, job)
 
-    return look
+    return hear
 
 
 def compute(
@@ -232,26 +239,29 @@ def compute(
             log("cached", job)
     schedule = None
     if pool is not None:
-        progress = Progress(console, plan, todo.pending, store, pool)
-        log.listeners = (*log.listeners, progress)
+        durations = Durations.kept_in(store)
         leases = store.leases(lambda key: plan.jobs[key].stage not in BATCHED)
-        schedule = Schedule(
-            plan,
-            todo.pending,
-            pool,
-            log,
-            progress.tick,
-            durations=Durations.kept_in(store),
-            apart=pool.code,
-            place=lambda job: len(read_history(store.watched(job.key))[0]),
-            claims=leases,
-            is_done=lambda job: _is_stored(job, store),
-        )
-        try:
-            with progress, contextlib.closing(leases):
-                schedule.run()
-        finally:
-            progress.durations.keep_in(store)
+        with contextlib.closing(leases), aside_for(store) as aside:
+            progress = Progress(console, plan, todo.pending, store, pool, aside)
+            log.listeners = (*log.listeners, progress)
+            schedule = Schedule(
+                plan,
+                todo.pending,
+                pool,
+                log,
+                progress.tick,
+                durations=durations,
+                apart=pool.code,
+                place=lambda job: len(read_history(store.watched(job.key))[0]),
+                claims=leases,
+                is_done=lambda job: _is_stored(job, store),
+                aside=aside,
+            )
+            try:
+                with progress:
+                    schedule.run()
+            finally:
+                progress.durations.keep_in(store)
     log("run-ended")
     return schedule
 

@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -17,12 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.plan import Job, Plan
+from harness.run.aside import AtOnce
 from harness.run.durations import Durations
 from harness.run.estimate import UnderWay, duration, time_left
 from harness.run.events import Event
 from harness.run.notebook import NotebookOutput
 from harness.run.schedule import Pool, kind_of
-from harness.spec.schema import STAGES
+from harness.spec.schema import STAGES, TRAINED
 from harness.work.jobs import read_history
 from harness.work.store import Store
 
@@ -84,10 +86,21 @@ class _Training:
 
 
 class Progress(LiveTable):
-    """Listens to events and is ticked by the schedule. Where it is live it repaints a table, else it prints lines."""
+    """Listens to events and is ticked by the schedule. Where it is live it repaints a table, else it prints lines.
 
-    def __init__(self, console: Console, plan: Plan, pending: Sequence[str], store: Store, pool: Pool) -> None:
-        self.store, self.pool = store, pool
+    aside: reads how far trainings are, which may take long.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        plan: Plan,
+        pending: Sequence[str],
+        store: Store,
+        pool: Pool,
+        aside: Executor | None = None,
+    ) -> None:
+        self.store, self.pool, self.aside = store, pool, aside or AtOnce()
         self.total = Counter(plan.jobs[key].stage for key in pending)
         self.counts: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
         self.durations = Durations()
@@ -97,6 +110,7 @@ class Progress(LiveTable):
         self._waiting = set(pending)
         self._counted = Counter(self._kinds.values())
         self._trainings: dict[str, _Training] = {}
+        self._looks: dict[str, Future[tuple[list[dict[str, float]], int]]] = {}
         super().__init__(console)
         self._said = self.begun
 
@@ -111,6 +125,7 @@ class Progress(LiveTable):
             self.started_at[event.key] = time.monotonic()
         if event.event in ("retried", "failed"):
             self._trainings.pop(event.key, None)
+            self._looks.pop(event.key, None)
         if event.event == "done" and event.seconds is not None:
             training = self._trainings.pop(event.key, None)
             self.durations.add(self._kinds[event.key], event.seconds + (training.before if training else 0.0))
@@ -182,11 +197,17 @@ class Progress(LiveTable):
             self._counted[self._kinds[key]] += 1 if waits else -1
 
     def _look(self, job: Job) -> None:
-        """Reads how far a training is, if the last time is a while ago."""
+        """Has it read how far a training is, if the last time is a while ago, and notes what was read."""
         now, known = time.monotonic(), self._trainings.get(job.key)
-        if job.stage not in ("classifiers", "quantizers") or (known and now - known.looked < LOOK_SECONDS):
+        if job.stage not in TRAINED or (known and now - known.looked < LOOK_SECONDS):
             return
-        history, of = read_history(self.store.watched(job.key))
+        look = self._looks.get(job.key)
+        if look is None:
+            look = self._looks[job.key] = self.aside.submit(self._read, job)
+        if not look.done():
+            return
+        del self._looks[job.key]
+        history, of = look.result()
         epochs = [epoch.get("seconds", 0.0) for epoch in history]
         if known is None:
             since = self.started_at.get(job.key, self.begun)
@@ -197,6 +218,9 @@ class Progress(LiveTable):
         if len(epochs) < len(known.epochs):  # it began anew
             known.before = 0.0
         known.epochs, known.of, known.looked = epochs, of, now
+
+    def _read(self, job: Job) -> tuple[list[dict[str, float]], int]:
+        return read_history(self.store.watched(job.key))
 
     def _under_way(self, job: Job) -> UnderWay:
         now, kind = time.monotonic(), self._kinds[job.key]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from harness.contracts import Needs
 from harness.plan import Job, Plan
+from harness.run.aside import AtOnce
 from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.events import EventLog
 from harness.run.losses import Losses, LostTask, without_store
@@ -22,6 +24,8 @@ STARVED_SECONDS = 300.0
 """How long jobs wait for a lost node to come back when nothing else can run."""
 LOOK_AGAIN_SECONDS = 0.25
 """How often a job is asked for that another run has; how long the pool is waited for at most."""
+ANSWER_SECONDS = 0.02
+"""The same while it is asked whose jobs are that could run now."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ def kind_of(job: Job, pool: Pool) -> Kind:
 class Claims(Protocol):
     """Who runs a job, where several schedules work on the same plan or parts of it."""
 
-    def take(self, key: str) -> bool:
-        """Whether the job is this schedule's from now on."""
+    def take_free(self, keys: Iterable[str]) -> set[str]:
+        """Those of several jobs that are this schedule's from now on."""
 
     def holder(self, key: str) -> object:
         """Whose it is, for a sentence; None where nobody's."""
@@ -106,14 +110,14 @@ class Claims(Protocol):
         """Gives jobs up that were taken."""
 
     def refresh(self) -> None:
-        """Is called every quarter of a second: what was taken is still this schedule's."""
+        """Is called again and again, up to four times a second: what was taken is still this schedule's."""
 
 
 class NoClaims:
     """For a schedule that is alone: every job is its own."""
 
-    def take(self, key: str) -> bool:  # noqa: ARG002
-        return True
+    def take_free(self, keys: Iterable[str]) -> set[str]:
+        return set(keys)
 
     def holder(self, key: str) -> object:  # noqa: ARG002
         return None
@@ -173,6 +177,18 @@ class _Task:
     late: bool = False
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """Whose jobs are that could run now: keys.
+
+    mine: this schedule's. done: of these, those that another schedule had, and has done. holders: of the others.
+    """
+
+    mine: set[str]
+    done: set[str]
+    holders: dict[str, object]
+
+
 @dataclass
 class Schedule:
     """One walk through the pending jobs of a plan.
@@ -180,7 +196,8 @@ class Schedule:
     failed and blocked: keys, filled while it runs. durations: how long jobs take, which decides what goes first. apart:
     jobs for which this differs share no task. place: how far a job has come that is not done; a job that came further
     before it was lost has all its retries again. claims: a job that another schedule has taken waits until that is done
-    with it. is_done: whether a job's artifact is there.
+    with it. is_done: whether a job's artifact is there. aside: asks claims and is_done, which may take long; what it is
+    given at a time is done in any order.
     """
 
     plan: Plan
@@ -195,6 +212,7 @@ class Schedule:
     place: Callable[[Job], Hashable] = lambda job: None  # noqa: ARG005
     claims: Claims = field(default_factory=NoClaims)
     is_done: Callable[[Job], bool] = lambda job: False  # noqa: ARG005
+    aside: Executor = field(default_factory=AtOnce)
 
     def __post_init__(self) -> None:
         self._waiting = {key: self.plan.jobs[key] for key in self.pending}
@@ -217,6 +235,8 @@ class Schedule:
         self._losses: dict[str, Losses] = {}
         self._without_store: dict[str, int] = {}
         self._elsewhere: set[str] = set()
+        self._asked: list[tuple[list[Job], Future[_Answer]]] = []
+        self._refreshed: Future[None] | None = None
         self._idle_since = self.pool.now()
         for key, parents in self._missing.items():
             if not parents:
@@ -226,10 +246,10 @@ class Schedule:
         """Returns when every job is done, failed or blocked. KeyboardInterrupt kills what runs and is passed on."""
         try:
             while self._waiting or self._running:
-                self.claims.refresh()
+                self._refresh()
                 self._submit_what_fits()
                 self.tick([job for task in self._running.values() for job in task.jobs])
-                for handle, ending in self.pool.wait(list(self._running), LOOK_AGAIN_SECONDS):
+                for handle, ending in self.pool.wait(list(self._running), self._patience()):
                     self._settle(self._running.pop(handle), ending)
                 self._stop_overdue()
                 self._give_up_where_nothing_fits()
@@ -241,39 +261,70 @@ class Schedule:
                     self.log("interrupted", job)
             raise
 
+    def _refresh(self) -> None:
+        if self._refreshed is None or self._refreshed.done():
+            self._refreshed = self.aside.submit(self.claims.refresh)
+
+    def _patience(self) -> float:
+        return ANSWER_SECONDS if self._asked else LOOK_AGAIN_SECONDS
+
     def _submit_what_fits(self) -> None:
+        for jobs, answer in [each for each in self._asked if each[1].done()]:
+            self._asked.remove((jobs, answer))
+            self._submit(jobs, answer.result())
         cpus, gpus = self.pool.capacity()
-        for task in self._running.values():
-            taken = self.pool.occupies(task.jobs[0])
+        for job in self._first_jobs():
+            taken = self.pool.occupies(job)
             cpus, gpus = cpus - taken[0], gpus - taken[1]
         while self._later and self._later[0][0] <= self.pool.now():
             _, key = heapq.heappop(self._later)
             self._ready.add(self._waiting[key], alone=key in self._alone)
         while offered := self._ready.next_task(cpus, gpus):
-            jobs = [job for job in offered if self._take(job)]
-            if not jobs:
-                continue
-            taken = self.pool.occupies(jobs[0])
-            cpus, gpus = cpus - taken[0], gpus - taken[1]
-            self._running[self.pool.submit(jobs)] = _Task(jobs)
-            for job in jobs:
-                del self._waiting[job.key]
-                self.log("started", job)
+            if self._ask(offered):
+                taken = self.pool.occupies(offered[0])
+                cpus, gpus = cpus - taken[0], gpus - taken[1]
 
-    def _take(self, job: Job) -> bool:
-        """Whether the job is to be run here now. One that was another's for a while may be done by then."""
-        if not self.claims.take(job.key):
+    def _first_jobs(self) -> list[Job]:
+        """One of each task that occupies something: those that run, and those of which it is asked whose they are."""
+        return [task.jobs[0] for task in self._running.values()] + [jobs[0] for jobs, _ in self._asked]
+
+    def _ask(self, jobs: list[Job]) -> bool:
+        """Asks whose jobs are, and submits them once that is known. Gives whether they occupy something meanwhile."""
+        were_elsewhere = self._elsewhere.intersection(job.key for job in jobs)
+        answer = self.aside.submit(self._whose, jobs, were_elsewhere)
+        if answer.done():
+            return self._submit(jobs, answer.result())
+        self._asked.append((jobs, answer))
+        return True
+
+    def _whose(self, jobs: Sequence[Job], were_elsewhere: set[str]) -> _Answer:
+        mine = self.claims.take_free([job.key for job in jobs])
+        done = {job.key for job in jobs if job.key in mine & were_elsewhere and self.is_done(job)}
+        others = [job.key for job in jobs if job.key not in mine | were_elsewhere]
+        return _Answer(mine, done, {key: self.claims.holder(key) for key in others})
+
+    def _submit(self, offered: Sequence[Job], answer: _Answer) -> bool:
+        """Gives whether any of them is to be run here now."""
+        jobs = [job for job in offered if self._is_to_run(job, answer)]
+        if jobs:
+            self._running[self.pool.submit(jobs)] = _Task(jobs)
+        for job in jobs:
+            del self._waiting[job.key]
+            self.log("started", job)
+        return bool(jobs)
+
+    def _is_to_run(self, job: Job, answer: _Answer) -> bool:
+        """Whether a job is to be run here now. One that was another's for a while may be done by then."""
+        if job.key not in answer.mine:
             if job.key not in self._elsewhere:
                 self._elsewhere.add(job.key)
-                holder = self.claims.holder(job.key)
+                holder = answer.holders.get(job.key)
                 self.log("elsewhere", job, message=f"another run computes it{f' ({holder})' if holder else ''}")
             # Of many the store is not asked all the time: over a network that would hold everything up.
             self._add_later(job.key, max(LOOK_AGAIN_SECONDS, 0.05 * len(self._elsewhere)))
             return False
-        if job.key not in self._elsewhere:
-            return True
         self._elsewhere.discard(job.key)
-        if not self.is_done(job):
+        if job.key not in answer.done:
             return True
         del self._waiting[job.key]
         self.claims.release([job.key])
@@ -386,7 +437,7 @@ class Schedule:
         return found
 
     def _give_up_where_nothing_fits(self) -> None:
-        if self._running or not self._waiting or self._later:
+        if self._running or self._asked or not self._waiting or self._later:
             self._idle_since = self.pool.now()
         elif self.pool.now() - self._idle_since > STARVED_SECONDS:
             for job in self._ready.give_up():

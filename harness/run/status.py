@@ -16,7 +16,7 @@ from harness.run.events import Event, last_run, moment
 from harness.run.heartbeat import DRIVER, Driver, read_driver
 from harness.run.results import EVENTS, PLAN, read_plan, store_of
 from harness.run.schedule import share
-from harness.spec.schema import STAGES, Stage
+from harness.spec.schema import STAGES, TRAINED, Stage
 from harness.work.jobs import last_noted, read_history
 from harness.work.remote import is_uri
 from harness.work.store import Store
@@ -165,7 +165,7 @@ def _kind(job: Mapping[str, Any], has_gpus: bool) -> Kind:
 
 def _under_way(kind: Kind, started: Event, store: Store, now: datetime.datetime) -> UnderWay:
     gone = _seconds(started.time, now)
-    if kind.stage not in ("classifiers", "quantizers"):
+    if kind.stage not in TRAINED:
         return UnderWay(kind, gone)
     watched = store.watched(started.key)
     (history, of), noted = read_history(watched), last_noted(watched)

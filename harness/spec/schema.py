@@ -17,6 +17,8 @@ from harness.spec.space import DomainKind
 
 Stage = Literal["datasets", "classifiers", "quantizers", "applied", "cells"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+TRAINED: tuple[Stage, ...] = ("classifiers", "quantizers")
+"""Stages whose jobs train, and leave checkpoints on the way."""
 DEFAULT_COLORS = (2, 4, 8, 16, 64)
 DEFAULT_METRICS = ("mse", "ssim")
 """The cheap ones: CIEDE2000 takes two to three times as long as SSIM."""

@@ -11,14 +11,17 @@ import contextlib
 import json
 import os
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 EXPIRES_SECONDS = 60.0
 REFRESH_SECONDS = 10.0
+WAIT_SECONDS = 2.0
+"""How often a job is asked for that another process has."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,14 @@ class Leases:
         self._held.add(key)
         return True
 
+    def take_free(self, keys: Iterable[str]) -> set[str]:
+        """Those of several that this driver has from now on."""
+        return {key for key in keys if self.take(key)}
+
+    def is_held(self, key: str) -> bool:
+        """Whether it is somebody's."""
+        return (self.folder / key).exists() and not self._is_abandoned(key)
+
     def holder(self, key: str) -> Holder | None:
         """Who has the lease; None where nobody has, or it cannot be read."""
         try:
@@ -81,7 +92,7 @@ class Leases:
         self._refreshed = time.monotonic()
         for key in self._held:
             with contextlib.suppress(OSError):  # one that was taken over, or is on a disk that is gone, stays lost
-                self._freshen(key)
+                os.utime(self.folder / key)
 
     def release(self, keys: Iterable[str]) -> None:
         """Gives leases back."""
@@ -89,7 +100,7 @@ class Leases:
             self._held.discard(key)
             if self.holder(key) == self.me:
                 with contextlib.suppress(OSError):
-                    self._give_back(key)
+                    (self.folder / key).unlink()
 
     def close(self) -> None:
         """Gives all of this driver's leases back."""
@@ -100,12 +111,6 @@ class Leases:
 
     def _read(self, key: str) -> bytes:
         return (self.folder / key).read_bytes()
-
-    def _freshen(self, key: str) -> None:
-        os.utime(self.folder / key)
-
-    def _give_back(self, key: str) -> None:
-        (self.folder / key).unlink()
 
     def _is_abandoned(self, key: str) -> bool:
         try:
@@ -132,3 +137,27 @@ class Leases:
         with contextlib.suppress(FileNotFoundError):
             path.rename(aside)
             aside.unlink()
+
+
+@contextlib.contextmanager
+def alone(leases: Leases, key: str, meanwhile: Callable[[], bool]) -> Iterator[None]:
+    """Waits until a job is nobody else's; while it is entered the job is this process's.
+
+    meanwhile: called again and again while it is another's; that ends when it says that the job is done.
+    """
+    while not leases.take(key) and not meanwhile():
+        time.sleep(WAIT_SECONDS)
+    over = threading.Event()
+
+    def refresh() -> None:
+        while not over.wait(1.0):
+            leases.refresh()
+
+    thread = threading.Thread(target=refresh, name="leases", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        leases.close()

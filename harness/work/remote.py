@@ -21,10 +21,11 @@ from harness.contracts import BadInput
 from harness.spec.schema import Stage
 from harness.work.bucket import Bucket, StoreRefused, StoreUnreachable
 from harness.work.cache import Cache
-from harness.work.leases import EXPIRES_SECONDS, Leases
+from harness.work.leases import Leases
+from harness.work.remote_leases import LEASES, RemoteLeases
 from harness.work.store import HISTORY, DamagedArtifact, Store, changed_in, damaged
 
-CHECKPOINTS, LEASES, MARK = "checkpoints", "leases", "fewcolors-store.json"
+CHECKPOINTS, MARK = "checkpoints", "fewcolors-store.json"
 UNPACKED = "unpacked"
 KEEP_SECONDS = 30.0
 """A training tries to send its checkpoint at most so often."""
@@ -44,6 +45,8 @@ def is_uri(place: str) -> bool:
 
 class RemoteStore(Store):
     """Artifacts at a URI. ``root`` is this machine's cache of them; ``path`` brings what is missing there."""
+
+    distant = True
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
@@ -141,6 +144,13 @@ class RemoteStore(Store):
         for ending in (".tar", ".json"):
             self._bucket.remove(f"{CHECKPOINTS}/{key}{ending}")
         self._kept.pop(key, None)
+
+    def checkpoint_sizes(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, size in self._bucket.sizes(CHECKPOINTS).items():
+            key = name.removesuffix(".tar").removesuffix(".json")
+            found[key] = found.get(key, 0) + size
+        return found
 
     def fetch_checkpoints(self, key: str) -> Path:
         folder = self.checkpoints(key)
@@ -248,37 +258,6 @@ class RemoteStore(Store):
                 wrong = [one_line(error)]
             (room / "artifact.tar").unlink()
             return wrong
-
-
-class RemoteLeases(Leases):
-    """Leases as objects; for keys that are not ``worth`` it every run takes what it wants."""
-
-    def __init__(self, bucket: Bucket, folder: Path, worth: Callable[[str], bool]) -> None:
-        super().__init__(folder)
-        self._bucket, self._worth = bucket, worth
-
-    def take(self, key: str) -> bool:
-        if key in self._held or not self._worth(key):
-            return True
-        try:
-            age = self._bucket.age(f"{LEASES}/{key}")
-            if age is not None and (age > EXPIRES_SECONDS or self._is_gone(self.holder(key))):
-                self._bucket.remove(f"{LEASES}/{key}")
-            if not self._bucket.write(f"{LEASES}/{key}", self._content(), replace=False):
-                return False
-        except OSError:
-            return True  # what keeps the lease from being written will be said of the artifact
-        self._held.add(key)
-        return True
-
-    def _read(self, key: str) -> bytes:
-        return (self._bucket.read(f"{LEASES}/{key}") if self._worth(key) else None) or b""
-
-    def _freshen(self, key: str) -> None:
-        self._bucket.write(f"{LEASES}/{key}", self._content())
-
-    def _give_back(self, key: str) -> None:
-        self._bucket.remove(f"{LEASES}/{key}")
 
 
 def _object(stage: Stage, key: str) -> str:

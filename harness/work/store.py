@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import full_disks
 from harness.complaints import printable
 from harness.contracts import BadInput
-from harness.spec.schema import STAGES, Stage
+from harness.spec.schema import STAGES, TRAINED, Stage
 from harness.work.leases import Leases
 from harness.writing import unique, write_json, write_whole
 
@@ -30,7 +30,12 @@ class DamagedArtifact(BadInput):
 
 
 class Store:
-    """A folder of artifacts, ``<root>/<stage>/<key>/``; several processes and hosts may share it."""
+    """A folder of artifacts, ``<root>/<stage>/<key>/``; several processes and hosts may share it.
+
+    distant: whether what is asked of it may take long, so that nothing that is urgent should wait for the answer.
+    """
+
+    distant = False
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -70,6 +75,10 @@ class Store:
         """Where a training under way keeps what it resumes from; removed when its artifact is written."""
         return self.root / "checkpoints" / key
 
+    def checkpoint_sizes(self) -> dict[str, int]:
+        """The bytes of each checkpoint, by its training's key."""
+        return {folder.name: _size_of(folder) for folder in self.checkpoints("").glob("*/")}
+
     def fetch_checkpoints(self, key: str) -> Path:
         """The same, with what another machine has left there."""
         return self.checkpoints(key)
@@ -91,7 +100,7 @@ class Store:
         write_whole(self.root / name, content)
 
     def leases(self, worth: Callable[[str], bool]) -> Leases:  # noqa: ARG002
-        """New leases of this process. worth: for which keys they save more than they cost, where they are slow."""
+        """New leases of this process. worth: which keys are of long jobs, where each lease costs time."""
         return Leases(self.root / "leases")
 
     def has(self, stage: Stage, key: str) -> bool:
@@ -106,7 +115,7 @@ class Store:
     def sizes(self, stage: Stage) -> dict[str, int]:
         """The bytes of each artifact of a stage, by its key."""
         found = (path.parent for path in (self.root / stage).glob(f"*/{MANIFEST}"))
-        return {path.name: sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) for path in found}
+        return {path.name: _size_of(path) for path in found}
 
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
@@ -188,7 +197,8 @@ class Store:
         if not (self._place(stage, key) / MANIFEST).is_file():
             raise OSError(f"the artifact {stage}/{key[:12]} could not be moved to its place")
         self._written(stage, key)
-        self.forget(key)
+        if stage in TRAINED:
+            self.forget(key)
 
     def _written(self, stage: Stage, key: str) -> None:
         """Called when an artifact is complete in its place."""
@@ -199,6 +209,10 @@ def _names_in(folder: Path) -> frozenset[str]:
         return frozenset(os.listdir(folder))
     except FileNotFoundError:
         return frozenset()
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def wrong_in(folder: Path) -> list[str]:

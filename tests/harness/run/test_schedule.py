@@ -521,11 +521,10 @@ class Shared:
     def __init__(self, until, clock):
         self.until, self.clock, self.mine, self.refreshed = until, clock, set(), 0
 
-    def take(self, key):
-        if self.clock.now < self.until.get(key, 0.0):
-            return False
-        self.mine.add(key)
-        return True
+    def take_free(self, keys):
+        free = {key for key in keys if self.clock.now >= self.until.get(key, 0.0)}
+        self.mine |= free
+        return free
 
     def holder(self, key):
         return "host-2, process 7"

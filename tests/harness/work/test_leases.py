@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.work import leases as module
-from harness.work.leases import EXPIRES_SECONDS, Holder, Leases
+from harness.work.leases import EXPIRES_SECONDS, Holder, Leases, alone
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -34,6 +34,8 @@ def test_a_job_has_one_holder_until_that_gives_it_back(folder):
     assert str(one.me) == f"{one.me.host}, process {os.getpid()}"
     other.release([KEY])
     assert not other.take(KEY)
+    assert other.is_held(KEY)
+    assert not other.is_held(OTHER)
     one.release([KEY, OTHER])
     assert other.take(KEY)
     assert one.take(OTHER)
@@ -59,6 +61,7 @@ def test_one_that_is_not_kept_fresh_is_nobodys(folder, monkeypatch):
     age_now = time.time() - (folder / KEY).stat().st_mtime
     assert age_now < 5
     age(folder, EXPIRES_SECONDS + 5)
+    assert not other.is_held(KEY)
     assert other.take(KEY)
     assert other.holder(KEY) == other.me
     one.release([KEY])
@@ -92,3 +95,32 @@ def test_where_none_can_be_written_nobody_is_held_up(folder):
     folder.parent.mkdir()
     folder.write_text("a file")
     assert Leases(folder).take(KEY)
+
+
+def test_a_job_is_waited_for_until_it_is_free_or_done(folder, monkeypatch):
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
+    one, other, asked = Leases(folder), Leases(folder), []
+
+    def is_done():
+        asked.append("again")
+        if len(asked) == 3:
+            one.release([KEY])
+        return False
+
+    one.take(KEY)
+    with alone(other, KEY, is_done):
+        assert len(asked) == 3
+        assert not one.take(KEY)
+    assert one.take(KEY)
+    with alone(other, KEY, lambda: True):
+        assert one.holder(KEY) == one.me
+
+
+def test_what_is_this_process_s_alone_is_kept_fresh(folder, monkeypatch):
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
+    with alone(Leases(folder), KEY, lambda: False):
+        age(folder, EXPIRES_SECONDS + 5)
+        deadline = time.monotonic() + 20
+        while not Leases(folder).is_held(KEY):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
