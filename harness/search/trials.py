@@ -54,6 +54,7 @@ from harness.spec.space import Domain
 from harness.work.artifacts import read_about
 from harness.work.bucket import is_unreachable
 from harness.work.jobs import fit_history, read_history, run_job, validation_accuracy
+from harness.work.leases import alone
 from harness.work.store import Store
 
 TABLE = "trials.json"
@@ -204,6 +205,8 @@ def _try(
 
     def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         nonlocal epochs_done, of
+        if done <= epochs_done:  # another search's process has done it, and was ahead of its checkpoint
+            return False
         epochs_done, of = done, epochs
         if done < epochs and VALIDATION_ACCURACY in metrics:
             whole_cycles = {"cycles": done // cycle} if done % cycle == 0 else {}  # ASHA passes over what has none
@@ -218,11 +221,19 @@ def _try(
         job = trial_job(first, plugin, values)
         cycle = cycle_of(plugin.make(job.params, job.name))
         whole = context.store.has_whole(job.stage, job.key)
-        history, expected = fit_history(context.store, job)
-        for done, metrics in enumerate(history, start=1):
-            on_epoch(done, expected, metrics)
+
+        def tell() -> bool:
+            history, expected = fit_history(context.store, job)
+            for done, metrics in enumerate(history, start=1):
+                on_epoch(done, expected, metrics)
+            return context.store.has(job.stage, job.key)
+
+        tell()
         if not whole:
-            run_job(job, context)
+            with alone(context.store.leases(lambda _key: True), job.key, meanwhile=tell):
+                if not context.store.has(job.stage, job.key):
+                    run_job(job, context)
+                tell()
         outcome = {VALIDATION_ACCURACY: validation_accuracy(job, context), "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
         failed = error

@@ -1,5 +1,8 @@
-"""One trial in its worker, without Tune."""
+"""A trial in its worker: what it tells Tune, that it outlives a store that is away, and that of several searches one
+trains it.
+"""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +10,16 @@ import pytest
 from harness.contracts import VALIDATION_ACCURACY
 from harness.run.losses import BLAMELESS_RETRIES, LONGEST_PAUSE_SECONDS, PAUSE_SECONDS
 from harness.run.marks import Worker
-from harness.search import trials
 from harness.search.hooks import RETRIED
+from harness.search.plan import plan_searches, trial_job
+from harness.work import leases
 from harness.work.bucket import StoreUnreachable
+from harness.work.jobs import HISTORY, Context
+from harness.work.store import Store
+from harness.writing import write_sealed
+
+trials = pytest.importorskip("harness.search.trials")
+VALUES = {"gamma": 0.3}
 
 
 class Board:
@@ -20,63 +30,104 @@ class Board:
 
 
 @pytest.fixture
-def train(monkeypatch):
-    """Runs a trial of two epochs, whose store is away at first: its reports and pauses."""
+def trial(make_spec, registry, tmp_path, monkeypatch):
+    """Runs a trial, whose store is away at first; with its job, its store, what it told Tune, trainings and pauses."""
+    spec = make_spec(methods=[{"name": "learned", "search": {"gamma": {"uniform": [0, 1]}}}], baseline=None)
+    first = plan_searches(spec)[1][0].first
+    store, told, trained, pauses, missed = Store(tmp_path / "store"), [], [], [], []
+    store.create()
+    job = trial_job(first, registry.get("method", "learned", ""), VALUES)
 
-    def run(away):
-        reports, pauses, tries = [], [], []
+    def run_job(job, context):
+        trained.append(job.key)
+        context.on_epoch(3, 3, {VALIDATION_ACCURACY: 0.3})
+        if len(trained) <= len(missed):
+            raise ValueError("no images") from StoreUnreachable("s3://x cannot be reached")
+        finish(store, job)
 
-        def run_job(_job, context):
-            context.on_epoch(1, 2, {VALIDATION_ACCURACY: 0.5})
-            tries.append(1)
-            if len(tries) <= away:
-                raise ValueError("no images") from StoreUnreachable("s3://x cannot be reached")
+    for name, stand_in in {
+        "time": SimpleNamespace(sleep=pauses.append),
+        "ClusterBoard": Board,
+        "this_worker": Worker,
+        "load_libraries": lambda _job: None,
+        "run_job": run_job,
+        "validation_accuracy": lambda *_: 0.5,
+    }.items():
+        monkeypatch.setattr(trials, name, stand_in)
+    monkeypatch.setattr(trials.tune, "report", told.append)
+    monkeypatch.setattr(trials.tune, "get_context", lambda: SimpleNamespace(get_trial_id=lambda: "a1"))
+    setup = SimpleNamespace(enter=lambda _on_gpu, on_epoch: Context(store, registry, "cpu", on_epoch))
 
-        def enter(_on_gpu, on_epoch):
-            plugin = SimpleNamespace(make=lambda *_: None)
-            store = SimpleNamespace(has_whole=lambda *_: False)
-            return SimpleNamespace(store=store, registry=SimpleNamespace(get=lambda *_: plugin), on_epoch=on_epoch)
+    def run(away=0):
+        missed.extend(range(away))
+        trials._train(VALUES, first, setup, on_gpu=False)
 
-        for name, stand_in in {
-            "tune": SimpleNamespace(
-                report=reports.append, get_context=lambda: SimpleNamespace(get_trial_id=lambda: "a1")
-            ),
-            "time": SimpleNamespace(sleep=pauses.append),
-            "ClusterBoard": Board,
-            "this_worker": Worker,
-            "load_libraries": lambda _job: None,
-            "trial_job": lambda *_: SimpleNamespace(stage="quantizers", key="k", params={}, name="trial"),
-            "cycle_of": lambda _: 1,
-            "fit_history": lambda *_: ([], 2),
-            "run_job": run_job,
-            "validation_accuracy": lambda *_: 0.75,
-        }.items():
-            monkeypatch.setattr(trials, name, stand_in)
-        first = SimpleNamespace(plugin="toy", name="toy", stage="quantizers")
-        trials._train({}, first, SimpleNamespace(enter=enter), False)
-        return reports, pauses
+    return SimpleNamespace(run=run, job=job, store=store, told=told, trained=trained, pauses=pauses)
 
-    return run
+
+def epochs(count):
+    return [{VALIDATION_ACCURACY: number / 10, "seconds": 1.0} for number in range(1, count + 1)]
+
+
+def finish(store, job):
+    with store.write(job.stage, job.key) as folder:
+        (folder / HISTORY).write_text(json.dumps(epochs(3)))
+
+
+def ends(told):
+    return [report.get("ended", False) for report in told]
 
 
 @pytest.mark.parametrize("away", [0, 1, BLAMELESS_RETRIES])
-def test_a_trial_outlives_a_store_that_cannot_be_reached_for_a_while(train, away):
-    reports, pauses = train(away)
-    assert [report[RETRIED] for report in reports if RETRIED in report] == [
+def test_it_is_trained_also_where_the_store_is_away_for_a_while_and_leaves_no_lease(trial, away):
+    trial.run(away)
+    assert trial.trained == [trial.job.key] * (away + 1)
+    assert not trial.store.leases(lambda _key: True).is_held(trial.job.key)
+    assert [report[RETRIED] for report in trial.told if RETRIED in report] == [
         f"the store could not be reached; retry {times} of 11" for times in range(1, away + 1)
     ]
-    assert pauses == [min(PAUSE_SECONDS * 2**number, LONGEST_PAUSE_SECONDS) for number in range(away)]
-    assert reports[-1][VALIDATION_ACCURACY] == 0.75
-    assert reports[-1]["finished"]
-    assert reports[-1]["ended"]
-    assert "error" not in reports[-1]
-    assert [report.get("ended", False) for report in reports].count(True) == 1
+    assert trial.pauses == [min(PAUSE_SECONDS * 2**number, LONGEST_PAUSE_SECONDS) for number in range(away)]
+    assert ends(trial.told) == [False] * (len(trial.told) - 1) + [True]
+    assert trial.told[-1] == {
+        VALIDATION_ACCURACY: 0.5,
+        "finished": True,
+        "epoch": 3,
+        "epochs": 3,
+        "cycles": 3,
+        "ended": True,
+    }
 
 
-def test_it_fails_where_the_store_stays_away(train):
-    reports, pauses = train(BLAMELESS_RETRIES + 1)
-    assert len(pauses) == BLAMELESS_RETRIES
-    assert reports[-1]["error"] == "the store could not be reached in 12 tries: ValueError: no images"
-    assert "s3://x cannot be reached" in reports[-1]["traceback"]
-    assert reports[-1]["ended"]
-    assert "finished" not in reports[-1]
+def test_it_fails_where_the_store_stays_away(trial):
+    trial.run(BLAMELESS_RETRIES + 1)
+    assert len(trial.pauses) == BLAMELESS_RETRIES
+    last = trial.told[-1]
+    assert last["error"] == "the store could not be reached in 12 tries: ValueError: no images"
+    assert "s3://x cannot be reached" in last["traceback"]
+    assert last["ended"]
+    assert "finished" not in last
+    assert not trial.store.leases(lambda _key: True).is_held(trial.job.key)
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_one_that_another_search_trains_tells_its_epochs_and_goes_on_where_that_stops(trial, finishes, monkeypatch):
+    other = trial.store.leases(lambda _key: True)
+    assert other.take(trial.job.key)
+    turns = []
+
+    def a_while(_seconds):
+        turns.append("passes")
+        if len(turns) <= 2:
+            history = {"of": 3, "epochs": epochs(len(turns)), "noted": 0.0}
+            trial.store.checkpoints(trial.job.key).mkdir(parents=True, exist_ok=True)
+            write_sealed(trial.store.checkpoints(trial.job.key) / HISTORY, history)
+            return
+        if finishes:
+            finish(trial.store, trial.job)
+        other.release([trial.job.key])
+
+    monkeypatch.setattr(leases.time, "sleep", a_while)
+    trial.run()
+    assert trial.trained == ([] if finishes else [trial.job.key])
+    assert [told["epoch"] for told in trial.told] == [1, 2, 3]
+    assert ends(trial.told) == [False, False, True]
