@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,30 +67,48 @@ def verify(store: StorePath = "store") -> None:
 @commands.command()
 def gc(
     runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Folders of runs, or folders that hold them.", show_default=False),
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="Folders or URIs of runs, or of folders that hold them.", show_default=False
+        ),
     ],
     store: StorePath = "store",
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only said.")] = False,
 ) -> None:
-    """Removes the artifacts that none of the given runs and searches refers to. What they refer to is never taken."""
-    from harness.run.references import referred_to, runs_below
-    from harness.work.upkeep import kept_in, unreferenced
+    """Removes the artifacts that none of the given runs and searches refers to, and checkpoints that no training needs.
+
+    What they refer to is never taken, nor the checkpoint of a training under way.
+    """
+    from harness.run.references import FILES, referred_to, runs_below
+    from harness.work.folders import read_folder
+    from harness.work.upkeep import kept_in, unneeded_checkpoints, unreferenced
 
     opened, screen = _opened(store), console()
     kept_there = kept_in(opened)
-    found = unreferenced(kept_there, set[str]().union(*map(referred_to, runs)))
-    folders = {folder for run in runs for folder in runs_below(run)}
-    size = size_in_words(sum(kept.size for kept in found))
-    for kept in found:
-        screen.print(f"{kept.stage:<12} {kept.key} {size_in_words(kept.size):>10}", highlight=False, soft_wrap=True)
-    many = f"{len(found)} artifact{'' if len(found) == 1 else 's'} ({size}) that none of {len(folders)} runs refers to"
+    wanted, folders = set[str](), set[Path]()
+    for run in runs:
+        with read_folder(run, FILES, below=True) as folder:
+            wanted |= referred_to(folder)
+            folders |= set(runs_below(folder))
+    found, checkpoints = unreferenced(kept_there, wanted), unneeded_checkpoints(opened, kept_there, wanted)
+    taken = [(kept.stage, kept.key, kept.size) for kept in found]
+    for stage, key, size in [*taken, *(("checkpoints", *each) for each in checkpoints.items())]:
+        screen.print(f"{stage:<12} {key} {size_in_words(size):>10}", highlight=False, soft_wrap=True)
+    many = f"{_counted('artifact', [kept.size for kept in found])} that none of {len(folders)} runs refers to"
+    if checkpoints:
+        many += f", and {_counted('checkpoint', checkpoints.values())} that no training needs"
     if not yes:
-        screen.print(f"{many}. Give --yes to remove them.", highlight=False)
+        screen.print(f"{many}. Give --yes to remove them.", highlight=False, soft_wrap=True)
         return
     for kept in found:
         opened.remove(kept.stage, kept.key)
-    screen.print(f"Removed {many}.", highlight=False)
+    for key in checkpoints:
+        opened.forget(key)
+    screen.print(f"Removed {many}.", highlight=False, soft_wrap=True)
+
+
+def _counted(what: str, sizes: Collection[int]) -> str:
+    return f"{len(sizes)} {what}{'' if len(sizes) == 1 else 's'} ({size_in_words(sum(sizes))})"
 
 
 @commands.command("copy")

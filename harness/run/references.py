@@ -9,6 +9,9 @@ import yaml
 from harness.contracts import BadInput
 from harness.run.results import PLAN, SEARCH, SEARCHES, read_plan, read_searches
 
+FILES = (PLAN, SEARCH, SEARCHES)
+"""What tells it."""
+
 
 def runs_below(folder: Path) -> list[Path]:
     """The runs in and below a folder, those of searches too. Raises BadInput where there is none."""

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.complaints import one_line
@@ -81,8 +81,10 @@ def working_folder(
 
 
 @contextlib.contextmanager
-def read_folder(place: str, names: Sequence[str]) -> Iterator[Path]:
+def read_folder(place: str, names: Sequence[str], *, below: bool = False) -> Iterator[Path]:
     """A run's folder to read; of one at a URI, a copy of the files with these names, for as long as it is entered.
+
+    below: also of those in folders within it.
 
     Raises BadInput where it cannot be read. What else is raised meanwhile is passed on, as of ``working_folder``.
     """
@@ -94,8 +96,8 @@ def read_folder(place: str, names: Sequence[str]) -> Iterator[Path]:
         here = Path(room)
         try:
             bucket = Bucket(uri, "the run")
-            for name in names:
-                bucket.fetch(name, here / name)
+            wanted = [name for name in bucket.names_below() if name.rpartition("/")[2] in names] if below else names
+            _fetch(bucket, wanted, here)
         except OSError as error:
             raise BadInput(f"{uri}: cannot be read: {one_line(error)}.") from None
         with _called(uri, here):
@@ -124,7 +126,11 @@ def _lies_in(inner: str, outer: str) -> bool:
 
 def _bring(bucket: Bucket, folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name in bucket.names_below():
+    _fetch(bucket, bucket.names_below(), folder)
+
+
+def _fetch(bucket: Bucket, names: Iterable[str], folder: Path) -> None:
+    for name in names:
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
             continue

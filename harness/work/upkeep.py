@@ -39,6 +39,16 @@ def unreferenced(kept: Iterable[Kept], wanted: Collection[str]) -> list[Kept]:
     return [each for each in kept if each.key not in wanted]
 
 
+def unneeded_checkpoints(store: Store, kept: Iterable[Kept], wanted: Collection[str]) -> dict[str, int]:
+    """The bytes of checkpoints, by key: of trainings that are finished or not wanted, and not under way."""
+    finished, leases = {each.key for each in kept}, store.leases(lambda _key: True)
+    return {
+        key: size
+        for key, size in sorted(store.checkpoint_sizes().items())
+        if (key in finished or key not in wanted) and not leases.is_held(key)
+    }
+
+
 def copy(source: Store, target: Store, kept: Kept) -> bool:
     """Copies an artifact. Gives False where it was there already. Raises DamagedArtifact where the source's is."""
     if target.has(kept.stage, kept.key):

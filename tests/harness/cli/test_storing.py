@@ -1,5 +1,6 @@
 """``fewcolors store``: what is listed, found damaged, cleared away and copied."""
 
+import contextlib
 import json
 
 import pytest
@@ -71,6 +72,49 @@ def test_what_no_run_refers_to_is_said_first_and_removed_when_told(store, tmp_pa
         True,
         False,
     ]
+
+
+def test_checkpoints_of_trainings_that_are_finished_or_nobodys_are_removed_too(store, tmp_path):
+    finished, unfinished, nobodys, under_way = KEYS[1], "d" * 64, "e" * 64, "f" * 64
+    for key in (finished, unfinished, nobodys, under_way):
+        store.checkpoints(key).mkdir(parents=True)
+        (store.checkpoints(key) / "weights").write_bytes(bytes(1000))
+    refers_to(tmp_path / "runs" / "one", store, [*KEYS, unfinished])
+    with contextlib.closing(store.leases(lambda _key: True)) as leases:
+        assert leases.take(under_way)
+        said = fewcolors("gc", tmp_path / "runs", "--store", store.root)
+        assert [line.split()[1] for line in said.splitlines() if line.startswith("checkpoints ")] == [finished, nobodys]
+        assert "0 artifacts (" in said
+        assert "and 2 checkpoints (2 kB) that no training needs. Give --yes to remove them." in said
+        assert len(store.checkpoint_sizes()) == 4
+        assert "Removed 0 artifacts" in fewcolors("gc", tmp_path / "runs", "--store", store.root, "--yes")
+    assert set(store.checkpoint_sizes()) == {unfinished, under_way}
+
+
+def test_runs_at_a_uri_keep_what_they_refer_to(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
+    distant, runs = f"file://{tmp_path}/distant", f"file://{tmp_path}/runs"
+    fewcolors("copy", distant, "--store", store.root)
+    for key in ("d" * 64, "e" * 64):
+        (tmp_path / "distant" / "checkpoints").mkdir(exist_ok=True)
+        for ending in (".tar", ".json"):
+            (tmp_path / "distant" / "checkpoints" / f"{key}{ending}").write_bytes(bytes(500))
+    refers_to(tmp_path / "runs" / "old" / "one", store, [KEYS[0], "d" * 64])
+    refers_to(tmp_path / "runs" / "two", store, KEYS[1:2])
+    said = fewcolors("gc", runs, "--store", distant, "--yes")
+    assert "Removed 1 artifact (" in said
+    assert "none of 2 runs refers to, and 1 checkpoint (1 kB) that no training needs." in said
+    opened = open_store(distant)
+    assert [opened.has(stage, key) for stage, key in zip(("datasets", "cells", "cells"), KEYS, strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+    assert opened.checkpoint_sizes() == {"d" * 64: 1000}
+    (tmp_path / "runs" / "search").mkdir()
+    (tmp_path / "runs" / "search" / "search.yaml").write_text("before: {}\nspec: {datasets: [a], classifiers: [b]}")
+    assert fewcolors("gc", runs, "--store", distant, code=2).startswith(f"{runs}/search: the search is not finished")
+    assert fewcolors("gc", f"{runs}/none", "--store", distant, code=2).startswith(f"{runs}/none")
 
 
 def test_what_an_unfinished_search_may_need_is_not_removed(store, tmp_path):
