@@ -10,8 +10,16 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
 
-Fault = Callable[[dict[str, Any]], int | None]
-"""From a request to the status it is answered with instead, None where it is answered as it should be."""
+Application = Callable[[dict[str, Any], Any], Any]
+Fault = Callable[[dict[str, Any]], int | bytes | Application | None]
+"""From a request to what it is answered with instead: a status, a body, whatever an application says. None where it is
+answered as it should be."""
+
+
+def cut(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    """A body that ends long before it has the length that was promised."""
+    start_response("200 OK", [("Content-Length", "100000"), ("ETag", '"0"')])
+    yield b"0" * 1000
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,13 @@ def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
         for fault in faults:
-            status = fault(environ)
-            if status is not None:
-                return Response("<Error/>", status=status)(environ, start_response)
+            instead = fault(environ)
+            if isinstance(instead, int):
+                return Response("<Error/>", status=instead)(environ, start_response)
+            if isinstance(instead, bytes):
+                return Response(instead, mimetype="application/xml")(environ, start_response)
+            if instead is not None:
+                return instead(environ, start_response)
         return application(environ, start_response)
 
     http = make_server(address, 0, answer, threaded=True)

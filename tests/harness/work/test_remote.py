@@ -1,23 +1,28 @@
 """A store on a server that speaks S3: whole artifacts, first writers, caches, and what goes wrong on the way."""
 
 import errno
+import functools
 import json
+import math
 import os
 import shutil
 import subprocess
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from s3_server import cut
 
 from harness.contracts import BadInput
-from harness.work import remote
+from harness.work import remote, remote_leases
 from harness.work.bucket import Bucket, StoreRefused, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.jobs import _History, read_history
+from harness.work.leases import EXPIRES_SECONDS, REFRESH_SECONDS
 from harness.work.remote import RemoteStore, open_store
 from harness.work.store import DamagedArtifact, Store
 
@@ -135,12 +140,97 @@ def test_a_training_whose_checkpoint_may_not_be_sent_fails_at_its_first_epoch(ma
         history.note(1, 3, {"loss": 3.0})
 
 
-def test_a_stale_listing_hides_nothing_for_long(machine, monkeypatch):
+def test_what_a_stale_listing_hides_is_not_computed_again(machine, server):
+    """The server lists what there was before anything was written."""
+    one, two = machine("one"), machine("two")
+    empty = b'<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>'
+    fill(one)
+    assert one.leases(lambda _key: True).take(OTHER)
+    listed = []
+
+    def stale(environ):
+        if "list-type=2" not in environ["QUERY_STRING"]:
+            return None
+        listed.append(environ["QUERY_STRING"])
+        return empty
+
+    server.faults[:] = [stale]
+    assert two.look_up([("cells", KEY)]) == {KEY: False}
+    assert listed
+    assert two.has("cells", KEY), "which a worker asks before it computes"
+    fill(two, "late")
+    assert two.read("cells", KEY, "a.txt") == b"hello"
+    assert not two.leases(lambda _key: True).take(OTHER), "its driver is hidden, but the lease is fresh"
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_body_that_ends_in_the_middle_is_fetched_again_and_never_taken_for_whole(machine, server, times):
     one, two = machine("one"), machine("two")
     fill(one)
-    monkeypatch.setattr(two._bucket, "names_in", lambda _folder: [])
-    assert two.look_up([("cells", KEY)]) == {KEY: False}
-    assert two.has("cells", KEY), "which a worker asks before it computes"
+    fetched = []
+
+    def break_off(environ):
+        if environ["REQUEST_METHOD"] != "GET" or not environ["PATH_INFO"].endswith(".tar"):
+            return None
+        fetched.append(environ["PATH_INFO"])
+        return cut if len(fetched) <= times else None
+
+    server.faults[:] = [break_off]
+    if times == 1:
+        assert two.read("cells", KEY, "a.txt") == b"hello"
+        assert len(fetched) == 2
+    else:
+        with pytest.raises(StoreUnreachable, match="cannot be reached"):
+            two.path("cells", KEY)
+    server.faults.clear()
+    assert not list(two.root.glob("**/*.partial"))
+    assert machine("three").read("cells", KEY, "a.txt") == b"hello", "what is stored was not called damaged"
+
+
+def test_an_answer_that_does_not_come_in_time_is_asked_for_again(machine, server, monkeypatch):
+    import fsspec
+
+    fill(machine("one"))
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 0.3}})
+    two, asked = machine("two"), []
+
+    def hang(environ):
+        if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].endswith(".tar"):
+            asked.append(time.monotonic())
+            time.sleep(1.5 if len(asked) == 1 else 0)
+
+    server.faults[:] = [hang]
+    assert two.read("cells", KEY, "a.txt") == b"hello"
+    assert len(asked) == 2
+    assert asked[1] - asked[0] < 1.4
+
+
+@pytest.mark.parametrize("step", ["POST uploads", "PUT partNumber", "POST uploadId"])
+@pytest.mark.parametrize("status", [503, 403])
+def test_an_upload_in_parts_that_fails_at_any_step_leaves_nothing(machine, server, monkeypatch, step, status):
+    import s3fs
+
+    put = s3fs.S3FileSystem._put_file
+    in_parts = functools.partialmethod(put, chunksize=5 << 20)
+    monkeypatch.setattr(s3fs.S3FileSystem, "_put_file", in_parts)
+    store, failed = machine(), []
+
+    def fail(environ):
+        method, asked = step.split()
+        if environ["REQUEST_METHOD"] != method or not environ["QUERY_STRING"].startswith(asked):
+            return None
+        failed.append(environ["QUERY_STRING"])
+        return status
+
+    server.faults[:] = [fail]
+    with pytest.raises(StoreRefused if status == 403 else StoreUnreachable), store.write("cells", KEY) as folder:
+        (folder / "large").write_bytes(bytes(11 << 20))
+    assert failed
+    server.faults.clear()
+    assert not machine("two").has("cells", KEY)
+    assert Bucket(store.uri).names_below() == [remote.MARK]
+    assert store.has("cells", KEY), "it was computed here, and is sent now"
+    assert (machine("three").path("cells", KEY) / "large").stat().st_size == 11 << 20
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "path", "empty"])
@@ -245,25 +335,134 @@ def test_a_checkpoint_that_cannot_be_sent_is_left_out_and_the_training_goes_on(m
     assert [epoch["loss"] for epoch in read_history(two.fetch_checkpoints(KEY))[0]] == [3.0, 2.0, 1.0]
 
 
-def test_leases_are_objects_for_what_is_worth_it(machine):
-    one, two = (machine(name).leases(lambda key: key == KEY) for name in ("one", "two"))
-    assert one.take(KEY)
-    assert not two.take(KEY)
-    assert two.holder(KEY) == one.me
-    assert one.take(OTHER)
-    assert two.take(OTHER)
+@pytest.fixture
+def drivers(machine, monkeypatch):
+    """Leases of two drivers, for which ``KEY`` is a long job and all else is short."""
+    monkeypatch.setattr(remote_leases, "LOOK_SECONDS", 0.0)
+    return [machine(name).leases(lambda key: key == KEY) for name in ("one", "two")]
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER])
+def test_a_job_has_one_holder_until_that_gives_it_back(drivers, key):
+    one, two = drivers
+    assert not two.is_held(key)
+    assert one.take(key)
+    assert one.take(key)
+    assert not two.take(key)
+    assert two.holder(key) == one.me
+    assert two.is_held(KEY) == (key == KEY)
+    two.release([key])
+    assert not two.take(key)
+    one.release([key])
+    one.refresh()
+    assert two.take(key)
+    assert not one.take(key)
+    two.close()
+    assert one.take(key), "nothing is left of a driver that has ended"
     one.close()
-    assert two.take(KEY)
+    assert Bucket(one._bucket.uri).names_below() == [remote.MARK]
 
 
-def test_the_lease_of_a_driver_that_was_killed_on_this_machine_is_nobodys(machine):
-    one, two = (machine(name).leases(lambda _key: True) for name in ("one", "two"))
+def test_what_is_taken_again_before_the_store_heard_that_it_was_given_back_is_still_held(drivers):
+    one, two = drivers
+    assert one.take(KEY)
+    one.release([KEY])
+    assert one.take(KEY)
+    one.refresh()
+    assert not two.take(KEY)
+
+
+@pytest.mark.parametrize("worth", [True, False])
+def test_of_drivers_that_ask_for_the_same_jobs_at_once_one_has_each(machine, worth):
+    keys = [f"{number:064}" for number in range(4)]
+    drivers = [machine(f"machine-{number}").leases(lambda _key: worth) for number in range(3)]
+    with ThreadPoolExecutor(6) as threads:
+        for _ in range(3):
+            asked = [threads.submit(driver.take_free, half) for driver in drivers for half in (keys[:2], keys[2:])]
+            taken = [key for answer in asked for key in answer.result()]
+            assert sorted(taken) == keys
+            for driver in drivers:
+                driver.release(keys)
+                driver.refresh()
+                driver._written = -math.inf
+                driver.refresh()
+                driver._looked = -math.inf
+
+
+def test_of_two_that_list_a_job_the_earlier_has_it(drivers, monkeypatch):
+    """As where both have looked before either wrote: the first look finds nothing."""
+    one, two = drivers
+    with monkeypatch.context() as patch:
+        patch.setattr(remote_leases.time, "time", lambda: 1000.0)
+        assert one.take_free([OTHER, "c" * 64]) == {OTHER, "c" * 64}
+    looks = []
+    look = two._look
+    monkeypatch.setattr(two, "_look", lambda since: look(since) if looks else looks.append(since))
+    assert two.take_free([OTHER, "d" * 64]) == {"d" * 64}
+    assert one.take_free([OTHER]) == {OTHER}
+    one.release([OTHER])
+    one._written = -math.inf
+    one.refresh()
+    assert two.take_free([OTHER]) == {OTHER}
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER])
+def test_the_lease_of_a_driver_that_was_killed_on_this_machine_is_nobodys(drivers, key):
+    one, two = drivers
     killed = subprocess.Popen(["true"])
     killed.wait()
     one.me = replace(one.me, process=killed.pid)
-    assert one.take(KEY)
-    assert two.take(KEY)
-    assert two.holder(KEY) == two.me
+    assert one.take(key)
+    assert two.take(key)
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER])
+def test_a_driver_elsewhere_that_keeps_its_object_fresh_no_more_is_there_no_more(drivers, key, monkeypatch):
+    one, two = drivers
+    one.me = replace(one.me, host="elsewhere")
+    assert one.take(key)
+    assert not two.take(key)
+    older = {"seconds": 0.0}
+    age = Bucket.age
+    monkeypatch.setattr(Bucket, "age", lambda bucket, name: age(bucket, name) + older["seconds"])
+    older["seconds"] = EXPIRES_SECONDS - 10
+    assert not two.take(key)
+    older["seconds"] = EXPIRES_SECONDS + 10
+    assert two.take(key)
+
+
+def test_a_driver_keeps_all_its_leases_fresh_with_one_request(drivers, server):
+    one = drivers[0]
+    assert one.take_free([KEY, OTHER]) == {KEY, OTHER}
+    asked = []
+    server.faults[:] = [lambda environ: asked.append(environ["REQUEST_METHOD"])]
+    one.refresh()
+    assert asked == []
+    one._written -= REFRESH_SECONDS
+    one.refresh()
+    assert asked == ["PUT"]
+
+
+def test_what_short_jobs_cost_does_not_grow_with_their_number(machine, server):
+    one = machine().leases(lambda _key: False)
+    asked = []
+    server.faults[:] = [lambda environ: asked.append(environ["REQUEST_METHOD"])]
+    for batch in range(3):
+        keys = {f"{batch}{number:063}" for number in range(64)}
+        assert one.take_free(keys) == keys
+        one.release(keys)
+    assert len(asked) <= 3 * 3
+    one.refresh()
+    one.close()
+    assert len(asked) <= 3 * 3 + 2
+
+
+def test_a_store_that_is_away_or_refuses_leases_holds_nobody_up(drivers, server):
+    server.faults[:] = [lambda _environ: 403]
+    assert drivers[0].take_free([KEY, OTHER]) == {KEY, OTHER}
+    server.faults[:] = [lambda _environ: 500]
+    assert drivers[1].take_free([KEY, OTHER]) == {KEY, OTHER}
+    drivers[1].refresh()
 
 
 def test_the_cache_drops_what_was_used_longest_ago_but_nothing_in_use(tmp_path):
