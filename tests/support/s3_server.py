@@ -10,16 +10,10 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
 
-Application = Callable[[dict[str, Any], Any], Any]
-Fault = Callable[[dict[str, Any]], int | bytes | Application | None]
-"""From a request to what it is answered with instead: a status, a body, whatever an application says. None where it is
-answered as it should be."""
-
-
-def cut(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-    """A body that ends long before it has the length that was promised."""
-    start_response("200 OK", [("Content-Length", "100000"), ("ETag", '"0"')])
-    yield b"0" * 1000
+CUT = "cut"
+"""The answer as it should be, less the second half of its body."""
+Fault = Callable[[dict[str, Any]], int | bytes | str | None]
+"""From a request to what is answered instead: a status, a body, CUT. None where it is answered as it should be."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,9 @@ def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
                 return Response("<Error/>", status=instead)(environ, start_response)
             if isinstance(instead, bytes):
                 return Response(instead, mimetype="application/xml")(environ, start_response)
-            if instead is not None:
-                return instead(environ, start_response)
+            if instead == CUT:
+                body = b"".join(application(environ, start_response))
+                return [body[: len(body) // 2]]
         return application(environ, start_response)
 
     http = make_server(address, 0, answer, threaded=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from s3_server import cut
+from s3_server import CUT
 
 from harness.contracts import BadInput
 from harness.work import remote, remote_leases
@@ -164,7 +164,10 @@ def test_what_a_stale_listing_hides_is_not_computed_again(machine, server):
 
 
 @pytest.mark.parametrize("times", [1, 100])
-def test_a_body_that_ends_in_the_middle_is_fetched_again_and_never_taken_for_whole(machine, server, times):
+def test_a_body_that_ends_in_the_middle_is_fetched_again_and_never_taken_for_whole(machine, server, times, monkeypatch):
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 2)  # with growing pauses, before ours
     one, two = machine("one"), machine("two")
     fill(one)
     fetched = []
@@ -173,7 +176,7 @@ def test_a_body_that_ends_in_the_middle_is_fetched_again_and_never_taken_for_who
         if environ["REQUEST_METHOD"] != "GET" or not environ["PATH_INFO"].endswith(".tar"):
             return None
         fetched.append(environ["PATH_INFO"])
-        return cut if len(fetched) <= times else None
+        return CUT if len(fetched) <= times else None
 
     server.faults[:] = [break_off]
     if times == 1:
@@ -451,10 +454,9 @@ def test_what_short_jobs_cost_does_not_grow_with_their_number(machine, server):
         keys = {f"{batch}{number:063}" for number in range(64)}
         assert one.take_free(keys) == keys
         one.release(keys)
-    assert len(asked) <= 3 * 3
     one.refresh()
     one.close()
-    assert len(asked) <= 3 * 3 + 2
+    assert len(asked) <= 4 * 3, "where other drivers were last seen more than a second ago"
 
 
 def test_a_store_that_is_away_or_refuses_leases_holds_nobody_up(drivers, server):
