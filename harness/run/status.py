@@ -18,7 +18,6 @@ from harness.run.results import EVENTS, PLAN, read_plan, store_of
 from harness.run.schedule import share
 from harness.spec.schema import STAGES, TRAINED, Stage
 from harness.work.jobs import last_noted, read_history
-from harness.work.remote import is_uri
 from harness.work.store import Store
 
 READ = (PLAN, EVENTS, DRIVER)
@@ -90,7 +89,7 @@ def read_status(
     jobs = {job["key"]: job for job in content["jobs"]}
     events = list(last_run(folder / EVENTS, say))
     newest = {event.key: event for event in events if event.key in jobs}
-    found = _there(store, [(job["stage"], key) for key, job in jobs.items()])
+    found = store.there((job["stage"], key) for key, job in jobs.items())
     states = _states(jobs, [cell["key"] for cell in content["cells"]], found, newest, at_work)
     running: tuple[Running, ...] = ()
     left = None
@@ -122,15 +121,10 @@ def read_status(
     )
 
 
-def _there(store: Store, places: Sequence[tuple[Stage, str]]) -> Mapping[str, object]:
-    """Which artifacts there are; whether they are sound is for those to find out who read them."""
-    return store.look_up(places) if is_uri(store.name) else store.there(places)  # at a URI that is a list, too
-
-
 def _states(
     jobs: Mapping[str, Mapping[str, Any]],
     cells: Iterable[str],
-    found: Mapping[str, object],
+    found: Mapping[str, bool],
     newest: Mapping[str, Event],
     at_work: bool,
 ) -> dict[str, str]:

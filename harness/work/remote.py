@@ -96,14 +96,17 @@ class RemoteStore(Store):
             self._cache.drop(self._place(stage, key))
         return self.has(stage, key)
 
-    def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
+    def there(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool]:
         wanted = list(places)
         for stage in dict.fromkeys(stage for stage, _ in wanted):
             with self._refusal_is_bad_input():
                 names = self._bucket.names_in(stage)
             self._there |= {(stage, name.removesuffix(".tar")) for name in names if name.endswith(".tar")}
-        found: dict[str, bool | DamagedArtifact] = {key: (stage, key) in self._there for stage, key in wanted}
-        return found
+        return {key: (stage, key) in self._there for stage, key in wanted}
+
+    def look_up(self, places: Iterable[tuple[Stage, str]]) -> dict[str, bool | DamagedArtifact]:
+        """Which artifacts are there, as ``verify`` says it."""
+        return dict(self.there(places))
 
     def path(self, stage: Stage, key: str) -> Path:
         """Raises DamagedArtifact where what is stored is not what was written; it is then removed from the store."""

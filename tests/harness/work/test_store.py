@@ -123,7 +123,8 @@ def test_checkpoints_go_with_the_artifact_that_needs_them_no_more(store):
     for key in (KEY, "other"):
         store.checkpoints(key).mkdir(parents=True)
         (store.checkpoints(key) / "training.safetensors").write_text("x")
-    fill(store)
+    with store.write("quantizers", KEY) as folder:
+        (folder / "network.safetensors").write_text("x")
     assert not store.checkpoints(KEY).exists()
     assert store.checkpoints("other").is_dir()
 
