@@ -85,6 +85,11 @@ ASKED = {
         seeds=5,
         varied=("backbone", "gamma", "xi"),
     ),
+    "fig9-untrained": Asked(
+        ("cifar10", "cifar100", "tiny-imagenet-200"),
+        ("alexnet",),
+        {variant: levels for variant, levels in (RATES | UNTAUGHT).items() if variant != "colorcnn"},
+    ),
     "cifar10": Asked(("cifar10",), ALL_CLASSIFIERS, RATES | UNTAUGHT, seeds=3),
     "cifar10-gpu": Asked(("cifar10",), ("alexnet",), RATES | UNTAUGHT, seeds=3),
     "cifar10-short": Asked(
@@ -201,6 +206,7 @@ class Runs:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     runs = Runs(tmp_path_factory.mktemp("paper"))
     runs.run("fig9", 0)
+    runs.run("fig9-untrained", 0)
     runs.run("fig10", 0)
     runs.run("table2", 0)
     runs.run("fig7", 0)
