@@ -54,7 +54,6 @@ from harness.spec.space import Domain
 from harness.work.artifacts import read_about
 from harness.work.bucket import is_unreachable
 from harness.work.jobs import fit_history, read_history, run_job, validation_accuracy
-from harness.work.leases import alone
 from harness.work.store import Store
 
 TABLE = "trials.json"
@@ -221,19 +220,11 @@ def _try(
         job = trial_job(first, plugin, values)
         cycle = cycle_of(plugin.make(job.params, job.name))
         whole = context.store.has_whole(job.stage, job.key)
-
-        def tell() -> bool:
-            history, expected = fit_history(context.store, job)
-            for done, metrics in enumerate(history, start=1):
-                on_epoch(done, expected, metrics)
-            return context.store.has(job.stage, job.key)
-
-        tell()
+        history, expected = fit_history(context.store, job)
+        for done, metrics in enumerate(history, start=1):
+            on_epoch(done, expected, metrics)
         if not whole:
-            with alone(context.store.leases(lambda _key: True), job.key, meanwhile=tell):
-                if not context.store.has(job.stage, job.key):
-                    run_job(job, context)
-                tell()
+            run_job(job, context)
         outcome = {VALIDATION_ACCURACY: validation_accuracy(job, context), "finished": True}
     except Exception as error:  # noqa: BLE001 - a trial may fail in any way, the search goes on
         failed = error

@@ -11,17 +11,14 @@ import contextlib
 import json
 import os
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 EXPIRES_SECONDS = 60.0
 REFRESH_SECONDS = 10.0
-WAIT_SECONDS = 2.0
-"""How often a job is asked for that another process has."""
 
 
 @dataclass(frozen=True)
@@ -137,27 +134,3 @@ class Leases:
         with contextlib.suppress(FileNotFoundError):
             path.rename(aside)
             aside.unlink()
-
-
-@contextlib.contextmanager
-def alone(leases: Leases, key: str, meanwhile: Callable[[], bool]) -> Iterator[None]:
-    """Waits until a job is nobody else's; while it is entered the job is this process's.
-
-    meanwhile: called again and again while it is another's; that ends when it says that the job is done.
-    """
-    while not leases.take(key) and not meanwhile():
-        time.sleep(WAIT_SECONDS)
-    over = threading.Event()
-
-    def refresh() -> None:
-        while not over.wait(1.0):
-            leases.refresh()
-
-    thread = threading.Thread(target=refresh, name="leases", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        leases.close()

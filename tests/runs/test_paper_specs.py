@@ -32,6 +32,7 @@ ALL_DATASETS = ("cifar10", "cifar100", "stl10", "tiny-imagenet-200")
 ALL_CLASSIFIERS = ("alexnet", "vgg16", "resnet18")
 UNTAUGHT = dict.fromkeys(("octree-gervautz", "max-coverage", "wu", "kmeans"), BITS)
 RATES = {"median-cut": BITS, DITHERED: BITS, "octree-reference": BITS, "colorcnn": BITS, "original": (None,)}
+UNLEARNED = {variant: levels for variant, levels in (RATES | UNTAUGHT).items() if variant != "colorcnn"}
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,8 @@ ASKED = {
         seeds=5,
         varied=("backbone", "gamma", "xi"),
     ),
-    "fig9-untrained": Asked(
-        ("cifar10", "cifar100", "tiny-imagenet-200"),
-        ("alexnet",),
-        {variant: levels for variant, levels in (RATES | UNTAUGHT).items() if variant != "colorcnn"},
-    ),
+    "fig9-untrained": Asked(("cifar10", "cifar100", "tiny-imagenet-200"), ("alexnet",), UNLEARNED),
+    "tiny-imagenet-200-short": Asked(("tiny-imagenet-200",), ("alexnet",), UNLEARNED, varied=("epochs",)),
     "cifar10": Asked(("cifar10",), ALL_CLASSIFIERS, RATES | UNTAUGHT, seeds=3),
     "cifar10-gpu": Asked(("cifar10",), ("alexnet",), RATES | UNTAUGHT, seeds=3),
     "cifar10-short": Asked(
@@ -207,6 +205,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     runs = Runs(tmp_path_factory.mktemp("paper"))
     runs.run("fig9", 0)
     runs.run("fig9-untrained", 0)
+    runs.run("tiny-imagenet-200-short", 0)
     runs.run("fig10", 0)
     runs.run("table2", 0)
     runs.run("fig7", 0)

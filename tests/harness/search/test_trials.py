@@ -1,6 +1,4 @@
-"""A trial in its worker: what it tells Tune, that it outlives a store that is away, and that of several searches one
-trains it.
-"""
+"""A trial in its worker: what it tells Tune, and that it outlives a store that is away."""
 
 import json
 from types import SimpleNamespace
@@ -12,11 +10,9 @@ from harness.run.losses import BLAMELESS_RETRIES, LONGEST_PAUSE_SECONDS, PAUSE_S
 from harness.run.marks import Worker
 from harness.search.hooks import RETRIED
 from harness.search.plan import plan_searches, trial_job
-from harness.work import leases
 from harness.work.bucket import StoreUnreachable
 from harness.work.jobs import HISTORY, Context
 from harness.work.store import Store
-from harness.writing import write_sealed
 
 trials = pytest.importorskip("harness.search.trials")
 VALUES = {"gamma": 0.3}
@@ -79,10 +75,9 @@ def ends(told):
 
 
 @pytest.mark.parametrize("away", [0, 1, BLAMELESS_RETRIES])
-def test_it_is_trained_also_where_the_store_is_away_for_a_while_and_leaves_no_lease(trial, away):
+def test_it_is_trained_also_where_the_store_is_away_for_a_while(trial, away):
     trial.run(away)
     assert trial.trained == [trial.job.key] * (away + 1)
-    assert not trial.store.leases(lambda _key: True).is_held(trial.job.key)
     assert [report[RETRIED] for report in trial.told if RETRIED in report] == [
         f"the store could not be reached; retry {times} of 11" for times in range(1, away + 1)
     ]
@@ -106,28 +101,3 @@ def test_it_fails_where_the_store_stays_away(trial):
     assert "s3://x cannot be reached" in last["traceback"]
     assert last["ended"]
     assert "finished" not in last
-    assert not trial.store.leases(lambda _key: True).is_held(trial.job.key)
-
-
-@pytest.mark.parametrize("finishes", [True, False])
-def test_one_that_another_search_trains_tells_its_epochs_and_goes_on_where_that_stops(trial, finishes, monkeypatch):
-    other = trial.store.leases(lambda _key: True)
-    assert other.take(trial.job.key)
-    turns = []
-
-    def a_while(_seconds):
-        turns.append("passes")
-        if len(turns) <= 2:
-            history = {"of": 3, "epochs": epochs(len(turns)), "noted": 0.0}
-            trial.store.checkpoints(trial.job.key).mkdir(parents=True, exist_ok=True)
-            write_sealed(trial.store.checkpoints(trial.job.key) / HISTORY, history)
-            return
-        if finishes:
-            finish(trial.store, trial.job)
-        other.release([trial.job.key])
-
-    monkeypatch.setattr(leases.time, "sleep", a_while)
-    trial.run()
-    assert trial.trained == ([] if finishes else [trial.job.key])
-    assert [told["epoch"] for told in trial.told] == [1, 2, 3]
-    assert ends(trial.told) == [False, False, True]

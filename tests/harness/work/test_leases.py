@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.work import leases as module
-from harness.work.leases import EXPIRES_SECONDS, Holder, Leases, alone
+from harness.work.leases import EXPIRES_SECONDS, Holder, Leases
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -95,32 +95,3 @@ def test_where_none_can_be_written_nobody_is_held_up(folder):
     folder.parent.mkdir()
     folder.write_text("a file")
     assert Leases(folder).take(KEY)
-
-
-def test_a_job_is_waited_for_until_it_is_free_or_done(folder, monkeypatch):
-    monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
-    one, other, asked = Leases(folder), Leases(folder), []
-
-    def is_done():
-        asked.append("again")
-        if len(asked) == 3:
-            one.release([KEY])
-        return False
-
-    one.take(KEY)
-    with alone(other, KEY, is_done):
-        assert len(asked) == 3
-        assert not one.take(KEY)
-    assert one.take(KEY)
-    with alone(other, KEY, lambda: True):
-        assert one.holder(KEY) == one.me
-
-
-def test_what_is_this_process_s_alone_is_kept_fresh(folder, monkeypatch):
-    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
-    with alone(Leases(folder), KEY, lambda: False):
-        age(folder, EXPIRES_SECONDS + 5)
-        deadline = time.monotonic() + 20
-        while not Leases(folder).is_held(KEY):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
