@@ -213,6 +213,16 @@ def spread(heights: list[float], gap: float, lowest: float, highest: float) -> l
     return [max(height, lowest) for height in moved]
 
 
+def accuracies_across(axes: Axes) -> None:
+    """The look of a figure with a row for each thing that is compared, and its accuracy from left to right."""
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_formatter(percents)
+    axes.set_xlabel("accuracy, %")
+    sns.despine(ax=axes, bottom=True)
+    axes.tick_params(length=pt(3), width=pt(0.6))
+
+
 def fitted(places: Sequence[tuple[float, float]], widths: Sequence[float], height: float) -> list[float | None]:
     """Tops of labels that do not overlap, in the unit of all lengths given (upwards is positive).
 

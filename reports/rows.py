@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -15,11 +14,11 @@ from reports.drawing import (
     INK,
     WHOLE_PERCENTS,
     Marked,
+    accuracies_across,
     around,
     bars,
     enlarged,
     mark_points,
-    percents,
     pt,
     shortened,
     whiskers,
@@ -64,12 +63,7 @@ def _axes(task: Task, points: Sequence[Point], left: float) -> tuple[Figure, Axe
     height = _BELOW + _ABOVE + _ROW * (len(points) + 0.5)
     figure.set_figheight(pt(height))
     axes = figure.add_axes((left, _BELOW / height, 1 - left - 0.02, 1 - (_BELOW + _ABOVE) / height))
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_formatter(percents)
-    axes.set_xlabel("accuracy, %")
-    sns.despine(ax=axes, bottom=True)
-    axes.tick_params(length=pt(3), width=pt(0.6))
+    accuracies_across(axes)
     axes.set_yticks([])
     axes.set_ylim(len(points) - 0.25, -0.75)
     lines = [

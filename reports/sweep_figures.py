@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
@@ -20,13 +19,13 @@ from reports.drawing import (
     WHOLE_PERCENTS,
     Marked,
     Sheet,
+    accuracies_across,
     around,
     bars,
     canvas,
     drawing,
     enlarged,
     mark_points,
-    percents,
     pt,
     shortened,
     to_svg,
@@ -166,12 +165,7 @@ def _side_by_side(sweep: Sweep, styles: Mapping[str, Style]) -> Marked:
     figure.set_figheight(pt(height))
     left = _EDGE + _LETTER * max(map(len, names))
     axes = figure.add_axes((left * across, 0.6 / height, 1 - (left + 0.02) * across, 1 - 0.7 / height))
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_formatter(percents)
-    axes.set_xlabel("accuracy, %")
-    sns.despine(ax=axes, bottom=True)
-    axes.tick_params(length=pt(3), width=pt(0.6))
+    accuracies_across(axes)
     marks: list[Mark] = []
     for number, (line, found) in enumerate(sweep.lines):
         below = 0.13 / row * (number - (len(sweep.lines) - 1) / 2)

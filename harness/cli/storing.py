@@ -77,7 +77,7 @@ def gc(
 ) -> None:
     """Removes the artifacts that none of the given runs and searches refers to, and checkpoints that no training needs.
 
-    What they refer to is never taken, nor the checkpoint of a training under way.
+    What they refer to is never taken, nor the checkpoint of a run's training under way.
     """
     from harness.run.references import FILES, referred_to, runs_below
     from harness.work.folders import read_folder

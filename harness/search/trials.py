@@ -204,8 +204,6 @@ def _try(
 
     def on_epoch(done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         nonlocal epochs_done, of
-        if done <= epochs_done:  # another search's process has done it, and was ahead of its checkpoint
-            return False
         epochs_done, of = done, epochs
         if done < epochs and VALIDATION_ACCURACY in metrics:
             whole_cycles = {"cycles": done // cycle} if done % cycle == 0 else {}  # ASHA passes over what has none
