@@ -1,7 +1,7 @@
 """k-means of each image in a batch, and how probable each of its centers is for each pixel.
 
-Shapes: B images of P = H x W pixels, C colors. Pixels are normalized, ``float32``. Everything is computed without
-gradients and in fp32: a clustering belongs to the image, it is not learned.
+Shapes: B images of P = H x W pixels, C colors. A pixel is a point, ``float32``: its normalized values, or its place in
+CIELAB. Everything is computed without gradients and in fp32: a clustering belongs to the image, it is not learned.
 """
 
 from __future__ import annotations
@@ -12,10 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from methods.spaces import KNEE, LINEAR_TO_XYZ, WHITE, Space
+
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luminance of ITU-R BT.601."""
 _LEAST_SPREAD = 1e-3
-"""Of squared normalized values: an image of at most C colors has no residual."""
+"""Of squared distances: an image of at most C colors has no residual."""
+
+
+class Points(NamedTuple):
+    """Pixels ``[B, P, 3]``, and what their values weigh in how bright a pixel is, ``[3]``."""
+
+    places: Tensor
+    brightness: Tensor
 
 
 class Clustering(NamedTuple):
@@ -26,54 +35,77 @@ class Clustering(NamedTuple):
 
 
 @torch.no_grad()
-def cluster(x: Tensor, std: Tensor, colors: int, steps: int) -> Clustering:
-    """Lloyd's k-means, started at the pixels whose luminance has the ranks (c + 1/2) / C.
+def points_of(x: Tensor, mean: Tensor, std: Tensor, space: Space) -> Points:
+    """Where the pixels of normalized images lie.
 
-    Nothing is drawn by chance, and as starts and centers are in the order of luminance, index c means alike things in
+    Args:
+        x: Normalized images, ``float [B, 3, H, W]``.
+        mean: What normalization took from each channel, ``float32 [3]``.
+        std: What it divided each channel by, ``float32 [3]``.
+        space: ``rgb``, the normalized values themselves, or ``lab``, L*, a* and b* (CIE 15, D65).
+
+    Returns:
+        Points, ``float32``; bright are those of much luminance, or of much L*.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        pixels = x.float().flatten(2).mT
+        if space == "rgb":
+            return Points(pixels, pixels.new_tensor(LUMA) * std)
+        encoded = (pixels * std + mean).clamp(0, 1)
+        light = torch.where(encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92)
+        ratios = light @ light.new_tensor(LINEAR_TO_XYZ.T / WHITE)
+        f = torch.where(ratios > KNEE**3, ratios.clamp_min(KNEE**3) ** (1 / 3), ratios / (3 * KNEE**2) + 4 / 29)
+        lab = f @ f.new_tensor([[0, 500, 0], [116, -500, 200], [0, 0, -200]]) - f.new_tensor([16, 0, 0])
+        return Points(lab, lab.new_tensor([1, 0, 0]))
+
+
+@torch.no_grad()
+def cluster(points: Points, colors: int, steps: int) -> Clustering:
+    """Lloyd's k-means, started at the pixels whose brightness has the ranks (c + 1/2) / C.
+
+    Nothing is drawn by chance, and as starts and centers are in the order of brightness, index c means alike things in
     all images, which a network can learn.
 
     Args:
-        x: Normalized images, ``float32 [B, 3, H, W]``.
-        std: What normalization divided each channel by, ``float32 [3]``.
+        points: From ``points_of``.
         colors: C.
         steps: Moves of the centers. A center without pixels stays where it is.
 
     Returns:
         The centers and the spread, at least 1e-3.
     """
-    with torch.autocast(x.device.type, enabled=False):
-        pixels = x.float().flatten(2).mT  # [B, P, 3]
-        luminance = pixels.new_tensor(LUMA) * std
-        ranked = (pixels @ luminance).argsort(dim=1, stable=True)
-        ranks = ((torch.arange(colors, device=x.device) + 0.5) * pixels.shape[1] / colors).long()
+    pixels, brightness = points
+    with torch.autocast(pixels.device.type, enabled=False):
+        ranked = (pixels @ brightness).argsort(dim=1, stable=True)
+        ranks = ((torch.arange(colors, device=pixels.device) + 0.5) * pixels.shape[1] / colors).long()
         centers = pixels.gather(1, ranked[:, ranks, None].expand(-1, -1, 3))
         counted = torch.cat((pixels, torch.ones_like(pixels[..., :1])), dim=2)
         for _ in range(steps):
             nearest = squared_distances(pixels, centers).argmin(dim=2)
             sums = torch.bmm(F.one_hot(nearest, colors).float().mT, counted)  # [B, C, 4]
             centers = torch.where(sums[..., 3:] > 0, sums[..., :3] / sums[..., 3:].clamp_min(1), centers)
-        order = (centers @ luminance).argsort(dim=1, stable=True)
+        order = (centers @ brightness).argsort(dim=1, stable=True)
         centers = centers.gather(1, order[..., None].expand(-1, -1, 3))
         spread = squared_distances(pixels, centers).amin(dim=2).mean(dim=1)
     return Clustering(centers, spread.clamp_min(_LEAST_SPREAD))
 
 
 @torch.no_grad()
-def log_posterior(x: Tensor, clustering: Clustering) -> Tensor:
-    """a_c(u, v) = -|x(u, v) - center_c|^2 / (2 s^2): how probable each center is, up to a constant of the pixel.
+def log_posterior(points: Points, clustering: Clustering) -> Tensor:
+    """a_c = -|x - center_c|^2 / (2 s^2) of each pixel: how probable each center is, up to a constant of the pixel.
 
     That is a mixture of equally heavy, equally wide Gaussians with the variance s^2 of the clustering's residual.
 
     Args:
-        x: Normalized images, ``float32 [B, 3, H, W]``.
-        clustering: Of these images.
+        points: Pixels of the clustered images.
+        clustering: Of these images, in the same space.
 
     Returns:
-        ``float32 [B, C, H, W]``.
+        ``float32 [B, P, C]``.
     """
-    with torch.autocast(x.device.type, enabled=False):
-        distances = squared_distances(x.float().flatten(2).mT, clustering.centers)
-        return (-distances / (2 * clustering.spread[:, None, None])).mT.unflatten(2, x.shape[2:])
+    with torch.autocast(points.places.device.type, enabled=False):
+        distances = squared_distances(points.places, clustering.centers)
+        return -distances / (2 * clustering.spread[:, None, None])
 
 
 def squared_distances(pixels: Tensor, centers: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from harness.contracts import BadInput, ContractError, Images, Lesson, Palettized
 from harness.registry import quantizer
+from methods.spaces import Space
 
 if TYPE_CHECKING:
     from methods.anchored.network import AnchoredNetwork
@@ -39,6 +40,9 @@ class Anchored:
         kappa_many: The same at 8 colors and more; at 4 colors it is the geometric mean of both.
         learn_kappa: Whether kappa is trained too, from that value on.
         steps: Moves of the clustering's centers.
+        space: Where distances of the clustering are taken: ``rgb``, normalized values, or ``lab``, CIELAB.
+        palette: ``mean``, Eq. 4 and 6: each color is the mean of its pixels; ``corrected``: to which a small network,
+            learned along, adds what the classifier recognizes more by.
         gamma: Weight of the regularizer R.
         regularizer: ``color``, R of Eq. 8, wants each color certain of some pixel; ``pixel`` wants each pixel certain
             of some color.
@@ -64,6 +68,8 @@ class Anchored:
     kappa_many: Annotated[float, Field(gt=0)] = 2.0
     learn_kappa: bool = False
     steps: Annotated[int, Field(ge=0)] = 6
+    space: Space = "rgb"
+    palette: Literal["mean", "corrected"] = "mean"
     gamma: Annotated[float, Field(ge=0)] = 1.0
     regularizer: Literal["color", "pixel"] = "color"
     xi: Annotated[float, Field(ge=0)] = 1.0
@@ -180,6 +186,8 @@ class Anchored:
                 kappa=self.kappa_at(colors),
                 learn_kappa=self.learn_kappa,
                 steps=self.steps,
+                space=self.space,
+                corrected=self.palette == "corrected",
             )
         fit(network, lesson, self.recipe(lesson), objective)
         self._network = network
@@ -201,13 +209,12 @@ class Anchored:
             BadInput: It was trained for another color count.
             ContractError: It is not trained.
         """
-        from methods.anchored.network import palettize_in_tiles
+        from methods.anchored.network import corrected, palettize_in_tiles
         from methods.colorcnn.network import palettize
 
         network = self._trained_for(colors)
-        return (
-            palettize(network, images) if self.tiles(*images.shape[1:3]) == 1 else palettize_in_tiles(network, images)
-        )
+        whole = self.tiles(*images.shape[1:3]) == 1
+        return corrected(network, palettize(network, images) if whole else palettize_in_tiles(network, images))
 
     def tiles(self, height: int, width: int) -> int:
         """Says in how many pieces an image of this size goes through the network.
@@ -232,7 +239,7 @@ class Anchored:
 
         Returns:
             ``activation``, the backbone's mean magnitude at each pixel, ``uint8 [N, H, W]``, and ``train-time``, x~ of
-            Eq. 7, ``uint8 [N, H, W, 3]``.
+            Eq. 7 with the colors of Eq. 6, ``uint8 [N, H, W, 3]``.
 
         Raises:
             BadInput: It was trained for another color count.
@@ -266,7 +273,7 @@ class Anchored:
         from methods.anchored.network import restore
 
         try:
-            self._network = restore(self.backbone, self.width, self.steps, state).to(device)
+            self._network = restore(self.backbone, self.width, self.steps, self.space, state).to(device)
         except (KeyError, RuntimeError):
             raise BadInput(
                 f"this is not the state of an anchored quantizer with backbone {self.backbone} and width {self.width}."

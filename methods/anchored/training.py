@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.learning import autocast
+from methods.anchored.network import AnchoredNetwork
 from methods.colorcnn import equations
 from methods.colorcnn.network import ColorCNN
 from methods.colorcnn.training import Recipe as ColorCNNRecipe
-from methods.colorcnn.training import regularizer_of, train_time_image
+from methods.colorcnn.training import regularizer_of
 
 TEMPERATURE = 2.0
 """Of both sides of the distillation (Hinton, Vinyals & Dean 2015)."""
@@ -41,14 +42,18 @@ def objective(
     Returns:
         A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
     """
-    regularizer = regularizer_of(recipe)
+    assert isinstance(network, AnchoredNetwork)
+    regularizer, correction = regularizer_of(recipe), network.correction
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
         m = network(images).float()
         n = equations.draw_jitter(recipe.jitter, images)
         with autocast(device, "fp32"):
             shown = hardened(m) if recipe.straight_through else m
-            quantized = train_time_image(images, shown, recipe.palette_norm, recipe.xi, n)
+            t = equations.soft_palette(images, shown)
+            if correction is not None:
+                t = correction(t, shown.mean(dim=(2, 3)))
+            quantized = equations.jittered_image(t / recipe.palette_norm, shown, recipe.xi * n)
         total = recipe.gamma * regularizer(m).mean()
         for classifier in classifiers:
             logits = classifier(quantized).float()

@@ -13,11 +13,13 @@ from torch import nn
 from harness.contracts import Augmentation, BadInput, ContractError, Lesson, Normalization, Split, check_palettized
 from harness.learning import normalize
 from methods.anchored import network as networks
-from methods.anchored.clustering import LUMA, cluster, log_posterior, squared_distances
+from methods.anchored.clustering import LUMA, cluster, log_posterior, points_of, squared_distances
 from methods.anchored.method import Anchored
-from methods.anchored.network import AnchoredNetwork, palettize_in_tiles
+from methods.anchored.network import AnchoredNetwork, Correction, corrected, palettize_in_tiles
 from methods.anchored.training import TEMPERATURE, divergence, hardened
+from methods.colorcnn import equations
 from methods.colorcnn.network import palettize
+from methods.spaces import to_space
 
 PLAIN = Normalization((0.4, 0.5, 0.45), (0.2, 0.25, 0.3))
 SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.03, "momentum": 0.9, "xi": 0.1, "restart_period": 4}
@@ -25,6 +27,15 @@ SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.03, "momentum": 0.
 
 def normalized(images: np.ndarray) -> torch.Tensor:
     return normalize(torch.from_numpy(images), PLAIN)
+
+
+def placed(x: torch.Tensor, space: str = "rgb"):
+    return points_of(x, torch.tensor(PLAIN.mean), torch.tensor(PLAIN.std), space)
+
+
+def anchored(backbone: str, colors: int, **changes) -> AnchoredNetwork:
+    taught = {"kappa": 0.5, "learn_kappa": False, "steps": 3, "space": "rgb", "corrected": False} | changes
+    return AnchoredNetwork(backbone, 2, colors, PLAIN, **taught).eval()
 
 
 def slow_clustering(pixels: np.ndarray, std: np.ndarray, colors: int, steps: int) -> tuple[np.ndarray, float]:
@@ -45,8 +56,8 @@ def slow_clustering(pixels: np.ndarray, std: np.ndarray, colors: int, steps: int
 @pytest.mark.parametrize("colors", [2, 5, 16])
 def test_the_clustering_is_lloyds_from_ranks_of_luminance_and_ordered_by_it(colors):
     noise = np.random.default_rng(colors).integers(0, 256, (4, 12, 12, 3), np.uint8)
-    x, std = normalized(noise), torch.tensor(PLAIN.std)
-    found = cluster(x, std, colors, steps=4)
+    x = normalized(noise)
+    found = cluster(placed(x), colors, steps=4)
     for image, centers, spread in zip(x, *found, strict=True):
         pixels = image.flatten(1).T.double().numpy()
         expected, expected_spread = slow_clustering(pixels, np.array(PLAIN.std), colors, steps=4)
@@ -55,16 +66,16 @@ def test_the_clustering_is_lloyds_from_ranks_of_luminance_and_ordered_by_it(colo
 
 
 def test_an_image_of_one_color_has_centers_and_a_spread_above_zero():
-    found = cluster(torch.full((1, 3, 4, 4), 0.25), torch.ones(3), 4, 6)
-    assert torch.isfinite(log_posterior(torch.full((1, 3, 4, 4), 0.25), found)).all()
+    points = placed(torch.full((1, 3, 4, 4), 0.25))
+    found = cluster(points, 4, 6)
+    assert torch.isfinite(log_posterior(points, found)).all()
     assert found.spread.item() == pytest.approx(1e-3)
 
 
 def test_the_log_posterior_is_a_mixture_of_gaussians(photos):
     x = normalized(photos[:2, :5, :4])
-    found = cluster(x, torch.tensor(PLAIN.std), 3, 2)
-    logits = log_posterior(x, found)
-    assert logits.shape == (2, 3, 5, 4)
+    found = cluster(placed(x), 3, 2)
+    logits = log_posterior(placed(x), found).mT.unflatten(2, (5, 4))
     for b in range(2):
         for c in range(3):
             for y in range(5):
@@ -75,13 +86,49 @@ def test_the_log_posterior_is_a_mixture_of_gaussians(photos):
                     )
 
 
-def test_an_untrained_network_is_the_clustering_whatever_kappa_is(photos):
+def test_points_in_cielab_are_those_of_the_other_quantizers(photos):
+    lab = placed(normalized(photos), "lab")
+    np.testing.assert_allclose(lab.places, to_space(photos, "lab").reshape(len(photos), -1, 3), atol=2e-3)
+    np.testing.assert_allclose(lab.places @ lab.brightness, lab.places[..., 0])
+
+
+@pytest.mark.parametrize("space", ["rgb", "lab"])
+def test_an_untrained_network_is_the_clustering_whatever_kappa_is(photos, space):
     for kappa in (0.1, 5.0):
-        network = AnchoredNetwork("unet", 2, 4, PLAIN, kappa=kappa, learn_kappa=False, steps=5).eval()
-        x = normalized(photos)
-        nearest = log_posterior(x, network.clustering(x)).argmax(1)
-        assert (palettize(network, photos).indices == nearest.numpy()).all()
+        network = anchored("unet", 4, kappa=kappa, steps=5, space=space, corrected=True)
+        x, points = normalized(photos), placed(normalized(photos), space)
+        nearest = squared_distances(points.places, cluster(points, 4, 5).centers).argmin(2)
+        result = palettize(network, photos)
+        assert (result.indices.reshape(nearest.shape) == nearest.numpy()).all()
         assert float(network(x).detach().sum(1).sub(1).abs().max()) < 1e-5
+        assert (corrected(network, result).palettes == result.palettes).all()
+
+
+def test_a_correction_sees_a_color_its_share_and_the_image_they_make():
+    generator = torch.Generator().manual_seed(4)
+    t, shares = torch.randn(2, 3, 3, generator=generator), torch.rand(2, 3, generator=generator).softmax(1)
+    correction = Correction(hidden=5)
+    torch.nn.init.normal_(correction.layers[-1].weight, generator=generator)
+    found = correction(t, shares)
+    for b in range(2):
+        mean = sum(shares[b, c] * t[b, c] for c in range(3))
+        contrast = (sum(shares[b, c] * (t[b, c] - mean) ** 2 for c in range(3)) + 1e-6).sqrt()
+        for c in range(3):
+            seen = torch.cat((t[b, c] - mean, shares[b, c, None], mean, contrast))
+            expected = t[b, c] + contrast * correction.layers(seen)
+            torch.testing.assert_close(found[b, c], expected)
+
+
+def test_a_corrected_palette_is_that_of_the_pixels_of_each_index(photos):
+    """In training a map of zeros and ones gives the palette of test time, but for rounding."""
+    network = anchored("unet", 4, corrected=True)
+    torch.nn.init.normal_(network.correction.layers[-1].weight, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    result = corrected(network, palettize(network, photos))
+    m = nn.functional.one_hot(torch.from_numpy(result.indices).long(), 4).permute(0, 3, 1, 2).float()
+    t = network.correction(equations.soft_palette(normalized(photos), m), m.mean(dim=(2, 3))).detach()
+    expected = (255 * (t * network.std + network.mean)).clamp(0, 255)
+    used = m.sum(dim=(2, 3)) > 0
+    assert np.abs(expected[used].numpy() - result.palettes[used.numpy()]).max() <= 1.5
 
 
 def test_kappa_goes_from_few_to_many_colors():
@@ -91,7 +138,7 @@ def test_kappa_goes_from_few_to_many_colors():
 
 @pytest.mark.parametrize("learned", [False, True])
 def test_kappa_is_trained_only_where_that_is_asked_for(photos, learned):
-    network = AnchoredNetwork("unet", 2, 2, PLAIN, kappa=0.5, learn_kappa=learned, steps=2)
+    network = anchored("unet", 2, learn_kappa=learned)
     network(normalized(photos))[:, 0].mean().backward()
     assert (network.log_kappa.grad is not None) is learned
 
@@ -140,7 +187,15 @@ def lesson(**changes) -> Lesson:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"distillation": 1.0}, {"straight_through": True}, {"learn_kappa": True}, {"backbone": "dncnn"}]
+    "options",
+    [
+        {},
+        {"distillation": 1.0},
+        {"straight_through": True},
+        {"learn_kappa": True},
+        {"backbone": "dncnn", "space": "lab"},
+        {"palette": "corrected"},
+    ],
 )
 def test_what_was_learned_survives_its_state_and_is_the_same_again(photos, options):
     losses: list[float] = []
@@ -175,7 +230,7 @@ def test_what_it_cannot_do_is_said():
 def test_tiles_give_what_the_whole_image_gives(monkeypatch):
     """Where all pixels are clustered; a few that lie between two colors may differ by rounding."""
     photo = data.astronaut()[None, :300, :420]
-    network = AnchoredNetwork("dncnn", 2, 6, PLAIN, kappa=0.5, learn_kappa=False, steps=3).eval()
+    network = anchored("dncnn", 6)
     torch.nn.init.normal_(network.head[-1].weight, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(networks, "_CLUSTERED_PIXELS", 300 * 420)
     monkeypatch.setattr("methods.colorcnn.tiling.SIDE", 280)
@@ -186,10 +241,10 @@ def test_tiles_give_what_the_whole_image_gives(monkeypatch):
 
 def test_evenly_spaced_pixels_of_a_large_image_have_nearly_its_clusters():
     photo = data.astronaut()[None]
-    x, std = normalized(photo), torch.tensor(PLAIN.std)
-    whole, spaced = cluster(x, std, 8, 6), cluster(x[..., ::2, ::2], std, 8, 6)
+    x = normalized(photo)
+    whole, spaced = cluster(placed(x), 8, 6), cluster(placed(x[..., ::2, ::2]), 8, 6)
 
     def error(centers: torch.Tensor) -> float:
-        return float(squared_distances(x.flatten(2).mT, centers).amin(2).mean())
+        return float(squared_distances(placed(x).places, centers).amin(2).mean())
 
     assert error(spaced.centers) < 1.05 * error(whole.centers)
