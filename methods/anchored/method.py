@@ -53,6 +53,7 @@ class Anchored:
         distillation: Weight of the divergence of the classifier's answers from those to the original images.
         straight_through: Whether the classifier is shown in training each pixel's most probable color alone, as at test
             time, with the gradient of the mixture of Eq. 7.
+        gumbel: Weight of Gumbel noise on the logits in training, which only certain pixels withstand.
         epochs: How often training goes through the training images.
         batch_size: Images in a step of training; null: the dataset's.
         rate: The learning rate's peak, of a cosine that starts anew every ``restart_period`` epochs.
@@ -77,6 +78,7 @@ class Anchored:
     palette_norm: Annotated[float, Field(gt=0)] = 1.0
     distillation: Annotated[float, Field(ge=0)] = 0.0
     straight_through: bool = False
+    gumbel: Annotated[float, Field(ge=0)] = 0.0
     epochs: Annotated[int, Field(ge=1)] = 60
     batch_size: Annotated[int, Field(ge=2)] | None = None
     rate: Annotated[float, Field(gt=0)] = 0.01
@@ -150,6 +152,7 @@ class Anchored:
             palette_norm=self.palette_norm,
             distillation=self.distillation,
             straight_through=self.straight_through,
+            gumbel=self.gumbel,
             epochs=self.epochs,
             batch_size=self.batch_size or lesson.batch_size,
             rate=self.rate,

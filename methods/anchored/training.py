@@ -22,10 +22,11 @@ TEMPERATURE = 2.0
 
 @dataclass(frozen=True)
 class Recipe(ColorCNNRecipe):
-    """ColorCNN's, with the weight of the distillation, and whether the classifier is shown the image of Eq. 5."""
+    """ColorCNN's, weights of distillation and noise, and whether the classifier is shown the image of Eq. 5."""
 
     distillation: float
     straight_through: bool
+    gumbel: float
 
 
 def objective(
@@ -49,7 +50,8 @@ def objective(
         m = network(images).float()
         n = equations.draw_jitter(recipe.jitter, images)
         with autocast(device, "fp32"):
-            shown = hardened(m) if recipe.straight_through else m
+            drawn = noisy(m, recipe.gumbel) if recipe.gumbel else m
+            shown = hardened(drawn) if recipe.straight_through else drawn
             t = equations.soft_palette(images, shown)
             if correction is not None:
                 t = correction(t, shown.mean(dim=(2, 3)))
@@ -65,6 +67,20 @@ def objective(
         return total
 
     return loss
+
+
+def noisy(m: Tensor, weight: float) -> Tensor:
+    """The probabilities after Gumbel noise on their logits; with weight 1 the most probable is a draw from m.
+
+    Args:
+        m: m(x), ``float [B, C, H, W]``.
+        weight: Of the noise, which is drawn for each pixel and color from torch's global random state.
+
+    Returns:
+        Probabilities ``float [B, C, H, W]`` (Jang, Gu & Poole 2017; Maddison, Mnih & Teh 2017, at temperature 1).
+    """
+    noise = -torch.empty_like(m).exponential_().log()
+    return (m.clamp_min(torch.finfo(m.dtype).tiny).log() + weight * noise).softmax(dim=1)
 
 
 def hardened(m: Tensor) -> Tensor:

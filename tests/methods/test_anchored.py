@@ -16,7 +16,7 @@ from methods.anchored import network as networks
 from methods.anchored.clustering import LUMA, cluster, log_posterior, points_of, squared_distances
 from methods.anchored.method import Anchored
 from methods.anchored.network import AnchoredNetwork, Correction, corrected, palettize_in_tiles
-from methods.anchored.training import TEMPERATURE, divergence, hardened
+from methods.anchored.training import TEMPERATURE, divergence, hardened, noisy
 from methods.colorcnn import equations
 from methods.colorcnn.network import palettize
 from methods.spaces import to_space
@@ -152,6 +152,15 @@ def test_a_hardened_map_is_one_hot_and_has_the_gradient_of_the_soft_one():
     np.testing.assert_allclose(m.grad, weights)
 
 
+def test_after_gumbel_noise_each_color_is_the_largest_as_often_as_it_is_probable():
+    torch.manual_seed(5)
+    m = torch.tensor([0.6, 0.3, 0.1]).view(1, 3, 1, 1).expand(1, 3, 200, 200)
+    drawn = noisy(m, 1.0)
+    torch.testing.assert_close(drawn.sum(1), torch.ones(1, 200, 200))
+    shares = drawn.argmax(1).flatten().bincount(minlength=3) / 40_000
+    np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.01)
+
+
 def test_the_divergence_is_kullback_and_leiblers():
     generator = torch.Generator().manual_seed(2)
     logits, original = (3 * torch.randn(5, 4, generator=generator) for _ in range(2))
@@ -195,6 +204,7 @@ def lesson(**changes) -> Lesson:
         {"learn_kappa": True},
         {"backbone": "dncnn", "space": "lab"},
         {"palette": "corrected"},
+        {"gumbel": 0.5},
     ],
 )
 def test_what_was_learned_survives_its_state_and_is_the_same_again(photos, options):
