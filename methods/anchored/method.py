@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -17,9 +16,6 @@ from methods.spaces import Space
 if TYPE_CHECKING:
     from methods.anchored.network import AnchoredNetwork
     from methods.anchored.training import Recipe
-
-MANY = 8
-"""Colors from which on ``kappa_many`` holds."""
 
 
 @quantizer(
@@ -36,8 +32,7 @@ class Anchored:
     Args:
         backbone: The network that sees the image: ``unet`` or ``dncnn``.
         width: The backbone's channels at full resolution, the head has four times as many.
-        kappa: How strongly the index map leans on the clustering at 2 colors.
-        kappa_many: The same at 8 colors and more; at 4 colors it is the geometric mean of both.
+        kappa: How strongly the index map leans on the clustering.
         learn_kappa: Whether kappa is trained too, from that value on.
         steps: Moves of the clustering's centers.
         space: Where distances of the clustering are taken: ``rgb``, normalized values, or ``lab``, CIELAB.
@@ -65,18 +60,17 @@ class Anchored:
 
     backbone: Literal["unet", "dncnn"] = "unet"
     width: Annotated[int, Field(ge=1)] = 64
-    kappa: Annotated[float, Field(gt=0)] = 0.1
-    kappa_many: Annotated[float, Field(gt=0)] = 2.0
+    kappa: Annotated[float, Field(gt=0)] = 0.2
     learn_kappa: bool = False
     steps: Annotated[int, Field(ge=0)] = 6
     space: Space = "rgb"
     palette: Literal["mean", "corrected"] = "mean"
-    gamma: Annotated[float, Field(ge=0)] = 1.0
+    gamma: Annotated[float, Field(ge=0)] = 0.3
     regularizer: Literal["color", "pixel"] = "color"
-    xi: Annotated[float, Field(ge=0)] = 1.0
+    xi: Annotated[float, Field(ge=0)] = 0.0
     jitter: Literal["scalar", "image", "channel", "pixel"] = "scalar"
     palette_norm: Annotated[float, Field(gt=0)] = 1.0
-    distillation: Annotated[float, Field(ge=0)] = 0.0
+    distillation: Annotated[float, Field(ge=0)] = 0.5
     straight_through: bool = False
     gumbel: Annotated[float, Field(ge=0)] = 0.0
     epochs: Annotated[int, Field(ge=1)] = 60
@@ -120,18 +114,6 @@ class Anchored:
             The epochs of a cycle.
         """
         return {"restart_period": self.cycle()}
-
-    def kappa_at(self, colors: int) -> float:
-        """Says how strongly the index map leans on the clustering, before anything is learned.
-
-        Args:
-            colors: C.
-
-        Returns:
-            ``kappa`` at 2 colors, ``kappa_many`` from 8 on, in between the one times a power of their ratio.
-        """
-        share = min(1.0, math.log2(colors / 2) / math.log2(MANY / 2))
-        return self.kappa * (self.kappa_many / self.kappa) ** share
 
     def recipe(self, lesson: Lesson) -> Recipe:
         """Fills in the training's parameters that depend on others, or on the lesson.
@@ -186,7 +168,7 @@ class Anchored:
                 self.width,
                 colors,
                 lesson.normalization,
-                kappa=self.kappa_at(colors),
+                kappa=self.kappa,
                 learn_kappa=self.learn_kappa,
                 steps=self.steps,
                 space=self.space,
