@@ -22,7 +22,7 @@ from methods.colorcnn.network import palettize
 from methods.spaces import to_space
 
 PLAIN = Normalization((0.4, 0.5, 0.45), (0.2, 0.25, 0.3))
-SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.03, "momentum": 0.9, "xi": 0.1, "restart_period": 4}
+SMALL = {"width": 2, "epochs": 4, "batch_size": 16, "rate": 0.3, "momentum": 0.9, "restart_period": 4}
 
 
 def normalized(images: np.ndarray) -> torch.Tensor:
