@@ -39,7 +39,7 @@ def spec_of(name: str, registry: Registry, scale: str | None = None) -> Spec:
 
 
 def test_no_spec_goes_untested() -> None:
-    tested = {"colorcnn-plus-ablation", "anchored-ablation", "anchored-search", "transfer"}
+    tested = {"colorcnn-plus-ablation", "anchored-ablation", "anchored-search", "few-and-many", "transfer"}
     assert {path.stem for path in (EXAMPLES / "rivals").iterdir()} == tested
 
 
@@ -104,3 +104,11 @@ def test_the_search_for_anchored_looks_at_few_and_at_many_colors(registry: Regis
     (searched,) = spec_of("anchored-search", registry, "small").searched
     assert searched.levels == (2, 8, 64)
     assert set(searched.space or ()) == {"kappa", "xi"}
+
+
+def test_few_and_many_colors_have_one_recipe_and_equal_epochs(registry: Registry) -> None:
+    learned = [choice for choice in spec_of("few-and-many", registry, "small").methods if choice.plugin.learns]
+    assert {(choice.name, choice.levels) for choice in learned} == {("anchored", (2, 8, 64)), ("colorcnn", (2, 8, 64))}
+    assert {
+        (params["epochs"], params["width"], params["batch_size"]) for params in (choice.params for choice in learned)
+    } == {(4, 16, 32)}
