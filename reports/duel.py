@@ -18,6 +18,9 @@ MOST_NAMED = 20
 """So many images a side are named, those that the two differ on most."""
 MOST_EXPLAINED = 8
 """How many images a command asks for."""
+MOST_PICTURED = 8
+"""How many images a side are shown, those that the two differ on most; fewer of large ones."""
+PIXELS_PICTURED = 2**18
 MOST_CLASSES = 20
 
 
@@ -32,7 +35,7 @@ class Image:
         taken_for: What it is taken for after the loser.
         p_winner: Probability of the true class after the winner.
         p_loser: Likewise.
-        pictures: Original, after the winner, after the loser, as data; empty where none were kept.
+        pictures: Original, after the winner, after the loser, as data; empty where there are none.
     """
 
     number: int
@@ -47,7 +50,8 @@ class Image:
 @dataclass(frozen=True)
 class Side:
     """The images only ``winner`` leaves recognizable. count: over all seeds. in_seed: how many in the duel's seed.
-    pictured: those with pictures; named: the first by difference in the true class's probability. command: what shows
+    pictured: the first of them that there are pictures of; named: the first by difference in the true class's
+    probability. command: what shows
     the first of them, as both methods leave them and with what the network looks at."""
 
     winner: str
@@ -135,13 +139,10 @@ def _side(
         records.labels(cells[0]),
         records.column(cells[1], "predicted"),
     )
-    shown = cells[0].gallery.keys() & cells[1].gallery.keys()
     files = records.names(cells[0])
 
-    def image(row: int) -> Image:
+    def image(row: int, pictures: tuple[bytes, ...] = ()) -> Image:
         number = int(numbers[row])
-        kept = (cells[0].gallery[number], cells[1].gallery[number]) if number in shown else ()
-        paths = (kept[0].original, kept[0].decoded, kept[1].decoded) if kept else ()
         return Image(
             number,
             files[row],
@@ -149,13 +150,24 @@ def _side(
             class_name(int(taken_for[row]), classes),
             float(p_winner[row]),
             float(p_loser[row]),
-            tuple(data_uri(path.read_bytes()) for path in paths),
+            tuple(map(data_uri, pictures)),
         )
 
-    pictured = [int(row) for row in rows if int(numbers[row]) in shown]
+    most = max(1, min(MOST_PICTURED, PIXELS_PICTURED // cells[0].notes["pixels"]))
+    shown = ((int(row), _pictures(cells, int(numbers[row]))) for row in rows)
+    pictured = itertools.islice(((row, pictures) for row, pictures in shown if pictures), most)
     named = tuple(image(int(row)) for row in rows[:MOST_NAMED])
     asked = [("--image", str(one.number)) for one in named[:MOST_EXPLAINED]]
     asked += [("--method", name) for name in names]
     asked += [("--dataset", task.dataset), ("--classifier", task.classifier), ("--seed", str(cells[0].seed))]
     command = shlex.join(["fewcolors", "explain", "RUN", *itertools.chain.from_iterable(asked)])
-    return Side(*names, count, len(rows), tuple(map(image, pictured)), named, command)
+    return Side(*names, count, len(rows), tuple(itertools.starmap(image, pictured)), named, command)
+
+
+def _pictures(cells: tuple[Cell, Cell], number: int) -> tuple[bytes, ...]:
+    """PNG files of a test image: itself, after the winner, after the loser; empty where there are none."""
+    if all(number in cell.gallery for cell in cells):
+        first, second = (cell.gallery[number] for cell in cells)
+        return tuple(path.read_bytes() for path in (first.original, first.decoded, second.decoded))
+    found = [cell.picture and cell.picture(number) for cell in cells]
+    return (*found[0], found[1][1]) if found[0] and found[1] else ()

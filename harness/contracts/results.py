@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -154,6 +154,8 @@ class Cell(PlannedCell):
         error: Why, in one line.
         records: Its ``records.parquet``, one row an image; None unless ok.
         gallery: Pictures of a few test images, by their number.
+        picture: From any test image's number to two PNG files' bytes, the image's and what a decoder shows after the
+            method, or to None where the store no longer has them. None where there is no store to look in.
         notes: What the artifact says of itself (``original_accuracy``, ``seconds``, ``device``, ...), and ``stages``:
             ``fit``, ``apply`` and ``judge``, each with its artifact's ``key``, ``seconds``, ``device`` and ``share``
             of that (CPU cores, or a part of a GPU), where the store still has what the cell was made from.
@@ -164,6 +166,7 @@ class Cell(PlannedCell):
     error: str = ""
     records: Path | None = None
     gallery: Mapping[int, Pictures] = field(default_factory=dict)
+    picture: Callable[[int], tuple[bytes, bytes] | None] | None = field(default=None, repr=False)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from harness.contracts import BadInput, Cell, Failure, Precision, Results, Searc
 from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import Plan
 from harness.run.events import Event, last_run
+from harness.run.pictures import Show, pictures_in
 from harness.run.provenance import read_provenance
 from harness.run.stages import Stages, stages_in
 from harness.spec.choices import called
@@ -175,8 +176,11 @@ def gather(
         if isinstance(error, DamagedArtifact):
             blocked[key] = f"{error}; {MEND}"
             say(f"{names[key]}: {blocked[key]}.")
-    stages = stages_in({job["key"]: job for job in content["jobs"]}, store)
-    cells = tuple(_cell(planned, store, found, failed, blocked, inputs, stages) for planned in content["cells"])
+    jobs = {job["key"]: job for job in content["jobs"]}
+    stages, pictures = stages_in(jobs, store), pictures_in(jobs, store)
+    cells = tuple(
+        _cell(planned, store, found, failed, blocked, inputs, stages, pictures) for planned in content["cells"]
+    )
     made = read_provenance(folder, say)
     failures = tuple(
         Failure(
@@ -271,6 +275,7 @@ def _cell(
     blocked: Mapping[str, str],
     inputs: Mapping[str, list[str]],
     stages: Callable[[str], Stages],
+    pictures: Callable[[str], Show | None],
 ) -> Cell:
     """A cell has failed where its own method or its judging did; it is blocked where its dataset or classifier did."""
     key = planned["key"]
@@ -287,6 +292,7 @@ def _cell(
             status="ok",
             records=folder / RECORDS,
             gallery=read_pictures(folder / GALLERY, p_true),
+            picture=pictures(key),
             notes=notes | ({"stages": taken} if taken else {}),
         )
     for cause, event in failed.items() if found[key] is False else ():

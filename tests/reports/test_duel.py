@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import shlex
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 from harness.contracts import Cell, Results
 from reports.classes import MOST_CONFUSIONS, by_class
-from reports.duel import MOST_EXPLAINED, MOST_NAMED, duel
+from reports.duel import MOST_EXPLAINED, MOST_NAMED, MOST_PICTURED, duel
 from reports.points import Task
 from reports.records import Records
 from reports.significance import significance_table
@@ -74,6 +76,21 @@ def test_a_duel_lists_what_only_one_gets_right(cells: list[Cell], bench: Bench) 
         ]
         counted = Counter(CLASSES[i % 3] for each in won for i in each)
         assert {name: counts[found.sides.index(side)] for name, *counts in found.classes} == counted
+
+
+def test_images_are_shown_in_the_order_in_which_they_are_named_where_the_store_has_them(
+    cells: list[Cell], bench: Bench
+) -> None:
+    shown = [replace(c, gallery={}, picture=lambda n, c=c: (b"%d" % n, f"{c.variant} {n}".encode())) for c in cells]
+    records = Records()
+    task = task_of(bench.results(shown), records)
+    found = duel(task, task.comparisons[0], CLASSES, records)
+    assert found is not None
+    for side in found.sides:
+        assert [image.number for image in side.pictured] == [image.number for image in side.named[:MOST_PICTURED]]
+        number = side.pictured[0].number
+        expected = [b"%d" % number, f"{side.winner} {number}".encode(), f"{side.loser} {number}".encode()]
+        assert [base64.b64decode(data.partition(",")[2]) for data in side.pictured[0].pictures] == expected
 
 
 def test_two_that_never_differ_make_no_duel(bench: Bench) -> None:

@@ -1,13 +1,16 @@
 """A run's folder and its store, made by hand, as reports and ``status`` see them."""
 
 import errno
+import io
 import json
 import multiprocessing
 import os
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli import app
@@ -18,6 +21,7 @@ from harness.plan import make_plan
 from harness.run.events import EventLog, last_run
 from harness.run.results import EVENTS, PLAN, SEARCH, gather, read_plan, runs_in, write_plan
 from harness.spec.resolve import resolve
+from harness.work.artifacts import load_dataset, open_decoded
 from harness.work.jobs import Context, run_job
 from harness.work.store import Store
 from harness.writing import write_json
@@ -29,6 +33,7 @@ NOTES = {
     "devices": {"cpu": "toy"},
     "versions": {"numpy": "2"},
     "original_accuracy": 0.5,
+    "seconds": 2.0,
 }
 
 
@@ -111,6 +116,27 @@ def test_cells_that_are_ok_failed_and_not_run_yet(run, plan, store):
     assert found["learned", 2].records is None
     assert results.classes == {"dots": ("a", "b")}
     assert results.environment == {"devices": ["cpu (toy)"], "versions": {"numpy": "2"}}
+
+
+def test_any_test_image_can_be_seen_until_the_store_has_it_no_longer(run, plan, store, registry):
+    cell = cell_of(plan, "flat", 2)
+    finish(store, cell)
+    roles = plan.jobs[cell.key].inputs
+    for role in ("dataset", "applied"):
+        run_job(plan.jobs[roles[role][1]], Context(store, registry))
+    images = load_dataset(store, roles["dataset"][1]).test.images
+
+    def picture_of(number):
+        return next(cell.picture for cell in gather(run).cells if cell.status == "ok")(number)
+
+    original, decoded = (np.asarray(Image.open(io.BytesIO(png))) for png in picture_of(1))
+    assert (original == images[1]).all()
+    assert (decoded == open_decoded(store, roles["applied"][1], registry).take([1])[0]).all()
+    palettes = store.path("applied", roles["applied"][1]) / "palettes.npy"
+    palettes.write_bytes(palettes.read_bytes()[:-1] + b"?")
+    assert picture_of(1) is None, "damaged"
+    store.remove("applied", roles["applied"][1])
+    assert picture_of(1) is None, "gone"
 
 
 @pytest.mark.parametrize("stage", ["datasets", "classifiers"])
