@@ -1,17 +1,23 @@
-"""Three hosts with nothing but a network and a store at a URI between them: one is cut off, the driver is killed."""
+"""Three hosts with nothing but a network and a store at a URI between them: one is cut off, the driver is killed.
+
+And a run that is left to a cluster as a Ray job.
+"""
 
 from __future__ import annotations
 
 import http.client
+import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hosts import SWITCH_ADDRESS, Host, Switch, hosts, lacking
+from hosts import RAY, SWITCH_ADDRESS, Host, Switch, hosts, lacking
 from s3_server import s3_server
 from workplace import EXAMPLES, Workplace, wait_until
 
@@ -83,3 +89,33 @@ def test_a_run_outlives_a_host_that_is_cut_off_and_its_driver(switch: Switch, wo
     assert set(before) <= {event["key"] for event in head.events() if event["event"] == "cached"}
     workplace.fewcolors("run", workplace.spec(SPEC), "--plugin", TASK)
     assert head.numbers() == workplace.numbers()
+
+
+def test_a_run_can_be_left_to_a_cluster_as_a_ray_job(tmp_path: Path) -> None:
+    """The commands of docs/cluster.md: what is in the working directory goes along, what is written needs a path."""
+    if reason := lacking():
+        pytest.skip(reason)
+    pytest.importorskip("aiohttp_cors", reason="Ray takes jobs where ray[default] is installed")
+    with hosts(tmp_path, 1) as switch:
+        (head,) = switch.hosts
+        head.variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        started(head.start_ray(head=True, cpus=1, dashboard=True))
+        work = head.folder / "work"
+        work.mkdir()
+        shutil.copy(TASK, work)
+        (work / "tiny.yaml").write_text(SPEC.replace("epochs: 10", "epochs: 1"))
+        command = ["run", "tiny.yaml", "--plugin", TASK.name, "--store", "/tmp/store", "--out", "/tmp/runs/tiny"]
+        for again in (False, True):
+            submitted = subprocess.run(
+                head.entering(
+                    *(*RAY, "job", "submit", "--address", "http://127.0.0.1:8265", "--working-dir", "/tmp/work"),
+                    *("--", "fewcolors", *command),
+                ),
+                env=head.environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+            assert ("all stored already" in submitted.stdout) is again
+        assert {row["status"] for row in head.cells()} == {"ok"}

@@ -24,6 +24,7 @@ from workplace import REPOSITORY, Workplace
 SWITCH_ADDRESS = "10.77.0.254"
 PORT = 6379
 TOKEN = "/tmp/token"
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 NETWORK_NAMESPACE = 0x40000000
 SOON = {
     "RAY_health_check_initial_delay_ms": "0",
@@ -79,11 +80,12 @@ class Host(Workplace):
         namespaces = ["ip", "netns", "exec", self.name, "unshare", "--mount", "--uts"]
         return [*namespaces, "sh", "-c", "\n".join(steps), "sh", *command]
 
-    def start_ray(self, *, head: bool, cpus: int) -> subprocess.Popen[str]:
-        """Begins to start Ray there."""
-        where = ["--head", f"--port={PORT}", "--include-dashboard=false"] if head else [f"--address={self.address}"]
+    def start_ray(self, *, head: bool, cpus: int, dashboard: bool = False) -> subprocess.Popen[str]:
+        """Begins to start Ray there; a head's dashboard is where jobs can be submitted."""
+        own = ["--head", f"--port={PORT}", f"--include-dashboard={str(dashboard).lower()}"]
+        where = own if head else [f"--address={self.address}"]
         resources = [f"--num-cpus={cpus}", "--num-gpus=0", f"--object-store-memory={100 << 20}"]
-        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--node-ip-address={self.own_address}"]
+        ray = [*RAY, "start", f"--node-ip-address={self.own_address}"]
         variables = self.environment(RAY_USAGE_STATS_ENABLED="0")
         del variables["PYTHONPATH"], variables["RAY_ADDRESS"]  # nodes have no fewcolors but what a driver sends them
         return subprocess.Popen(
