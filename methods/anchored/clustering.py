@@ -61,10 +61,10 @@ def points_of(x: Tensor, mean: Tensor, std: Tensor, space: Space) -> Points:
 
 @torch.no_grad()
 def cluster(points: Points, colors: int, steps: int) -> Clustering:
-    """Lloyd's k-means, started at the pixels whose brightness has the ranks (c + 1/2) / C.
+    """Lloyd's k-means, started by halving: nothing is drawn by chance.
 
-    Nothing is drawn by chance, and as starts and centers are in the order of brightness, index c means alike things in
-    all images, which a network can learn.
+    Centers are in the order of their brightness, so index c means alike things in all images, which a network can
+    learn.
 
     Args:
         points: From ``points_of``.
@@ -76,18 +76,55 @@ def cluster(points: Points, colors: int, steps: int) -> Clustering:
     """
     pixels, brightness = points
     with torch.autocast(pixels.device.type, enabled=False):
-        ranked = (pixels @ brightness).argsort(dim=1, stable=True)
-        ranks = ((torch.arange(colors, device=pixels.device) + 0.5) * pixels.shape[1] / colors).long()
-        centers = pixels.gather(1, ranked[:, ranks, None].expand(-1, -1, 3))
         counted = torch.cat((pixels, torch.ones_like(pixels[..., :1])), dim=2)
+        nearest = halved(pixels, colors)
+        centers = _means(counted, nearest, pixels.mean(dim=1, keepdim=True).expand(-1, colors, -1))
         for _ in range(steps):
             nearest = squared_distances(pixels, centers).argmin(dim=2)
-            sums = torch.bmm(F.one_hot(nearest, colors).float().mT, counted)  # [B, C, 4]
-            centers = torch.where(sums[..., 3:] > 0, sums[..., :3] / sums[..., 3:].clamp_min(1), centers)
+            centers = _means(counted, nearest, centers)
         order = (centers @ brightness).argsort(dim=1, stable=True)
         centers = centers.gather(1, order[..., None].expand(-1, -1, 3))
         spread = squared_distances(pixels, centers).amin(dim=2).mean(dim=1)
     return Clustering(centers, spread.clamp_min(_LEAST_SPREAD))
+
+
+def halved(pixels: Tensor, colors: int) -> Tensor:
+    """Parts of each image's pixels: those of the largest squared error are halved until there are C.
+
+    A part is halved at its mean, along the channel in which it varies most. In each round up to as many parts are
+    halved as there are.
+
+    Args:
+        pixels: ``float32 [B, P, 3]``.
+        colors: C.
+
+    Returns:
+        Each pixel's part, ``int64 [B, P]``, 0 to C - 1; one whose pixels are all the same may have none beside it.
+    """
+    parts = torch.zeros_like(pixels[..., 0], dtype=torch.int64)
+    seen = torch.cat((pixels, pixels.square(), torch.ones_like(pixels[..., :1])), dim=2)
+    count = 1
+    while count < colors:
+        more = min(count, colors - count)
+        sums = torch.bmm(F.one_hot(parts, count).float().mT, seen)  # [B, count, 7]
+        mean = sums[..., :3] / sums[..., 6:].clamp_min(1)
+        error = (sums[..., 3:6] - sums[..., :3] * mean).clamp_min(0)  # by channel
+        axis, chosen = error.argmax(dim=2), error.sum(dim=2).topk(more).indices
+        new = torch.zeros_like(axis).scatter_(
+            1, chosen, torch.arange(count, count + more, device=axis.device).expand(len(axis), -1)
+        )
+        along = axis.gather(1, parts)[..., None]
+        above = pixels.gather(2, along) > mean.gather(1, parts[..., None].expand(-1, -1, 3)).gather(2, along)
+        ids = new.gather(1, parts)
+        parts = torch.where(above[..., 0] & (ids > 0), ids, parts)
+        count += more
+    return parts
+
+
+def _means(counted: Tensor, parts: Tensor, otherwise: Tensor) -> Tensor:
+    """Means of each part's pixels ``[B, C, 3]``, of ``[B, P, 4]`` with ones; of a part without any as it was."""
+    sums = torch.bmm(F.one_hot(parts, otherwise.shape[1]).float().mT, counted)
+    return torch.where(sums[..., 3:] > 0, sums[..., :3] / sums[..., 3:].clamp_min(1), otherwise)
 
 
 @torch.no_grad()

@@ -60,7 +60,7 @@ class Anchored:
 
     backbone: Literal["unet", "dncnn"] = "unet"
     width: Annotated[int, Field(ge=1)] = 64
-    kappa: Annotated[float, Field(gt=0)] = 0.2
+    kappa: Annotated[float, Field(gt=0)] = 0.5
     learn_kappa: bool = False
     steps: Annotated[int, Field(ge=0)] = 6
     space: Space = "rgb"

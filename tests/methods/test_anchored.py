@@ -38,11 +38,23 @@ def anchored(backbone: str, colors: int, **changes) -> AnchoredNetwork:
     return AnchoredNetwork(backbone, 2, colors, PLAIN, **taught).eval()
 
 
+def slow_halves(pixels: np.ndarray, colors: int) -> list[list[int]]:
+    """Numbers of the pixels of each part: rounds in which the parts of the largest squared error are halved."""
+    parts = [list(range(len(pixels)))]
+    while len(parts) < colors:
+        errors = [((pixels[part] - pixels[part].mean(0)) ** 2).sum() for part in parts]
+        most = sorted(range(len(parts)), key=lambda i: -errors[i])[: colors - len(parts)]
+        for i in most:
+            axis = int(pixels[parts[i]].var(0).argmax())
+            mean = pixels[parts[i]][:, axis].mean()
+            parts.append([p for p in parts[i] if pixels[p, axis] > mean])
+            parts[i] = [p for p in parts[i] if pixels[p, axis] <= mean]
+    return parts
+
+
 def slow_clustering(pixels: np.ndarray, std: np.ndarray, colors: int, steps: int) -> tuple[np.ndarray, float]:
     """Lloyd's algorithm on ``float [P, 3]``, pixel by pixel."""
-    luminance = [sum(w * s * v for w, s, v in zip(LUMA, std, pixel, strict=True)) for pixel in pixels]
-    ranked = sorted(range(len(pixels)), key=lambda p: luminance[p])
-    centers = [pixels[ranked[int((c + 0.5) * len(pixels) / colors)]] for c in range(colors)]
+    centers = [pixels[part].mean(0) for part in slow_halves(pixels, colors)]
     for _ in range(steps):
         members: list[list[np.ndarray]] = [[] for _ in centers]
         for pixel in pixels:
@@ -54,7 +66,7 @@ def slow_clustering(pixels: np.ndarray, std: np.ndarray, colors: int, steps: int
 
 
 @pytest.mark.parametrize("colors", [2, 5, 16])
-def test_the_clustering_is_lloyds_from_ranks_of_luminance_and_ordered_by_it(colors):
+def test_the_clustering_is_lloyds_from_halves_of_the_pixels_and_ordered_by_luminance(colors):
     noise = np.random.default_rng(colors).integers(0, 256, (4, 12, 12, 3), np.uint8)
     x = normalized(noise)
     found = cluster(placed(x), colors, steps=4)
