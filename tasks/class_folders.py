@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from harness.contracts import BadInput
+from harness.image_files import read_image
 from tasks.contents import Part
+from tasks.entries import FOLDER, IMAGE, LeftOut, inside, sort_of
+from tasks.progress import told
 from tasks.published import Expected, how_to_get
-
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 class ImageFile(NamedTuple):
@@ -41,7 +41,7 @@ def class_folders_at(root: Path, expected: Expected) -> Path | None:
     """Where class folders of this set are: in ``root/<name>``, or in ``root`` itself if its classes are the set's."""
     if (root / expected.name / "train").is_dir():
         return root / expected.name
-    if (root / "train").is_dir() and set(_classes(root / "train")) == set(expected.names):
+    if (root / "train").is_dir() and {name for name, _ in _classes(root / "train")} == set(expected.names):
         return root
     return None
 
@@ -51,24 +51,22 @@ def list_images(folder: Path, expected: Expected) -> ClassFolders:
     test_name = "test" if (folder / "test").is_dir() else "val"
     if not (folder / test_name).is_dir():
         raise BadInput(f"{folder} has train, but neither test nor val; {_form(expected)}.")
-    train, test = _split(folder / "train", expected), _split(folder / test_name, expected)
-    for name, files, count in (("train", train, expected.train), (test_name, test, expected.test)):
-        if len(files) != count:
-            here = f"{expected.title} in {folder / name}"
-            raise BadInput(f"{here} has {len(files):,} images, {count:,} were expected; {how_to_get(expected)}.")
-    return ClassFolders(folder, test_name, train, test)
+    train = _split(folder / "train", expected, expected.train)
+    return ClassFolders(folder, test_name, train, _split(folder / test_name, expected, expected.test))
 
 
 def decode(file: ImageFile, expected: Expected) -> NDArray[np.uint8]:
-    """The pixels as they are stored, ``uint8 [side, side, 3]``; BadInput where that cannot be.
+    """The pixels as ``read_image`` gives them, ``uint8 [side, side, 3]``; BadInput where that cannot be.
 
-    Nothing is turned, resized or laid on white: what differs from the published pixels shows in the set's digest.
+    They are not resized: what differs from the published pixels shows in the set's digest.
     """
     try:
-        with Image.open(file.path) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except Exception as error:  # noqa: BLE001 - damaged files make Pillow's decoders raise nearly anything
-        raise BadInput(f"{file.path} cannot be read as an image ({error}); {how_to_get(expected)}.") from None
+        with open(file.path, "rb", buffering=0) as opened:
+            pixels = read_image(opened, file.path).pixels
+    except OSError as error:
+        raise BadInput(f"{file.path} cannot be read ({error.strerror}); {how_to_get(expected)}.") from None
+    except BadInput as error:
+        raise BadInput(f"{str(error).removesuffix('.')}; {how_to_get(expected)}.") from None
     if pixels.shape[:2] != (expected.side, expected.side):
         height, width = pixels.shape[:2]
         wanted = f"{expected.side}x{expected.side} was expected"
@@ -79,31 +77,45 @@ def decode(file: ImageFile, expected: Expected) -> NDArray[np.uint8]:
 def decode_all(files: tuple[ImageFile, ...], expected: Expected) -> Part:
     """One split. Without threads: they gain nothing, Pillow spends its time on opening such small files."""
     images = np.empty((len(files), expected.side, expected.side, 3), np.uint8)
-    for row, file in enumerate(files):
+    doing = f"reading the images of {expected.title}"
+    for row, file in enumerate(told(files, len(files), doing)):
         images[row] = decode(file, expected)
     return images, np.array([file.label for file in files], np.int64)
 
 
-def _split(folder: Path, expected: Expected) -> tuple[ImageFile, ...]:
-    found = _classes(folder)
+def _split(folder: Path, expected: Expected, count: int) -> tuple[ImageFile, ...]:
+    """The images of one split; BadInput unless these are its classes, and so many images."""
+    found: dict[str, str] = {}
+    for name, path in _classes(folder):
+        if name in found:
+            raise BadInput(f"{expected.title} in {folder}: {found[name]} and {path} are one class; keep one of them.")
+        found[name] = path
     if set(found) != set(expected.names):
         strange, missing = sorted(set(found) - set(expected.names)), sorted(set(expected.names) - set(found))
         what = f"class {missing[0]!r} is missing" if missing else f"{strange[0]!r} is none of its classes"
         raise BadInput(f"{expected.title} in {folder}: {what}; {_form(expected)}.")
-    return tuple(file for label, name in enumerate(expected.names) for file in _files(found[name], label))
+    left_out = LeftOut(folder)
+    files = tuple(file for label, name in enumerate(expected.names) for file in _files(found[name], label, left_out))
+    if len(files) != count:
+        has = f"{expected.title} in {folder} has {len(files):,} images, {count:,} were expected"
+        why = f" ({left_out.in_words()})" if left_out.count else ""
+        raise BadInput(f"{has}{why}; {how_to_get(expected)}.")
+    return files
 
 
-def _classes(folder: Path) -> dict[str, str]:
-    """Class -> its folder."""
-    with os.scandir(folder) as entries:
-        return {_plain(e.name): e.path for e in entries if e.is_dir() and not e.name.startswith(".")}
+def _classes(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each class and its folder."""
+    return ((_plain(entry.name), entry.path) for entry in inside(folder) if sort_of(entry) == FOLDER)
 
 
-def _files(folder: str, label: int) -> list[ImageFile]:
-    with os.scandir(folder) as entries:
-        images = [e for e in entries if e.name.lower().endswith(EXTENSIONS) and not e.name.startswith(".")]
-    found = [(e.path, e.stat()) for e in sorted(images, key=lambda e: e.name)]
-    return [ImageFile(path, label, stat.st_size, (stat.st_mtime_ns, stat.st_ctime_ns)) for path, stat in found]
+def _files(folder: str, label: int, left_out: LeftOut) -> Iterator[ImageFile]:
+    for entry in inside(folder):
+        sort = sort_of(entry)
+        if sort == IMAGE:
+            found = entry.stat()
+            yield ImageFile(entry.path, label, found.st_size, (found.st_mtime_ns, found.st_ctime_ns))
+        else:
+            left_out.add(sort, entry.path)
 
 
 def _plain(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.contracts import BadInput
 from tasks.class_folders import ClassFolders, class_folders_at, decode, list_images
 from tasks.contents import digest, entry
 from tasks.places import nearest
+from tasks.progress import told
 from tasks.published import Expected, has_files
 from tasks.remembered import remembered
 
@@ -55,6 +57,8 @@ def find(expected: Expected, stated: Path, download: bool) -> Found:
         notes += (
             f"{expected.title}: {root} has {images.test_name} and no test: {images.test_name} is the test split.",
         )
+    elif (root / "val").is_dir():
+        notes += (f"{expected.title}: {root / 'val'} is not used: test is the test split.",)
     return Found(folder, images, notes)
 
 
@@ -66,9 +70,11 @@ def digest_of(images: ClassFolders, expected: Expected) -> str:
         count = len(images.train) + len(images.test)
         sentence = f"reading the {count:,} images in {images.folder}, once, to tell whether they are {expected.title}'s"
         print(f"fewcolors: {sentence} ...", file=sys.stderr, flush=True)
-        return digest(*([entry(decode(file, expected), file.label) for file in files] for files in splits))
+        done = told(itertools.chain(*splits), count, f"reading the images in {images.folder}")
+        entries = [entry(decode(file, expected), file.label) for file in done]
+        return digest(entries[: len(images.train)], entries[len(images.train) :])
 
-    about = f"pixels and labels of {expected.name}, 1, Pillow {PIL.__version__}"
+    about = f"pixels and labels of {expected.name}, 2, Pillow {PIL.__version__}"
     return remembered(about, (file for files in splits for file in files), compute)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.contracts import BadInput
+from tasks.entries import FOLDER, inside, sort_of
 
 
 def nearest(stated: Path, holds: Callable[[Path], bool], title: str) -> tuple[Path, str]:
@@ -41,5 +41,4 @@ def nearest(stated: Path, holds: Callable[[Path], bool], title: str) -> tuple[Pa
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    with os.scandir(root) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    return [Path(entry.path) for entry in inside(root) if sort_of(entry) == FOLDER]

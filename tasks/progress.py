@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from rich.console import Console
@@ -15,6 +15,27 @@ from harness.encoding import thread_count
 T = TypeVar("T")
 PLAIN_SECONDS = 10.0
 """Between two lines; what takes less says nothing."""
+
+
+def told(items: Iterable[T], count: int, doing: str) -> Iterator[T]:
+    """Gives the items, and tells the user how many were done.
+
+    Args:
+        items: An item counts as done when the next one is asked for.
+        count: How many there are.
+        doing: What is done, for the user.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        yield from track(items, doing, count, console=console, transient=True)
+        return
+    said = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - said > PLAIN_SECONDS:
+            said = time.monotonic()
+            line = f"fewcolors: {doing}: {done:,} of {count:,}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        yield item
 
 
 def with_progress(work: Callable[[T], None], items: Sequence[T], doing: str) -> None:
@@ -28,20 +49,11 @@ def with_progress(work: Callable[[T], None], items: Sequence[T], doing: str) -> 
     Raises:
         Exception: The first that ``work`` raised; what has not begun then is not begun any more.
     """
-    console = Console(stderr=True)
-    said = time.monotonic()
     with ThreadPoolExecutor(thread_count()) as pool:
         futures = [pool.submit(work, item) for item in items]
-        ended: Iterable[Future[None]] = as_completed(futures)
-        if console.is_terminal:
-            ended = track(ended, doing, len(items), console=console, transient=True)
         try:
-            for done, future in enumerate(ended, 1):
+            for future in told(as_completed(futures), len(futures), doing):
                 future.result()
-                if not console.is_terminal and time.monotonic() - said > PLAIN_SECONDS:
-                    said = time.monotonic()
-                    line = f"fewcolors: {doing}: {done:,} of {len(items):,}"
-                    console.print(line, markup=False, highlight=False, soft_wrap=True)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import os
 import zipfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import BadInput, Images
-from harness.encoding import in_threads
+from tasks.entries import FOLDER, IMAGE, inside, sort_of
 from tasks.image_files import open_rgb
+from tasks.progress import with_progress
 from tasks.published import Expected, how_to_get
 
 NAME = "tiny-imagenet-200"
@@ -59,11 +59,11 @@ class Folder:
             folder = pending.pop()
             if not (self.root / folder).is_dir():
                 continue
-            for entry in os.scandir(self.root / folder):
-                name = f"{folder}/{entry.name}"
-                if entry.is_dir():
+            for entry in inside(self.root / folder):
+                name, sort = f"{folder}/{entry.name}", sort_of(entry)
+                if sort == FOLDER and folder.count("/") < 2:  # train/<class>/images at most: links may lead around
                     pending.append(name)
-                else:
+                elif sort == IMAGE:
                     published = f"val/images/{entry.name}"
                     found[published if self._sorted.get(published) == name else name] = entry.stat().st_size
         return found
@@ -106,7 +106,7 @@ class Zipped:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The images of both splits by name, in ascending order of label and name, and the sizes of all files in bytes."""
+    """The images of both splits by name, in ascending order of label and name, and the sizes of all image files in bytes."""
 
     classes: tuple[str, ...]
     train: list[str]
@@ -183,7 +183,8 @@ def decode(tree: Tree, names: list[str], expected: Expected) -> Images:
                 raise _incomplete(tree, name, what, expected)
             images[row] = np.asarray(image)
 
-    in_threads(fill, range(0, len(names), DECODED_TOGETHER))
+    doing = f"reading the images in {tree.where}, {DECODED_TOGETHER} at a time"
+    with_progress(fill, range(0, len(names), DECODED_TOGETHER), doing)
     return images
 
 

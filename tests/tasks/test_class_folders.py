@@ -248,3 +248,51 @@ def test_known_classes_are_as_many_as_published_and_in_the_order_of_their_labels
     expected = getattr(listings, name)
     assert len(expected.names) == expected.classes
     assert list(expected.names) == sorted(expected.names)
+
+
+def test_damaged_metadata_and_any_images_suffix_change_nothing(folders):
+    written, root = folders
+    known = written.make().fingerprint()
+    first, second = sorted((root / "train").rglob("*.png"))[:2]
+    content = first.read_bytes()
+    text = b"tEXtname\0text"
+    first.write_bytes(content[:33] + len(text[4:]).to_bytes(4, "big") + text + b"bad!" + content[33:])
+    second.rename(second.with_suffix(".jfif"))
+    assert written.make().fingerprint() == known
+    written.make().load().check()
+
+
+@pytest.mark.parametrize("to", ["nowhere.png", "itself"])
+def test_files_that_do_not_count_are_named_where_images_are_missing(folders, to):
+    written, root = folders
+    gone, other = sorted((root / "train").rglob("*.png"))[:2]
+    gone.unlink()
+    gone.symlink_to(gone.name if to == "itself" else to)
+    other.rename(other.with_suffix(".dat"))
+    names = [path.relative_to(root / "train") for path in (gone, other.with_suffix(".dat"))]
+    assert complaint(written.make().check).startswith(
+        f"CIFAR-10 in {root}/train has 48 images, 50 were expected (2 entries are left out: broken links (1, such as "
+        f"{names[0]}), with the suffix '.dat' (1, such as {names[1]})); get"
+    )
+
+
+def test_links_that_lead_to_themselves_are_no_classes_and_no_places(folders):
+    written, root = folders
+    for folder in (written.folder, root, root / "train"):
+        (folder / "loop").symlink_to("loop")
+    assert written.make().fingerprint().startswith(TRUE)
+    replace(written, folder=written.folder.parent / "sets/nothing").make().check()
+
+
+def test_two_folders_of_one_class_are_named(folders):
+    written, root = folders
+    (root / "train" / "Class 3").mkdir()
+    sentence = complaint(written.make().check)
+    assert f"{root}/train/Class 3 and {root}/train/class_3 are one class; keep one of them." in sentence
+
+
+def test_val_beside_test_is_said_to_be_unused(folders):
+    written, root = folders
+    (root / "val").mkdir()
+    with pytest.warns(UserWarning, match=f"{root}/val is not used: test is the test split"):
+        assert written.make().fingerprint().startswith(TRUE)

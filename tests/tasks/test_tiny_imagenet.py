@@ -277,3 +277,14 @@ def test_without_a_network_the_download_is_one_sentence(written, monkeypatch):
     sentence = complaint(written.make(download=True).load)
     assert f"{ARCHIVE} could not be downloaded from http://127.0.0.1:9" in sentence
     assert "Connection refused" in sentence
+
+
+def test_links_around_in_a_circle_change_nothing_and_one_to_nowhere_is_a_missing_image(written):
+    known = written.make().fingerprint()
+    for link, to in (("train/loop", "loop"), ("train/n01/images/up", ".."), ("val/all", "..")):
+        (written.root / link).symlink_to(to)
+    assert written.make().fingerprint() == known
+    gone = min((written.root / "train/n01/images").glob("*.JPEG"))
+    gone.unlink()
+    gone.symlink_to("nowhere")
+    assert "train/n01/images holds 11 images, 12 were expected" in complaint(written.make().check)
