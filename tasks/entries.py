@@ -52,7 +52,8 @@ class LeftOut:
 
     def add(self, reason: str, path: Path | str) -> None:
         self.count[reason] += 1
-        self.first.setdefault(reason, os.path.relpath(path, self.root))
+        if reason not in self.first:
+            self.first[reason] = os.path.relpath(path, self.root)
 
     def in_words(self) -> str:
         """``3 entries are left out: hidden (2, such as a/.b), ...``, without a full stop; empty where nothing is."""

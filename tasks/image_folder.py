@@ -147,6 +147,9 @@ def _own(images: Images) -> Normalization:
 
 def _sha256_of_image(path: Path) -> str:
     """Of the file's content, which is decoded to see whether that can be done; BadInput where it cannot."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read as an image ({error.strerror}).") from None
     open_rgb(io.BytesIO(content), str(path))
     return hashlib.sha256(content).hexdigest()

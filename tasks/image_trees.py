@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.contracts import BadInput
 from harness.image_files import EXTENSIONS
+from tasks.entries import FOLDER, IMAGE, LeftOut, inside, sort_of
 
 Files = dict[str, list[Path]]
 """Class name -> its image files, both in ascending order."""
 TEST_NAMES = ("test", "val")
 """What the folder of the test images may be called; the first that is there."""
+TRAIN_OR_TEST = ("train", *TEST_NAMES)
+SPLITS_ELSEWHERE = ("train", "training", "test", "testing", "val", "valid", "validation")
+BACK = "links to folders that they are in"
+_Place = tuple[int, int]
+"""A folder, by its device and inode."""
 
 
 @dataclass(frozen=True)
@@ -42,36 +47,52 @@ class _Walk:
     """Finds images below folders, and counts what it leaves out. linked: whether a link was followed."""
 
     root: Path
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(init=False)
     linked: bool = False
 
-    def images(self, folder: Path) -> list[Path]:
-        """The images of one class. Links to folders are followed, each folder once."""
-        return sorted(self._below(folder, set()))
+    def __post_init__(self) -> None:
+        self.left_out = LeftOut(self.root)
 
-    def _below(self, folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-        """seen: folders by device and inode."""
-        found = folder.stat()
-        place = found.st_dev, found.st_ino
+    def folders(self, folder: Path, others: str = "", but: Collection[str] = ()) -> list[Path]:
+        """The class folders in a folder; what else is there is left out.
+
+        others: why folders are left out too; none is a class then. but: names of folders that are not looked at here.
+        """
+        found, around = [], _around(folder)
+        for entry in inside(folder):
+            sort, path = sort_of(entry), folder / entry.name
+            if sort == FOLDER and entry.name in but:
+                continue
+            if sort == FOLDER and others:
+                self.left_out.add(others, path)
+            elif sort == FOLDER and entry.is_symlink() and _place(path) in around:
+                self.left_out.add(BACK, path)
+            elif sort == FOLDER:
+                found.append(path)
+            else:
+                self.left_out.add("images outside class folders" if sort == IMAGE else sort, path)
+        return found
+
+    def images(self, folder: Path) -> list[Path]:
+        """The images of one class. Links to folders are followed, each folder once, but not to those around it."""
+        return sorted(self._below(folder, _around(folder.parent) | _around(folder.resolve().parent), set()))
+
+    def _below(self, folder: Path, around: Set[_Place], seen: set[_Place]) -> Iterator[Path]:
+        place = _place(folder)
         self.linked = self.linked or folder.is_symlink()
-        if place in seen:
-            self.left_out["links to folders that were read already"] += 1
+        if place in seen or place in around:
+            self.left_out.add(BACK if place in around else "links to folders that were read already", folder)
             return
         seen.add(place)
-        with os.scandir(folder) as inside:
-            for entry in sorted(inside, key=lambda entry: (entry.is_symlink(), entry.name)):
-                path = folder / entry.name
-                if entry.name.startswith("."):
-                    self.left_out["hidden"] += 1
-                elif entry.is_dir():
-                    yield from self._below(path, seen)
-                elif (suffix := path.suffix.lower()) not in EXTENSIONS:
-                    self.left_out[f"with the suffix {suffix!r}" if suffix else "without a suffix"] += 1
-                elif not entry.is_file():
-                    self.left_out["links to nowhere, or no files"] += 1
-                else:
-                    self.linked = self.linked or entry.is_symlink()
-                    yield path
+        for entry in sorted(inside(folder), key=lambda entry: entry.is_symlink()):
+            path, sort = folder / entry.name, sort_of(entry)
+            if sort == FOLDER:
+                yield from self._below(path, around, seen)
+            elif sort == IMAGE:
+                self.linked = self.linked or entry.is_symlink()
+                yield path
+            else:
+                self.left_out.add(sort, path)
 
     def check_places(self, *splits: Files) -> None:
         """Raises BadInput where links put one file into two classes, or into train and test."""
@@ -87,11 +108,7 @@ class _Walk:
 
     def note(self) -> tuple[str, ...]:
         """One sentence, or none where nothing was left out."""
-        if not self.left_out:
-            return ()
-        total = self.left_out.total()
-        why = ", ".join(f"{reason} ({count:,})" for reason, count in self.left_out.most_common())
-        return (f"{self.root}: {total:,} {'entry is' if total == 1 else 'entries are'} left out: {why}.",)
+        return (f"{self.root}: {self.left_out.in_words()}.",) if self.left_out.count else ()
 
 
 def find_images(root: Path, test_fraction: float, split_seed: int) -> Tree:
@@ -102,29 +119,59 @@ def find_images(root: Path, test_fraction: float, split_seed: int) -> Tree:
         test_fraction: Where there is no train and test: the share of each class that becomes the test split.
         split_seed: Chooses that split.
     """
-    if not root.is_dir():
-        raise BadInput(f"root: {root} is {'not a folder' if root.exists() else 'a folder that does not exist'}.")
+    if not os.path.isdir(root):
+        missing = "a broken link" if os.path.islink(root) else "a folder that does not exist"
+        raise BadInput(f"root: {root} is {'not a folder' if os.path.exists(root) else missing}.")
     walk = _Walk(root)
-    train = root / "train"
-    named = [name for name in TEST_NAMES if (root / name).is_dir()]
-    test = root / (named or TEST_NAMES)[0]
-    if not (train.is_dir() and named) and not any(_folders(half) for half in (train, test)):
+    names = [entry.name for entry in inside(root) if sort_of(entry) == FOLDER]
+    train, test = (_half(root, names, *known) for known in (("train",), TEST_NAMES))
+    if not (train and test) and not any(_Walk(root).folders(root / half) for half in TRAIN_OR_TEST if half in names):
         classes = _classes(root, walk)
         walk.check_places(classes)
         split = _split_tree(root, classes, test_fraction, split_seed)
-        return Tree(split.train, split.test, walk.note())
-    for half in (train, test):
-        if not _folders(half):
+        return Tree(split.train, split.test, (*walk.note(), *_doubts(root, classes)))
+    halves = root / (train or "train"), root / (test or "test")
+    for half in halves:
+        if not (os.path.isdir(half) and _Walk(root).folders(half)):
             raise BadInput(f"root: {half} has no class folders; the layout is train/<class>/* and test/<class>/*.")
+    unused = [name for name in TEST_NAMES if name in names and name != test]
+    return _as_it_is(root, walk, *halves, unused)
+
+
+def _as_it_is(root: Path, walk: _Walk, train: Path, test: Path, unused: Sequence[str]) -> Tree:
+    """The images of a folder that is split already. unused: what else has a name of the test split."""
+    walk.folders(root, others="folders beside train and test", but=(train.name, test.name, *unused))
     halves = {half: _classes(half, walk) for half in (train, test)}
     for here, there in ((train, test), (test, train)):
         if missing := halves[here].keys() - halves[there]:
             raise BadInput(f"root: class {min(missing)!r} is in {here}, but not in {there}.")
-    notes = walk.note()
-    if test.name != "test":
-        notes += (f"{root} has no test: {test.name} is the test split.",)
+    notes = list(walk.note())
+    if train.name != "train" or test.name not in TEST_NAMES:
+        notes.append(f"{root}: {train.name} is taken for the training images, {test.name} for the test images.")
+    elif test.name != "test":
+        notes.append(f"{root} has no test: {test.name} is the test split.")
+    notes += [f"{root / name} is not used: {test.name} is the test split." for name in unused]
     walk.check_places(halves[train], halves[test])
-    return Tree(halves[train], halves[test], notes)
+    return Tree(halves[train], halves[test], tuple(notes))
+
+
+def _half(root: Path, folders: Sequence[str], *names: str) -> str | None:
+    """The folder of one split, by the first of its names that is there, in small letters if there is such a one."""
+    for name in names:
+        alike = [name] if name in folders else [folder for folder in folders if folder.lower() == name]
+        if len(alike) > 1:
+            raise BadInput(f"root: {root} has {' and '.join(alike)}; rename the one that is meant to {name}.")
+        if alike:
+            return alike[0]
+    return None
+
+
+def _doubts(root: Path, classes: Files) -> tuple[str, ...]:
+    """Says of classes that are called like splits that they are taken for classes."""
+    named = [name for name in classes if name.lower() in SPLITS_ELSEWHERE]
+    if len(named) < 2:
+        return ()
+    return (f"{root}: {' and '.join(named)} are taken for classes; splits are called train and test, or val.",)
 
 
 def _split_tree(root: Path, classes: Files, test_fraction: float, split_seed: int) -> Tree:
@@ -140,7 +187,7 @@ def _split_tree(root: Path, classes: Files, test_fraction: float, split_seed: in
 
 def _classes(root: Path, walk: _Walk) -> Files:
     """The class folders of one split, at least two, each with images."""
-    found = {folder.name: walk.images(folder) for folder in _folders(root)}
+    found = {folder.name: walk.images(folder) for folder in walk.folders(root)}
     if not any(found.values()):
         raise BadInput(f"root: {root} holds no images in class folders (looked for {' '.join(EXTENSIONS)}).")
     for name, paths in found.items():
@@ -151,8 +198,15 @@ def _classes(root: Path, walk: _Walk) -> Files:
     return found
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+def _place(path: Path) -> _Place:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _around(folder: Path) -> frozenset[_Place]:
+    """A folder and all that it is in, along links and where these lead."""
+    along, real = folder.absolute(), folder.resolve()
+    return frozenset(map(_place, (along, *along.parents, real, *real.parents)))
 
 
 def _lot(seed: int, path: Path) -> bytes:

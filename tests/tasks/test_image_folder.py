@@ -172,13 +172,76 @@ def test_what_is_left_out_is_counted_and_said(tmp_path):
     assert [path.name for path in tree.train["a"]] == ["0.png", "1.png", "x.png"]
     assert [path.name for path in tree.train["b"]] == ["0.png", "1.png"]
     (note,) = tree.notes
-    assert note.startswith(f"{tmp_path}: 6 entries are left out: with the suffix '.txt' (2), ")
-    assert "hidden (1)" in note
-    assert "without a suffix (1)" in note
-    assert "links to nowhere, or no files (1)" in note
-    assert "links to folders that were read already (1)" in note
+    assert note == (
+        f"{tmp_path}: 6 entries are left out: with the suffix '.txt' (2, such as train/a/more.txt), links to folders "
+        "that were read already (1, such as train/b/again), broken links (1, such as train/b/gone.png), hidden (1, "
+        "such as test/b/.hidden.png), without a suffix (1, such as test/b/raw)."
+    )
     with pytest.warns(UserWarning, match="6 entries are left out"):
         ImageFolder(root=str(tmp_path)).check()
+
+
+def test_so_is_what_lies_outside_the_class_folders(tmp_path):
+    write(split_layout(tmp_path), *numbered("val/a", "extra/c"), "1.png", "train/2.png")
+    touch(tmp_path, "README.md", "test/.DS_Store")
+    (tmp_path / "train/gone").symlink_to("nowhere")
+    left_out, unused = find_images(tmp_path, 0.25, 0).notes
+    assert left_out == (
+        f"{tmp_path}: 6 entries are left out: images outside class folders (2, such as 1.png), with the suffix '.md' "
+        "(1, such as README.md), folders beside train and test (1, such as extra), broken links (1, such as "
+        "train/gone), hidden (1, such as test/.DS_Store)."
+    )
+    assert unused == f"{tmp_path / 'val'} is not used: test is the test split."
+    (note,) = find_images(write(tmp_path / "tree", *numbered("a", "b"), "1.png"), 0.25, 0).notes
+    assert "1 entry is left out: images outside class folders (1, such as 1.png)" in note
+
+
+def test_train_and_test_may_be_in_capitals_which_is_said(tmp_path):
+    write(tmp_path, *numbered("Train/a", "Train/b", "TEST/a", "TEST/b"))
+    tree = find_images(tmp_path, 0.25, 0)
+    assert [path.name for path in tree.test["b"]] == ["0.png", "1.png"]
+    assert tree.notes == (f"{tmp_path}: Train is taken for the training images, TEST for the test images.",)
+    (tmp_path / "Test").mkdir()
+    with pytest.raises(BadInput, match=r"has TEST and Test; rename the one that is meant to test\.$"):
+        find_images(tmp_path, 0.25, 0)
+    (tmp_path / "TEST").rename(tmp_path / "test")
+    assert "folders beside train and test (1, such as Test)" in find_images(tmp_path, 0.25, 0).notes[0]
+
+
+def test_other_names_of_splits_are_classes_which_is_said(tmp_path):
+    write(tmp_path, *numbered("training/a", "validation/a"))
+    (note,) = find_images(tmp_path, 0.25, 0).notes
+    assert "training and validation are taken for classes; splits are called train and test, or val." in note
+
+
+@pytest.mark.parametrize("layout", [["train/a", "train/b", "test/a", "test/b"], ["a", "b"]])
+def test_links_that_lead_back_or_nowhere_are_left_out(tmp_path, layout):
+    root, outside = write(tmp_path / "x", *numbered(*layout)), write(tmp_path / "y", "more.png")
+    before = find_images(root, 0.25, 0).files()
+    links = {"itself": ".", "loop": "loop", "above": ".."}
+    if "train/a" in layout:
+        links |= {"train/itself": ".", "train/above": "..", "train/b/half": "../../train"}
+    links |= {
+        f"{layout[0]}/{name}": to for name, to in (("root", root), ("above", "/"), ("loop", "loop"), ("y", outside))
+    }
+    for link, to in links.items():
+        (root / link).symlink_to(to)
+    (outside / "back").symlink_to(root)
+    tree = find_images(root, 0.25, 0)
+    assert sorted(tree.files()) == sorted([*before, root / layout[0] / "y" / "more.png"])
+    (note,) = tree.notes
+    assert f"{len(links)} entries are left out: " in note
+    assert "broken links (2, such as loop)" in note
+
+
+def test_a_folder_that_cannot_be_listed_and_a_file_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch):
+    dataset, denied = ImageFolder(root=str(split_layout(tmp_path))), PermissionError(13, "Permission denied")
+    monkeypatch.setattr(Path, "read_bytes", lambda _: (_ for _ in ()).throw(denied))
+    with pytest.raises(BadInput, match=r"png cannot be read as an image \(Permission denied\)\.$"):
+        dataset.check()
+    monkeypatch.setattr(os, "scandir", lambda _: (_ for _ in ()).throw(denied))
+    with pytest.raises(BadInput, match=rf"^{tmp_path} cannot be listed \(Permission denied\)"):
+        dataset.check()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +249,6 @@ def test_what_is_left_out_is_counted_and_said(tmp_path):
     [
         ("train/a/more", "train/b", "train/a/more/0.png and {root}/train/b/0.png"),
         ("test/b/9.png", "train/b/1.png", "train/b/1.png and {root}/test/b/9.png"),
-        ("train/a/loop", "train", "train/a/loop/b/0.png and {root}/train/b/0.png"),
     ],
 )
 def test_an_image_that_links_put_into_two_places_is_named(tmp_path, link, to, first):
