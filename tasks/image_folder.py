@@ -24,12 +24,12 @@ from harness.contracts import (
     Normalization,
     Split,
 )
-from harness.encoding import in_threads
 from harness.registry import dataset
 from tasks.image_files import open_rgb, to_square
 from tasks.image_trees import Files, Tree, find_images
 from tasks.progress import with_progress
 from tasks.remembered import remembered_each, state_of
+from tasks.room import opened
 
 
 @dataset("image-folder", summary="your own images: root/{train,test}/<class>/* or root/<class>/*")
@@ -106,6 +106,10 @@ class ImageFolder:
     def _folder(self) -> Path:
         return Path(self.root).expanduser()
 
+    @property
+    def _doing(self) -> str:
+        return f"reading the images in {self._folder}"
+
     def _tree(self) -> Tree:
         return find_images(self._folder, self.test_fraction, self.split_seed)
 
@@ -113,17 +117,18 @@ class ImageFolder:
         """Each file's sha256, computed if it has changed; BadInput names one that cannot be decoded."""
         about = f"sha256 of images that can be read in {self._folder.resolve()}, 1, Pillow {PIL.__version__}"
         files = [state_of(path) for path in tree.files()]
-        doing = f"reading the images in {self._folder}"
-        return remembered_each(about, files, _sha256_of_image, partial(with_progress, doing=doing))
+        return remembered_each(about, files, _sha256_of_image, partial(with_progress, doing=self._doing))
 
     def _split(self, classes: Files, first_group: int) -> Split:
         files = [path for paths in classes.values() for path in paths]
         images = np.empty((len(files), self.side, self.side, 3), np.uint8)
 
         def read(number: int) -> None:
-            images[number] = to_square(open_rgb(files[number]), self.side, self.shape, self.resize)
+            with opened(files[number]) as file:
+                image = open_rgb(file, str(files[number]))
+                images[number] = to_square(image, self.side, self.shape, self.resize)
 
-        in_threads(read, range(len(files)))
+        with_progress(read, range(len(files)), self._doing)
         labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in classes.values()])
         names = (path.relative_to(self._folder).as_posix() for path in files)
         return Split.of(images, labels, first_group + np.arange(len(files)), names)
@@ -147,9 +152,10 @@ def _own(images: Images) -> Normalization:
 
 def _sha256_of_image(path: Path) -> str:
     """Of the file's content, which is decoded to see whether that can be done; BadInput where it cannot."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read as an image ({error.strerror}).") from None
-    open_rgb(io.BytesIO(content), str(path))
+    with opened(path) as file:
+        try:
+            content = file.read()
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read as an image ({error.strerror}).") from None
+        open_rgb(io.BytesIO(content), str(path))
     return hashlib.sha256(content).hexdigest()

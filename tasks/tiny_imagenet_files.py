@@ -106,7 +106,7 @@ class Zipped:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The images of both splits by name, in ascending order of label and name, and the sizes of all image files in bytes."""
+    """The images of both splits by name, in ascending order of label and name, and all image files' sizes in bytes."""
 
     classes: tuple[str, ...]
     train: list[str]

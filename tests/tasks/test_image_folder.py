@@ -9,7 +9,7 @@ from PIL import Image
 
 from harness.contracts import Augmentation, BadInput
 from harness.registry import Registry
-from tasks import image_folder
+from tasks import image_folder, progress
 from tasks.image_files import to_square
 from tasks.image_folder import ImageFolder
 from tasks.image_trees import find_images
@@ -142,6 +142,14 @@ def test_only_files_that_changed_are_read_again(tmp_path, monkeypatch):
     assert read == [str(tmp_path / "test/a/1.png")]
 
 
+def test_progress_is_said_by_the_first_reading_and_by_each_loading(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", -1.0)
+    dataset = ImageFolder(root=str(split_layout(tmp_path)))
+    for function, count in ((dataset.check, 8), (dataset.load, 4)):
+        function()
+        assert f"fewcolors: reading the images in {tmp_path}: 3 of {count}\n" in capsys.readouterr().err
+
+
 def test_a_damaged_file_costs_no_other_its_reading(tmp_path, monkeypatch):
     truncate(tmp_path)
     dataset, read = ImageFolder(root=str(tmp_path)), count_reads(monkeypatch)
@@ -236,7 +244,7 @@ def test_links_that_lead_back_or_nowhere_are_left_out(tmp_path, layout):
 
 def test_a_folder_that_cannot_be_listed_and_a_file_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch):
     dataset, denied = ImageFolder(root=str(split_layout(tmp_path))), PermissionError(13, "Permission denied")
-    monkeypatch.setattr(Path, "read_bytes", lambda _: (_ for _ in ()).throw(denied))
+    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(denied))
     with pytest.raises(BadInput, match=r"png cannot be read as an image \(Permission denied\)\.$"):
         dataset.check()
     monkeypatch.setattr(os, "scandir", lambda _: (_ for _ in ()).throw(denied))
