@@ -243,12 +243,18 @@ def test_links_that_lead_back_or_nowhere_are_left_out(tmp_path, layout):
 
 
 def test_a_folder_that_cannot_be_listed_and_a_file_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch):
-    dataset, denied = ImageFolder(root=str(split_layout(tmp_path))), PermissionError(13, "Permission denied")
-    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(denied))
-    with pytest.raises(BadInput, match=r"png cannot be read as an image \(Permission denied\)\.$"):
+    dataset, denied, opens = ImageFolder(root=str(split_layout(tmp_path))), PermissionError(13, "Not today"), Path.open
+
+    def deny(path, *args, **more):
+        if path.suffix == ".png":
+            raise denied
+        return opens(path, *args, **more)
+
+    monkeypatch.setattr(Path, "open", deny)
+    with pytest.raises(BadInput, match=r"png cannot be read as an image \(Not today\)\.$"):
         dataset.check()
     monkeypatch.setattr(os, "scandir", lambda _: (_ for _ in ()).throw(denied))
-    with pytest.raises(BadInput, match=rf"^{tmp_path} cannot be listed \(Permission denied\)"):
+    with pytest.raises(BadInput, match=rf"^{tmp_path} cannot be listed \(Not today\)"):
         dataset.check()
 
 
