@@ -37,9 +37,9 @@ class ImageFolder:
     """Images in one folder per class, under ``root/train`` and ``root/test`` (or ``val``), or in one tree, split here.
 
     Files count by their suffixes, at any depth below a class folder, and so do those behind links to folders, each
-    folder once, but none around the link; hidden ones do not. What is left out is counted and said. Each image is its own group and is called by
-    its file's path below ``root``. Every file is read once, to see whether it can be; a file whose size and times have
-    not changed since is not read again. Of each image only ``side x side`` pixels are kept.
+    folder once, but none around the link; hidden ones do not. What is left out is counted and said. Each image is its
+    own group and is called by its file's path below ``root``. Every file is read once, to see whether it can be; a file
+    whose size and times have not changed since is not read again. Of each image only ``side x side`` pixels are kept.
 
     Args:
         root: The folder of the images, relative to the folder in which the program is started.
