@@ -29,6 +29,7 @@ class Essence:
         exif: The EXIF block, undecoded, empty if there is none; None: ask Pillow.
         xmp: The XMP packet, undecoded, empty if there is none.
         frames: How many frames the file has; 0: ask Pillow.
+        image: The pixels, where the file is not for Pillow to open.
     """
 
     content: bytes
@@ -37,3 +38,9 @@ class Essence:
     exif: bytes | None = None
     xmp: bytes = b""
     frames: int = 0
+    image: Decoded | None = None
+
+
+def scaled_from(bits: int) -> tuple[str, ...]:
+    """The remark on samples that have more than 8 bits; none on others."""
+    return (f"{bits} bits scaled to 8",) if bits > 8 else ()

@@ -8,15 +8,18 @@ from harness.image_files.essence import Essence
 
 SIGNATURE = b"\xff\xd8\xff"
 _SCAN, _COMMENT = 0xDA, 0xFE
-_DESCRIBING = {0xE0 + n for n in range(16) if n not in (0, 14)} | {_COMMENT}
+_DESCRIBING = {0xE0 + n for n in range(16)} | {_COMMENT}
+_CODING = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}
+"""What says how colors are coded: how it begins, and its least bytes, without which libjpeg takes no notice of it."""
 _EXIF, _XMP = b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def essence(content: bytes) -> Essence:
-    """Keeps all but APP1 to APP13, APP15 and comments; APP0 (JFIF) and APP14 (Adobe) say how colors are coded."""
+    """Keeps all but comments and APP0 to APP15; of these, only what says how colors are coded, JFIF and Adobe."""
     kept, exif, xmp = [SIGNATURE[:2]], b"", b""
     for marker, segment in _segments(content):
-        if marker not in _DESCRIBING:
+        begins, least = _CODING.get(marker, (b"", 1 << 16))
+        if marker not in _DESCRIBING or (len(segment) - 4 >= least and segment[4:].startswith(begins)):
             kept.append(segment)
         elif segment[4:].startswith(_EXIF):
             exif = exif or segment[4:]

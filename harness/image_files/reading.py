@@ -15,9 +15,9 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from harness.contracts import BadInput
-from harness.image_files import jpeg, png, tiff
+from harness.image_files import avif, gif, ico, jpeg, jpeg2000, png, psd, tiff, webp
 from harness.image_files.depth import gray_of_any_depth
-from harness.image_files.essence import ON_WHITE, Decoded, Essence, Refused
+from harness.image_files.essence import ON_WHITE, Decoded, Essence, Refused, scaled_from
 
 # fmt: off
 EXTENSIONS = (
@@ -44,6 +44,14 @@ _KINDS: dict[bytes, Callable[[bytes], Essence]] = {
     b"MM\0*": tiff.essence,
     b"II+\0": tiff.essence,
     b"MM\0+": tiff.essence,
+    **dict.fromkeys(gif.SIGNATURES, gif.essence),
+    **dict.fromkeys(jpeg2000.SIGNATURES, jpeg2000.essence),
+    psd.SIGNATURE: psd.essence,
+    ico.SIGNATURE: ico.essence,
+}
+_ACCEPTING: dict[Callable[[bytes], bool], Callable[[bytes], Essence]] = {
+    avif.accepts: avif.essence,
+    webp.accepts: webp.essence,
 }
 
 
@@ -103,12 +111,14 @@ def _reason(error: Exception) -> str:
 def _decode(content: bytes) -> ReadImage:
     if not content:
         raise Refused("no image format that Pillow knows: it is empty")
-    kind = next((kind for kind in _KINDS if content.startswith(kind)), b"")
-    essence = _KINDS[kind](content) if kind else Essence(content)
-    with _opened(essence.content) as opened:
-        orientation = _orientation(essence, opened)
-        image, done = essence.decode(opened) if essence.decode else _of_other_kinds(opened)
-        frames = essence.frames or _frame_count(opened)
+    essence = _essence(content)
+    if essence.image:
+        (image, done), orientation, frames = essence.image, essence.orientation, essence.frames
+    else:
+        with _opened(essence.content) as opened:
+            orientation = _orientation(essence, opened)
+            image, done = essence.decode(opened) if essence.decode else _of_other_kinds(opened)
+            frames = essence.frames or _frame_count(opened)
     remarks = [f"first of {frames} frames"] if frames > 1 else []
     if orientation in _TURNED:
         remarks.append("turned upright by its EXIF orientation")
@@ -124,6 +134,12 @@ def _decode(content: bytes) -> ReadImage:
             remarks.append(ON_WHITE)
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return ReadImage(np.asarray(image.convert("RGB")), tuple(remarks))
+
+
+def _essence(content: bytes) -> Essence:
+    by_signature = (of_kind for kind, of_kind in _KINDS.items() if content.startswith(kind))
+    accepting = (of_kind for accepts, of_kind in _ACCEPTING.items() if accepts(content))
+    return next((of_kind(content) for found in (by_signature, accepting) for of_kind in found), Essence(content))
 
 
 def _opened(content: bytes) -> ImageFile:
@@ -171,12 +187,22 @@ def _frame_count(opened: ImageFile) -> int:
 
 
 def _of_other_kinds(opened: ImageFile) -> Decoded:
+    bits = _bits(opened)
     if opened.mode == "F" or opened.mode.startswith("I"):
-        # Pillow stretches what PGM and JPEG 2000 have in up to 16 bits to all values of 16 bits.
+        # Pillow stretches what PGM has in up to 16 bits to all values of 16 bits.
         whole = opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format == "PPM")
-        return gray_of_any_depth(np.asarray(opened), (0, 65535) if whole else None, 16)
+        return gray_of_any_depth(np.asarray(opened), (0, 65535) if whole else None, bits)
     image = opened.copy()
     if opened.format in ("BMP", "DIB", "TGA") and image.mode in ("RGBA", "LA") and not np.asarray(image)[..., -1].any():
         # Many writers leave the last byte of every pixel 0 where there is no transparency.
         image = image.convert("RGB")
-    return image, ()
+    return image, scaled_from(bits) if opened.format == "PPM" else ()
+
+
+def _bits(opened: ImageFile) -> int:
+    """Of a sample: in PGM and PPM what their greatest value needs, in other kinds 16 at most."""
+    decoder = opened.tile[0] if opened.tile else None
+    if opened.format != "PPM" or decoder is None or not decoder.codec_name.startswith("ppm"):
+        return 16 if opened.format != "PPM" or opened.mode.startswith("I") else 8
+    greatest = decoder.args[-1] if isinstance(decoder.args, tuple) else decoder.args
+    return int(greatest).bit_length() if isinstance(greatest, int) else 8

@@ -18,7 +18,7 @@ from harness.image_files.essence import DEEP, Decoded, Essence, Refused
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANAR = 258, 262, 274, 284
 _COLOR_MAP, _SAMPLE_FORMAT, _SMALLEST, _GREATEST, _SUBSAMPLING, _XMP = 320, 339, 340, 341, 530, 700
 _EXTRA = 338
-_UNSIGNED, _SIGNED = 1, 2
+_UNSIGNED, _SIGNED, _UNDEFINED = 1, 2, 4
 _SEPARATE, _PREMULTIPLIED = 2, 1
 # fmt: off
 _DECISIVE = {
@@ -67,7 +67,8 @@ class _Layout:
 def essence(content: bytes) -> Essence:
     """Keeps those tags of the first image that decide its pixels; all but its directory stays where it is.
 
-    WhiteIsZero becomes BlackIsZero, which Pillow knows at every depth; decoding inverts the samples.
+    WhiteIsZero becomes BlackIsZero, which Pillow knows at every depth; decoding inverts the samples. Samples of an
+    undefined format are unsigned integers, as samples are where no format is stated.
     """
     layout = _Layout("<" if content.startswith(b"I") else ">", content[2:4] in (b"+\0", b"\0+"))
     try:
@@ -79,6 +80,8 @@ def essence(content: bytes) -> Essence:
             kept[_PHOTOMETRIC] = struct.pack(layout.order + "HH", _PHOTOMETRIC, 3) + (
                 struct.pack(layout.offset, 1) + struct.pack(layout.order + "HH", 1, 0).ljust(layout.value_at - 4, b"\0")
             )
+        if set(_shorts(content, kept.get(_SAMPLE_FORMAT, b""), layout)) <= {_UNSIGNED, _UNDEFINED}:
+            kept.pop(_SAMPLE_FORMAT, None)
         orientation = layout.integer(entries.get(_ORIENTATION, bytes(20))) or 1
         written = struct.pack(layout.count, len(kept)) + b"".join(kept[tag] for tag in sorted(kept)) + following
         xmp = _bytes_of(content, entries.get(_XMP, b""), layout)
@@ -107,6 +110,17 @@ def _bytes_of(content: bytes, entry: bytes, layout: _Layout) -> bytes:
         return b""
     count, offset = (struct.unpack_from(layout.offset, entry, at)[0] for at in (4, layout.value_at))
     return content[offset : offset + count]
+
+
+def _shorts(content: bytes, entry: bytes, layout: _Layout) -> tuple[int, ...]:
+    """The values of an entry with 16-bit integers; none where it has others."""
+    if not entry or struct.unpack_from(layout.order + "H", entry, 2) != (3,):
+        return (0,) if entry else ()
+    (count,) = struct.unpack_from(layout.offset, entry, 4)
+    inside = 2 * count <= layout.entry_bytes - layout.value_at
+    at = 0 if inside else struct.unpack_from(layout.offset, entry, layout.value_at)[0]
+    values = entry[layout.value_at :] if inside else content[at : at + 2 * count]
+    return struct.unpack_from(f"{layout.order}{count}H", values)
 
 
 def _decode(content: bytes, inverted: bool, opened: Any) -> Decoded:
