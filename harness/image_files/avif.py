@@ -26,7 +26,7 @@ def essence(content: bytes) -> Essence:
     for at in _item_types(content):
         if content[at : at + 4] in _DESCRIBING:
             lean[at : at + 4] = _UNUSED
-    return Essence(bytes(lean), partial(_decode, _bits(content)))
+    return Essence(bytes(lean), partial(_decode, bits(content)))
 
 
 def _item_types(content: bytes) -> Iterator[int]:
@@ -44,12 +44,12 @@ def _item_types(content: bytes) -> Iterator[int]:
                 )
 
 
-def _bits(content: bytes) -> int:
-    """Of a sample, as the configuration of the first AV1 image says."""
+def bits(content: bytes) -> int:
+    """How many a sample has, as the configuration of the first AV1 image says."""
     at = content.find(_CONFIGURATION)
     flags = content[at + 6] if 0 <= at < len(content) - 6 else 0
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
-def _decode(bits: int, opened: ImageFile) -> Decoded:
-    return opened.copy(), scaled_from(bits)
+def _decode(depth: int, opened: ImageFile) -> Decoded:
+    return opened.copy(), scaled_from(depth)

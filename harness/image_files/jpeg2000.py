@@ -28,8 +28,8 @@ _CMYK, _SRGB, _GRAY, _SYCC, _ROMM = 12, 16, 17, 18, 21
 _OF_PROFILE = {b"CMYK": _CMYK, b"GRAY": _GRAY, b"RGB ": _SRGB}
 _COLOR, _ALPHA, _PREMULTIPLIED = 0, 1, 2
 _MOST_BITS = 16
-_Components = list[tuple[NDArray[np.uint16], int]]
-"""Samples ``[H, W]`` and the value of white, of each."""
+_Components = list[tuple[NDArray[Any], int]]
+"""Samples, ``uint16 [H, W]``, and the value of white, of each."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def essence(content: bytes) -> Essence:
         sizes = [tuple(lean[2 + at : 5 + at]) for at in range(_FIRST_SSIZ, _FIRST_SSIZ + 3 * count, 3)]
         bits = [(depth & 0x7F) + 1 for depth, _, _ in sizes]
         reversible = {_transform(stream, marker, start) for marker, start, _ in segments if marker in (_COD, _COC)}
+    except Refused:
+        raise
     except (struct.error, IndexError, ValueError, StopIteration):
         raise Refused("its header is damaged or truncated") from None
     subsampled = any(size[1:] != (1, 1) for size in sizes)
@@ -89,7 +91,7 @@ def _opened_up(content: bytes) -> tuple[_Header, bytes]:
 
 def _add(header: dict[str, Any], kind: bytes, body: bytes) -> None:
     """Enters what a box of the header says."""
-    if kind == b"colr" and "space" not in header and body[:1] in (b"\1", b"\2"):
+    if kind == b"colr" and "space" not in header and body[:1] in (b"\1", b"\2") and len(body) >= 7:
         stated = struct.unpack_from(">I", body, 3)[0] if body[0] == 1 else _OF_PROFILE.get(body[19:23], 0)
         header["space"] = int(stated)
     elif kind == b"pclr":
@@ -170,8 +172,8 @@ def _components(stream: bytes, bits: list[int], reversible: bool, opened: ImageF
     """All samples of an opened file.
 
     Pillow shifts the samples to 8 bits, those of gray with more than 8 to 16. In color it rounds those with more than
-    8, and white becomes 256, of which 0 is left. Where white would be, a second look with one bit more, or with 8 where
-    the wavelet is scaled by the depth, tells it from black.
+    8, and white becomes 256, of which 0 is left. A second look tells it from black: with more bits, which brings all
+    samples near the middle, or with 8 where the wavelet is scaled by the depth.
     """
     values = np.atleast_3d(np.asarray(opened)).astype(np.uint16)
     if values.shape[2] == 1 and bits[0] > 8:
@@ -181,7 +183,7 @@ def _components(stream: bytes, bits: list[int], reversible: bool, opened: ImageF
         other = bytearray(stream)
         for n, depth in enumerate(bits):
             if depth > 8:
-                other[2 + _FIRST_SSIZ + 3 * n] += 1 if reversible else 8 - depth
+                other[2 + _FIRST_SSIZ + 3 * n] += 4 if reversible else 8 - depth
         with Image.open(io.BytesIO(other)) as again:
             bright = np.asarray(again) >= 128
         for n, depth in enumerate(bits):

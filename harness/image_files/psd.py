@@ -99,8 +99,7 @@ def _with_colors(planes: NDArray[np.uint8], mode: int, colors: bytes, resources:
         image = _indexed(planes[0], colors, resources)
     elif mode == _CMYK:
         # Stored inverted: 0 is all of an ink.
-        inks = 255 - np.ascontiguousarray(planes[:4].transpose(1, 2, 0))
-        image = Image.frombytes("CMYK", inks.shape[1::-1], inks.tobytes()).convert("RGB")
+        image = Image.merge("CMYK", [Image.fromarray(255 - plane) for plane in planes[:4]]).convert("RGB")
     else:
         image = Image.fromarray(
             np.ascontiguousarray(planes[:count].transpose(1, 2, 0)).squeeze(2 if count == 1 else ())

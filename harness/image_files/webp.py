@@ -21,7 +21,8 @@ def accepts(content: bytes) -> bool:
 
 def essence(content: bytes) -> Essence:
     """Keeps the chunks that decide pixels; the length in the file's header becomes theirs."""
-    kept, described = [], {}
+    kept: list[bytes] = []
+    described: dict[bytes, bytes] = {}
     for kind, chunk in _chunks(content):
         if kind == _EXTENDED and len(chunk) > 8:
             chunk = chunk[:8] + bytes([chunk[8] & ~_DESCRIBED]) + chunk[9:]
@@ -40,5 +41,5 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     while position + 8 <= len(content):
         kind, length = struct.unpack_from("<4sI", content, position)
         after = position + 8 + length + length % 2
-        yield kind, content[position:after].ljust(8 + length + length % 2 if length % 2 else 0, b"\0")
+        yield kind, content[position:after]
         position = after

@@ -73,3 +73,63 @@ def _with_directory(data, entries, order):
         written += struct.pack(order + "HHI", tag, numbers[kind], len(values)) + where
     directory = struct.pack(order + "H", len(entries)) + written + b"\0" * 4
     return ORDERS[order] + struct.pack(order + "I", start) + data + directory + behind
+
+
+def psd(samples, bits, mode, *, rle=False, merged_alpha=False, resources=b"", colors=b""):
+    """``[H, W, channels]`` as PSD; merged_alpha: with one empty layer, and a count of layers that is negative."""
+    height, width, channels = samples.shape
+    planes = [samples[..., [n]] for n in range(channels)]
+    rows = [row for plane in planes for row in packed(plane, bits)]
+    if rle:
+        rows = [_packbits(row) for row in rows]
+    counts = b"".join(struct.pack(">H", len(row)) for row in rows) if rle else b""
+    layer = bytes(16) + b"\0\0" + b"8BIMnorm\xff\0\0\0" + struct.pack(">I", 12) + bytes(12)
+    count = struct.pack(">h", -1) + layer
+    sections = colors, resources, struct.pack(">I", len(count)) + count if merged_alpha else b""
+    return b"".join(
+        (
+            b"8BPS" + struct.pack(">H6xHIIHH", 1, channels, height, width, bits, mode),
+            *(struct.pack(">I", len(section)) + section for section in sections),
+            struct.pack(">H", rle) + counts + b"".join(rows),
+        )
+    )
+
+
+def _packbits(row):
+    """Runs of equal bytes as length and byte, others as they are."""
+    out, at = b"", 0
+    while at < len(row):
+        same = next((n for n in range(1, min(128, len(row) - at)) if row[at + n] != row[at]), min(128, len(row) - at))
+        out += bytes([257 - same if same > 1 else 0]) + row[at : at + 1]
+        at += same
+    return out
+
+
+def box(kind, body):
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def jp2(stream, space, *boxes):
+    """A codestream in a file; space: the number of its color space; boxes: more of its header."""
+    height, width = struct.unpack_from(">II", stream, 8)[::-1]
+    count, depth = struct.unpack_from(">HB", stream, 40)
+    header = box(b"ihdr", struct.pack(">IIHBBBB", height, width, count, depth, 7, 0, 0))
+    color = box(b"colr", struct.pack(">BBBI", 1, 0, 0, space))
+    start = box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+    return start + box(b"jp2h", header + color + b"".join(boxes)) + box(b"jp2c", stream)
+
+
+def of_other_depth(stream, bits):
+    """A reversible codestream of 8-bit samples as one with more or fewer bits.
+
+    A sample v, if no wavelet divides it, becomes ``(v - 128) * 2 ** (bits - 7) + 2 ** (bits - 1)`` where there are more bits, ``v - 128 +
+    2 ** (bits - 1)`` where there are fewer, cut off at black and white.
+    """
+    deep = bytearray(stream)
+    (components,) = struct.unpack_from(">H", deep, 40)
+    deep[42 : 42 + 3 * components : 3] = bytes([bits - 1]) * components
+    quantization = deep.index(b"\xff\x5c")
+    (length,) = struct.unpack_from(">H", deep, quantization + 2)
+    for band in range(quantization + 5, quantization + 2 + length):
+        deep[band] += max(0, bits - 7) << 3
+    return bytes(deep)

@@ -124,6 +124,66 @@ def test_exif_in_the_text_of_a_png_is_followed():
 
 
 @pytest.mark.parametrize(
+    "damaged", [segment(0xEE, b"Adobe"), segment(0xEE, b""), segment(0xE0, b"JFIF\0"), segment(0xE0, b"JFIF\0\1\1\0")]
+)
+def test_what_says_how_a_jpeg_is_coded_counts_only_if_it_is_complete(damaged):
+    for how in ({}, {"keep_rgb": True}):
+        sound = saved("JPEG", **how)
+        bare = sound[:2] + sound[20:]
+        assert sound[2:4] == b"\xff\xe0" or how
+        expected = read(sound).pixels
+        assert np.array_equal(read(with_segments(sound, damaged)).pixels, expected)
+        if not how:
+            assert np.array_equal(read(with_segments(bare, damaged)).pixels, expected)
+
+
+def test_an_avif_is_read_whatever_its_exif():
+    described = Image.Exif()
+    described[0x010F], described[0x0112] = "Maker", 6
+    whole = saved("AVIF", exif=described, xmp=XMP)
+    expected = read(whole)
+    assert expected.remarks == TURNED
+    start = whole.index(b"MM\0*")
+    for damage in (b"XXXX", b"\0\0\0\0", b"MM\xff\xff"):
+        found = read(whole[:start] + damage + whole[start + 4 :])
+        assert np.array_equal(found.pixels, expected.pixels)
+        assert found.remarks == TURNED
+
+
+@pytest.mark.parametrize("damage", [b"XXXX", b"\0\0\0\0", b"MM\xff\xff"])
+def test_a_webp_is_read_whatever_describes_it(damage):
+    described = Image.Exif()
+    described[0x0112] = 6
+    whole = saved("WEBP", exif=described, xmp=b"garbage", icc_profile=b"garbage", lossless=True)
+    assert np.array_equal(read(whole).pixels, np.rot90(RGB, -1))
+    start = whole.index(b"MM\0*")
+    assert np.array_equal(read(whole[:start] + damage + whole[start + 4 :]).pixels, RGB)
+    for kind in (b"EXIF", b"XMP "):
+        at = whole.index(kind) + 4
+        assert read(whole[:at] + b"\xff\xff\xff\0" + whole[at + 4 :]).pixels.size == RGB.size
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"!\xf9\2\0\0\0", b"!\xf9\0", b"!\xfe\0", b"!\xff\0", b"!\xff\x0bNETSCAPE2.0\1\1\0", b"!\1\3abc\0", b"\1\2"],
+)
+def test_a_gif_is_read_whatever_its_extensions(damaged):
+    picture = Image.fromarray(RGB).quantize(16)
+    buffer = io.BytesIO()
+    picture.save(buffer, "GIF", transparency=3)
+    whole = buffer.getvalue()
+    expected, palette_end = read(whole).pixels, 13 + 3 * 16
+    assert (expected[np.asarray(picture) == 3] == 255).all()
+    assert np.array_equal(read(whole[:palette_end] + damaged + whole[palette_end:]).pixels, expected)
+
+
+def test_an_icon_is_read_whatever_describes_its_pictures():
+    picture = png(RGB, 8, 2, before=chunk(b"zTXt", b"key\0\0not deflated")[:-4] + b"\0\0\0\0")
+    entry = struct.pack("<4BHHII", 40, 24, 0, 0, 1, 24, len(picture), 22)
+    assert np.array_equal(read(b"\0\0\1\0\1\0" + entry + picture).pixels, RGB)
+
+
+@pytest.mark.parametrize(
     ("content", "reason"),
     [
         (png(RGB, 8, 2).replace(b"IDAT", b"IDAT\1", 1), "IDAT chunk is damaged or truncated"),

@@ -9,7 +9,7 @@ from image_writers import png, tiff
 from PIL import Image
 
 from harness.contracts import BadInput
-from harness.image_files import EXTENSIONS, read_image
+from harness.image_files import EXTENSIONS, avif, read_image
 
 DRAW = np.random.default_rng(0)
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -150,6 +150,34 @@ def test_pgm_and_ppm_are_scaled_from_their_greatest_value(maxval):
         samples = DRAW.integers(0, maxval + 1, (5, 7, channels))
         content = b"%b\n7 5\n%d\n" % (kind, maxval) + samples.astype(">u2" if maxval > 255 else np.uint8).tobytes()
         assert_shows(content, shown(samples / maxval), within=1)
+        remark = f"{maxval.bit_length()} bits scaled to 8"
+        assert read(content).remarks == ((remark,) if maxval > 255 else ())
+        plain = b"%b\n7 5\n%d\n" % (kind.replace(b"5", b"2").replace(b"6", b"3"), maxval)
+        plain += b" ".join(b"%d" % sample for sample in samples.ravel())
+        assert np.array_equal(read(plain).pixels, read(content).pixels)
+        assert read(plain).remarks == read(content).remarks
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 16, 32])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_samples_of_an_undefined_format_are_unsigned_integers(order, bits, channels):
+    if bits == 32 and (order == ">" or channels == 3):
+        return
+    samples = draw(bits, channels)
+    undefined = [(339, "H", [4] * channels)]
+    content = tiff(samples, bits, TRUE_COLOR if channels == 3 else BLACK_IS_ZERO, order=order, tags=undefined)
+    assert_shows(content, shown(samples / ((1 << bits) - 1)))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_more_than_8_bits_of_an_avif_are_said(bits):
+    buffer = io.BytesIO()
+    Image.fromarray(draw(8, 3).astype(np.uint8)).save(buffer, "AVIF")
+    content = bytearray(buffer.getvalue())
+    flags = content.index(b"av1C") + 6
+    content[flags] |= {8: 0, 10: 0x40, 12: 0x60}[bits]
+    assert avif.bits(bytes(content)) == bits
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
