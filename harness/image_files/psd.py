@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.image_files.depth import scaled
-from harness.image_files.essence import ON_WHITE, Decoded, Essence, Refused, scaled_from
+from harness.image_files.depth import of_16_bits
+from harness.image_files.essence import ON_WHITE, Decoded, Essence, Refused
 
 SIGNATURE = b"8BPS\0\1"
 _HEADER = 26
@@ -38,9 +39,9 @@ def essence(content: bytes) -> Essence:
     has_alpha = channels > _CHANNELS[mode] and _merged_alpha(layers)
     planes = _planes(content, start + 2, (channels, height, width), bits, _CHANNELS[mode] + has_alpha, compression)
     unused = channels - len(planes)
-    remarks = scaled_from(bits) + ((f"{unused} saved channel{'s' * (unused > 1)} left out",) if unused else ())
-    image, laid = _with_colors(planes, mode, colors, resources)
-    return Essence(b"", image=(image, remarks + laid), frames=1)
+    image, remarks = _with_colors(planes, mode, colors, resources)
+    remarks += (f"{unused} saved channel{'s' * (unused > 1)} left out",) if unused else ()
+    return Essence(b"", image=(image, remarks), frames=1)
 
 
 def _sections(content: bytes) -> tuple[bytes, bytes, bytes, int]:
@@ -73,8 +74,8 @@ def _merged_alpha(layers: bytes) -> bool:
 
 def _planes(
     content: bytes, start: int, shape: tuple[int, int, int], bits: int, needed: int, compression: int
-) -> NDArray[np.uint8]:
-    """The first channels scaled to 8 bits, ``[needed, H, W]``; bitmaps as 0 and 1."""
+) -> NDArray[Any]:
+    """The first channels, ``[needed, H, W]``: ``uint16`` where they have 16 bits, else ``uint8``; bitmaps 0 and 1."""
     channels, height, width = shape
     row_bytes = (width * bits + 7) // 8
     if compression == _RLE:
@@ -87,31 +88,30 @@ def _planes(
     rows = rows.reshape(needed, height, row_bytes)
     if bits == 1:
         return np.unpackbits(rows, axis=2, count=width)
-    return scaled(np.ascontiguousarray(rows).view(">u2").astype(np.uint16), 0, 65535) if bits == 16 else rows
+    return np.ascontiguousarray(rows).view(">u2").astype(np.uint16) if bits == 16 else rows
 
 
-def _with_colors(planes: NDArray[np.uint8], mode: int, colors: bytes, resources: bytes) -> Decoded:
+def _with_colors(planes: NDArray[Any], mode: int, colors: bytes, resources: bytes) -> Decoded:
     """planes: of the color mode, and alpha if there is one more."""
-    count = _CHANNELS[mode]
+    if mode == _INDEXED:
+        return _indexed(planes[0], colors, resources), ()
+    count, white = _CHANNELS[mode], 65535 if planes.dtype == np.uint16 else 255
+    color, alpha = planes[:count], planes[count:]
     if mode == _BITMAP:
-        image = Image.fromarray((1 - planes[0]) * np.uint8(255))
-    elif mode == _INDEXED:
-        image = _indexed(planes[0], colors, resources)
+        color = (1 - color) * np.uint8(255)
     elif mode == _CMYK:
         # Stored inverted: 0 is all of an ink.
-        image = Image.merge("CMYK", [Image.fromarray(255 - plane) for plane in planes[:4]]).convert("RGB")
-    else:
-        image = Image.fromarray(
-            np.ascontiguousarray(planes[:count].transpose(1, 2, 0)).squeeze(2 if count == 1 else ())
-        )
-    if len(planes) == count:
-        return image, ()
-    alpha = planes[count]
+        color = ((color[:3].astype(np.uint32) * color[3] + white // 2) // white).astype(planes.dtype)
+    laid: tuple[str, ...] = ()
     # Photoshop has laid RGB on white already; then no sample is darker than the white that shows through.
-    if mode == _RGB and (planes[:3].astype(np.int16) + alpha >= 254).all():
-        return image, (ON_WHITE,) if alpha.min() < 255 else ()
-    image.putalpha(Image.fromarray(alpha))
-    return image, ()
+    if mode == _RGB and len(alpha) and (color.astype(np.int32) + alpha >= white - 1).all():
+        laid, alpha = (ON_WHITE,) if alpha.min() < white else (), alpha[1:]
+    channels = np.concatenate((color, alpha))
+    if white > 255:
+        image, remarks = of_16_bits(channels.transpose(1, 2, 0))
+        return image, remarks + laid
+    mode_name = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[len(channels)]
+    return Image.merge(mode_name, [Image.fromarray(plane) for plane in channels]), laid
 
 
 def _indexed(indices: NDArray[np.uint8], colors: bytes, resources: bytes) -> Image.Image:
