@@ -139,7 +139,9 @@ def _transform(stream: bytes, marker: int, start: int) -> bool:
 
 def _check(header: _Header, bits: list[int], subsampled: bool, transforms: int) -> None:
     """Raises Refused for what Pillow or this module would get wrong."""
-    many = max(bits)
+    many = max(bits, default=0)
+    if not bits:
+        raise Refused("it has no components")
     if many > _MOST_BITS:
         raise Refused(f"its samples have {many} bits; save it with 8 or 16 bits a channel")
     if len(bits) > 1 and many > 8 and transforms != 1:
@@ -147,7 +149,7 @@ def _check(header: _Header, bits: list[int], subsampled: bool, transforms: int) 
     if header.space not in (0, _CMYK, 15, _SRGB, _GRAY, _SYCC, _ROMM):
         raise Refused(f"its color space, number {header.space} of JPEG 2000, is not read; save it as RGB")
     if subsampled and (set(bits) != {8} or header.space not in (0, _SYCC) or len(bits) < 3):
-        raise Refused("its components are of different sizes; save it as RGB")
+        raise Refused("its components have fewer samples than it has pixels; save it as RGB")
     if any(kind == _PREMULTIPLIED for _, kind, _ in header.channels):
         raise Refused("its colors are multiplied by its alpha; save it as PNG")
     if header.palette is not None and (len(bits) > 1 and many > 8):

@@ -196,13 +196,15 @@ def _of_other_kinds(opened: ImageFile) -> Decoded:
     if opened.format in ("BMP", "DIB", "TGA") and image.mode in ("RGBA", "LA") and not np.asarray(image)[..., -1].any():
         # Many writers leave the last byte of every pixel 0 where there is no transparency.
         image = image.convert("RGB")
-    return image, scaled_from(bits) if opened.format == "PPM" else ()
+    return image, scaled_from(bits)
 
 
 def _bits(opened: ImageFile) -> int:
-    """Of a sample: in PGM and PPM what their greatest value needs, in other kinds 16 at most."""
-    decoder = opened.tile[0] if opened.tile else None
-    if opened.format != "PPM" or decoder is None or not decoder.codec_name.startswith("ppm"):
-        return 16 if opened.format != "PPM" or opened.mode.startswith("I") else 8
-    greatest = decoder.args[-1] if isinstance(decoder.args, tuple) else decoder.args
-    return int(greatest).bit_length() if isinstance(greatest, int) else 8
+    """Of a sample, as its decoder is told before it scales them: PGM and PPM by their greatest value, SGI by bytes."""
+    codec, arguments = (opened.tile[0].codec_name, opened.tile[0].args) if opened.tile else ("", None)
+    last = arguments[-1] if isinstance(arguments, tuple) and arguments else None
+    if codec in ("ppm", "ppm_plain") and isinstance(last, int):
+        return last.bit_length()
+    if codec == "SGI16" or (codec == "sgi_rle" and last == 2):
+        return 16
+    return 16 if opened.mode == "F" or opened.mode.startswith("I") else 8

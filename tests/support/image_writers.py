@@ -122,8 +122,8 @@ def jp2(stream, space, *boxes):
 def of_other_depth(stream, bits):
     """A reversible codestream of 8-bit samples as one with more or fewer bits.
 
-    A sample v, if no wavelet divides it, becomes ``(v - 128) * 2 ** (bits - 7) + 2 ** (bits - 1)`` where there are more bits, ``v - 128 +
-    2 ** (bits - 1)`` where there are fewer, cut off at black and white.
+    A sample v, if no wavelet divides it, becomes ``(v - 128) * 2 ** (bits - 7) + 2 ** (bits - 1)`` where there are more
+    bits, ``v - 128 + 2 ** (bits - 1)`` where there are fewer, cut off at black and white.
     """
     deep = bytearray(stream)
     (components,) = struct.unpack_from(">H", deep, 40)

@@ -143,6 +143,22 @@ def test_color_spaces():
         read(jp2(codestream(samples), 14))
 
 
+@pytest.mark.parametrize("boxed", [False, True])
+def test_color_with_fewer_samples_is_ycbcr(boxed):
+    planes = [draw(1, 8, 12), draw(1, 4, 6), draw(1, 4, 6)]
+    bodies = [stream[stream.index(b"\xff\x93") + 2 : -2] for stream in map(codestream, planes)]
+    whole = codestream(draw(3, 8, 12))
+    start, data = whole.index(b"\xff\x90"), whole.index(b"\xff\x93") + 2
+    part = whole[start : start + 6] + bytes(4) + whole[start + 10 : data]
+    head = whole[:42] + bytes([7, 1, 1, 7, 2, 2, 7, 2, 2]) + whole[51:start]
+    stream = head + part + b"".join(bodies) + b"\xff\xd9"
+    large = [planes[0], *(plane.repeat(2, axis=0).repeat(2, axis=1) for plane in planes[1:])]
+    expected = np.asarray(Image.fromarray(np.dstack(large), "YCbCr").convert("RGB")).astype(int)
+    assert_shows(jp2(stream, SYCC) if boxed else stream, expected, within=1)
+    with pytest.raises(BadInput, match="its components have fewer samples than it has pixels; save it as RGB"):
+        read(jp2(stream, SRGB))
+
+
 @pytest.mark.parametrize(
     "damaged",
     [
@@ -172,7 +188,7 @@ def test_what_would_be_wrong_is_refused():
     stream = codestream(draw(3))
     with pytest.raises(BadInput, match="its samples have 20 bits; save it with 8 or 16 bits a channel"):
         read(stream[:42] + bytes([19, 1, 1] * 3) + stream[51:])
-    with pytest.raises(BadInput, match="its components are of different sizes; save it as RGB"):
+    with pytest.raises(BadInput, match="its components have fewer samples than it has pixels; save it as RGB"):
         read(stream[:42] + bytes([11, 1, 1, 11, 2, 2, 11, 2, 2]) + stream[51:])
     for cut, part in ((len(stream) - 3, "pixels are"), (len(stream) // 2, "pixels are"), (60, "header is damaged or")):
         with pytest.raises(BadInput, match=f"its {part} truncated"):
