@@ -119,6 +119,8 @@ def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == _EOC:
             return
         if marker == _SOD:
+            if after < position + 2:
+                raise Refused("its pixels are truncated")
             position = after
             continue
         if marker == _SOT:

@@ -193,5 +193,9 @@ def test_what_would_be_wrong_is_refused():
     for cut, part in ((len(stream) - 3, "pixels are"), (len(stream) // 2, "pixels are"), (60, "header is damaged or")):
         with pytest.raises(BadInput, match=f"its {part} truncated"):
             read(stream[:cut])
+    start = stream.index(b"\xff\x90") + 6
+    for length in (1, 11, 12):
+        with pytest.raises(BadInput, match="truncated"):
+            read(stream[:start] + struct.pack(">I", length) + stream[start + 4 :])
     with pytest.raises(BadInput, match="no pixels"):
         read(jp2(stream, SRGB).replace(b"jp2c", b"free"))
