@@ -12,10 +12,9 @@ from harness.contracts import BadInput
 from harness.discovery import discover
 from harness.encoding import plain_png
 from harness.registry import Registry
-from harness.spec.schema import Stage
 from harness.work.artifacts import open_decoded
 from harness.work.remote import is_uri
-from harness.work.store import Store, digest_of, read_manifest
+from harness.work.store import Store, digest_of, read_manifest, wrong_in
 
 Show = Callable[[int], tuple[bytes, bytes] | None]
 IMAGES = "test_images.npy"
@@ -36,13 +35,14 @@ def pictures_in(jobs: Mapping[str, Mapping[str, Any]], store: Store) -> Callable
     registry = cache(lambda: discover([]))
 
     @cache
-    def is_sound(stage: Stage, key: str) -> bool:
-        folder = store.path(stage, key)
+    def is_sound(applied: str) -> bool:
+        return not wrong_in(store.path("applied", applied))
+
+    @cache
+    def has_originals(dataset: str) -> bool:
+        folder = store.path("datasets", dataset)
         try:
-            files = {
-                name: digest for name, digest in read_manifest(folder).items() if stage != "datasets" or name == IMAGES
-            }
-            return bool(files) and all(digest_of(folder / name) == digest for name, digest in files.items())
+            return digest_of(folder / IMAGES) == read_manifest(folder).get(IMAGES)
         except (OSError, ValueError):
             return False
 
@@ -51,7 +51,7 @@ def pictures_in(jobs: Mapping[str, Mapping[str, Any]], store: Store) -> Callable
         (_, dataset), (_, applied) = roles["dataset"], roles["applied"]
 
         def show(number: int) -> tuple[bytes, bytes] | None:
-            sound = is_sound("datasets", dataset) and is_sound("applied", applied)
+            sound = has_originals(dataset) and is_sound(applied)
             return _show(store, dataset, applied, number, registry()) if sound else None
 
         return show

@@ -26,8 +26,9 @@ class Anchored:
 
     The index map's probabilities are m = softmax(g + kappa a): g are the logits of ColorCNN's network (Hou, Zheng &
     Gould, CVPR 2020), whose last layer starts at zero, a the log posterior of a k-means of the image itself, whose
-    centers are in the order of their luminance. Everything else is ColorCNN's: palette and image by Eq. 6 and 7 in
-    training, by Eq. 3 to 5 afterwards, the loss of Eq. 2. One network per color count.
+    centers are in the order of their luminance. Palette and image are ColorCNN's, by Eq. 6 and 7 in training, by Eq. 3
+    to 5 afterwards. So is the loss of Eq. 2, here with a smaller regularizer, without jitter, and with distillation.
+    One network per color count.
 
     Args:
         backbone: The network that sees the image: ``unet`` or ``dncnn``.
