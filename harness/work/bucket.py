@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _NO_CREDENTIALS = (
     "DefaultCredentialsError",
 )
 """Of botocore and google-auth, which need not be installed."""
+_PARTIAL = ".partial-"
 
 
 class StoreUnreachable(OSError):
@@ -62,9 +64,10 @@ class Bucket:
 
         def look() -> list[str]:
             try:
-                return [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._at(folder), detail=False)]
+                found = [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._at(folder), detail=False)]
             except FileNotFoundError:
                 return []
+            return [name for name in found if not _is_partial(name)]
 
         names: list[str] = self._patiently(look, f"list {folder}/")
         return names
@@ -74,7 +77,8 @@ class Bucket:
 
         def look() -> list[str]:
             base = str(self._fs._strip_protocol(self._base)).rstrip("/") + "/"
-            return sorted(str(path).removeprefix(base) for path in self._fs.find(self._base))
+            found = [str(path).removeprefix(base) for path in self._fs.find(self._base)]
+            return sorted(name for name in found if not _is_partial(name))
 
         names: list[str] = self._patiently(look, "list what it holds")
         return names
@@ -93,12 +97,12 @@ class Bucket:
         return content
 
     def write(self, name: str, content: bytes, *, replace: bool = True) -> bool:
-        """Writes an object. Gives False where it was there and is not to be replaced."""
+        """Writes an object, whole or not at all. Gives False where it was there and is not to be replaced."""
 
         def put() -> bool:
             try:
-                self._prepare(name)
-                self._fs.pipe_file(self._at(name), content, mode="overwrite" if replace else "create")
+                with self._place(name, replace=replace) as (path, mode):
+                    self._fs.pipe_file(path, content, mode=mode)
             except FileExistsError:
                 return False
             return True
@@ -128,8 +132,8 @@ class Bucket:
             if not replace and self._fs.exists(self._at(name)):
                 return False
             try:
-                self._prepare(name)
-                self._fs.put_file(str(path), self._at(name), mode="overwrite" if replace else "create")
+                with self._place(name, replace=replace) as (place, mode):
+                    self._fs.put_file(str(path), place, mode=mode)
             except FileExistsError:
                 return False
             return True
@@ -172,11 +176,28 @@ class Bucket:
     def _at(self, name: str) -> str:
         return f"{self._base}/{name}"
 
-    def _prepare(self, name: str) -> None:
-        """Folders that are none in an object store are made where they are needed."""
-        folder, slash, _ = self._at(name).rpartition("/")
-        if slash and self._fs.protocol in ("file", ("file", "local")):
-            self._fs.makedirs(folder, exist_ok=True)
+    @contextlib.contextmanager
+    def _place(self, name: str, *, replace: bool) -> Iterator[tuple[str, str]]:
+        """Where an object is to be written, and fsspec's mode for it.
+
+        An object store has it whole or not at all. On a file system it is written beside its place and moved there, in
+        folders that are made where they are needed. Raises FileExistsError.
+        """
+        path = self._at(name)
+        if self._fs.protocol not in ("file", ("file", "local")):
+            yield path, "overwrite" if replace else "create"
+            return
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
+        try:
+            yield str(partial), "create"
+            if replace:
+                partial.replace(place)
+            else:
+                os.link(partial, place)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _patiently(self, call: Callable[[], Any], asked: str, *, to_disk: bool = False) -> Any:
         """Busy and broken servers (503, cut connections) get some more tries; what is not allowed does not.
@@ -201,6 +222,10 @@ class Bucket:
                     ) from None
             time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
         raise AssertionError
+
+
+def _is_partial(name: str) -> bool:
+    return name.rsplit("/", 1)[-1].startswith(_PARTIAL)
 
 
 def _is_of_disk(error: OSError) -> bool:

@@ -2,7 +2,9 @@
 
 A driver keeps one object fresh, ``leases/drivers/<number>``; its leases are good for as long as that is. What is long
 has an object of its own beside it, ``leases/<key>``, which only one driver can create. Short jobs are listed in their
-driver's object, a whole task's at once; of two drivers that list a job the one that did so first has it.
+driver's object, a whole task's at once. A driver has a job when it looked after listing it and saw it listed by nobody
+else: of two at least one sees the other. Of two that see each other one gives way, and the other has the job when it
+looks again.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class RemoteLeases(Leases):
         self._own = f"{DRIVERS}/{self.me.number}"
         self._given_back: set[str] = set()
         self._since: dict[str, float] = {}
+        self._short: set[str] = set()
         self._version = self._sent = 0
         self._written = self._looked = -math.inf
         self._others: dict[str, _Driver] = {}
@@ -59,7 +62,7 @@ class RemoteLeases(Leases):
             kept = self._given_back.intersection(wanted)
             self._given_back -= kept
             self._held |= kept
-            taken = {key for key in wanted if key in self._held or key in self._since}
+            taken = {key for key in wanted if key in self._held or key in self._short}
         further = [key for key in wanted if key not in taken]
         try:
             taken |= {key for key in further if self._worth(key) and self._take_long(key)}
@@ -123,27 +126,36 @@ class RemoteLeases(Leases):
         if not keys:
             return set()
         self._look(time.monotonic() - LOOK_SECONDS)
-        free = {key for key in keys if not any(key in other.since for other in self._others.values())}
-        if not free:
-            return set()
         with self._state:
-            self._since |= dict.fromkeys(free, time.time())
-            self._version += 1
+            wanted = {key for key in keys if key in self._since or not self._is_listed(key)}
+            further = wanted - self._since.keys()
+            self._since |= dict.fromkeys(further, time.time())
+            self._version += bool(further)
+        if not wanted:
+            return set()
         self._write()
         self._look(time.monotonic())
         with self._state:
-            lost = {key for key in free if self._was_earlier(key)}
-            self._drop(lost)
-        return free - lost
+            taken = {key for key in wanted if not self._is_listed(key)}
+            self._short |= taken
+            given_way = {key for key in wanted - taken if self._gives_way(key)}
+            self._drop(given_way)
+        if given_way:
+            self._write()
+        return taken
 
-    def _was_earlier(self, key: str) -> bool:
-        mine = self._since.get(key, math.inf), self.me.number
+    def _is_listed(self, key: str) -> bool:
+        return any(key in other.since for other in self._others.values())
+
+    def _gives_way(self, key: str) -> bool:
+        mine = self._since[key], self.me.number
         return any((other.since.get(key, math.inf), number) < mine for number, other in self._others.items())
 
     def _drop(self, keys: set[str]) -> None:
         for key in keys & self._since.keys():
             del self._since[key]
             self._version += 1
+        self._short -= keys
 
     def _note(self, *, anew: bool = False) -> None:
         with contextlib.suppress(OSError):

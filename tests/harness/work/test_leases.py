@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.work import leases as module
+from harness.work import remote_leases
+from harness.work.bucket import Bucket
 from harness.work.leases import EXPIRES_SECONDS, Holder, Leases
+from harness.work.remote_leases import RemoteLeases
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -95,3 +98,43 @@ def test_where_none_can_be_written_nobody_is_held_up(folder):
     folder.parent.mkdir()
     folder.write_text("a file")
     assert Leases(folder).take(KEY)
+
+
+def test_a_short_job_at_a_uri_is_whose_who_saw_it_listed_by_nobody_else(tmp_path, monkeypatch):
+    """Also where that one was later to list it, but sooner to have its list in the store."""
+    monkeypatch.setattr(remote_leases, "LOOK_SECONDS", 0.0)
+    bucket = Bucket(f"file://{tmp_path}/store")
+    one, other = (RemoteLeases(bucket, tmp_path, worth=lambda key: False) for _ in range(2))  # noqa: ARG005
+    write, taken = one._write, []
+
+    def overtaken():
+        taken.append(other.take_free([KEY]))
+        write()
+
+    monkeypatch.setattr(one, "_write", overtaken)
+    assert one.take_free([KEY, OTHER]) == {OTHER}
+    assert taken == [{KEY}]
+    assert one.holder(KEY) == other.me
+    monkeypatch.setattr(one, "_write", write)
+    assert one.take_free([KEY]) == set()
+    other.release([KEY])
+    other.refresh()
+    assert other.take_free([KEY]) == set(), "one has listed it before"
+    other.refresh()
+    assert one.take_free([KEY]) == one.take_free([KEY]) == {KEY}
+    one.close()
+    other.close()
+    assert bucket.names_below() == []
+
+
+def test_what_is_read_at_a_uri_of_a_folder_was_written_whole(tmp_path):
+    bucket = Bucket(f"file://{tmp_path}/store")
+    contents = [letter * 4_000_000 for letter in (b"a", b"b")]
+    bucket.write("x/y", contents[0])
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(lambda: [bucket.write("x/y", contents[number % 2]) for number in range(40)])
+        while not writing.done():
+            assert bucket.read("x/y") in contents
+            assert bucket.names_in("x") == ["y"]
+    assert not bucket.write("x/y", b"", replace=False)
+    assert bucket.read("x/y") == contents[1]
