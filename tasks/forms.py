@@ -11,11 +11,11 @@ import PIL
 
 from harness.contracts import BadInput
 from tasks.class_folders import ClassFolders, class_folders_at, decode, list_images
-from tasks.contents import digest, entry
+from tasks.contents import Part, digest, entry
 from tasks.places import nearest
 from tasks.progress import told
-from tasks.published import Expected, has_files
-from tasks.remembered import remembered
+from tasks.published import Expected, has_files, published
+from tasks.remembered import recalled, remember, remembered
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,31 @@ def digest_of(images: ClassFolders, expected: Expected) -> str:
     return remembered(about, (file for files in splits for file in files), compute)
 
 
+def known_digest(expected: Expected) -> str | None:
+    """The digest of the published content: as listed, or as the authors' files had it when they were read here."""
+    return expected.digest or recalled(_content_of(expected))
+
+
+def learn_digest(expected: Expected, *parts: Part) -> None:
+    """Keeps the digest of what was read from the authors' files, if it is listed nowhere; parts: train and test."""
+    if expected.digest is None:
+        entries = [[entry(*each) for each in zip(*part, strict=True)] for part in parts]
+        remember(_content_of(expected), digest(*entries))
+
+
 def doubt(images: ClassFolders, expected: Expected, found: str) -> str:
     """Says, without a full stop, that class folders with this digest do not, or may not, hold the published set."""
-    if expected.digest is None:
+    known = known_digest(expected)
+    if known is None:
         return (
             f"images in {images.folder} could not be compared with {expected.title}'s (digest {found[:16]}), whose "
-            "digest is not known here"
+            "digest is known only once the authors' files were read on this machine"
         )
     return (
         f"images in {images.folder} are not those of {expected.title} (their digest is {found[:16]}, "
-        f"{expected.digest[:16]} was expected): results are not comparable with the paper's"
+        f"{known[:16]} was expected): results are not comparable with the paper's"
     )
+
+
+def _content_of(expected: Expected) -> str:
+    return f"content of {expected.name}, {published(expected)}"

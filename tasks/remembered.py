@@ -44,6 +44,16 @@ def remembered(about: str, files: Iterable[State], compute: Callable[[], str]) -
     return digest
 
 
+def remember(about: str, text: str) -> None:
+    """Keeps a short text about what does not change."""
+    _keep(_key(about), text)
+
+
+def recalled(about: str) -> str | None:
+    """What ``remember`` was given; None where it is not kept any more, or never was."""
+    return _kept(_key(about))
+
+
 def remembered_each(
     about: str,
     files: Sequence[State],
@@ -61,7 +71,7 @@ def remembered_each(
     Returns:
         The digests, in the order of the files. Where ``compute`` raises, what was computed before is kept.
     """
-    key = hashlib.sha256(about.encode(errors="surrogatepass")).hexdigest()
+    key = _key(about)
     known: dict[str, str] = json.loads(_kept(key) or "{}")
     names = [hashlib.sha256(repr(file).encode(errors="surrogatepass")).hexdigest() for file in files]
     missing = {name: Path(str(file[0])) for name, file in zip(names, files, strict=True) if name not in known}
@@ -80,6 +90,10 @@ def remembered_each(
 def _folder() -> Path:
     stated = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(stated) / "fewcolors" / "digests"
+
+
+def _key(about: str) -> str:
+    return hashlib.sha256(about.encode(errors="surrogatepass")).hexdigest()
 
 
 def _check(key: str, text: str) -> str:

@@ -113,6 +113,20 @@ def test_a_set_without_a_known_digest_has_the_digest_of_its_folder_and_that_is_s
         assert written.make().fingerprint() == f"images {true_digest(written)}"
 
 
+def test_a_digest_that_is_listed_nowhere_is_learned_from_the_authors_files(tmp_path, monkeypatch):
+    written, root, archives = as_folders("svhn", tmp_path, monkeypatch)
+    for each in (written, archives):
+        each.expect(monkeypatch, digest=None)
+    with pytest.warns(UserWarning, match="known only once the authors' files were read on this machine"):
+        assert written.make().fingerprint() == f"images {true_digest(written)}"
+    archives.make().load()
+    assert written.make().fingerprint() == archives.make().fingerprint() == published(written.expected)
+    assert written.make().departures("svhn", []) == []
+    change(some_image(root))
+    with pytest.warns(UserWarning, match="are not those of SVHN"):
+        assert written.make().fingerprint().startswith(OTHER)
+
+
 def test_jpegs_are_not_the_true_set(folders):
     written, root = folders
     for path in list(root.rglob("*.png")):
