@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -112,6 +113,7 @@ class Job:
     task: tuple[str, ...] | None = None
     retraining: Retraining | None = None
     least_memory: float = 0
+    batch_size: int | None = None
 
 
 def make_job(
@@ -133,15 +135,16 @@ def make_job(
     retraining: Retraining | None = None,
     fingerprint: str | None = None,
     source: str | None = None,
-    resolved: Mapping[str, Any] | None = None,
+    resolved: Mapping[str, Any] = MappingProxyType({}),
     least_memory: float = 0,
+    batch_size: int | None = None,
     **more: Any,
 ) -> Job:
     """A job under the hash of everything that changes its artifact.
 
     fingerprint: what the plugin says of the files it reads. source: the hash of the plugin's code, where it is known
-    already. resolved: what parameters become on the task, which counts instead of what is stated. more: what else
-    changes the artifact (of ``metrics`` too).
+    already. resolved: what parameters become on the task, which counts instead of what is stated. batch_size: the
+    dataset's, which a ``batch_size`` of None becomes. more: what else changes the artifact (of ``metrics`` too).
     """
     source = source or plugin.source_digest(CALLED[stage])
     without = () if fingerprint is None else plugin.fingerprinted
@@ -151,7 +154,7 @@ def make_job(
         "plugin": plugin.name,
         "source": source,
         "fingerprint": fingerprint,
-        "params": {name: value for name, value in {**params, **(resolved or {})}.items() if name not in without},
+        "params": _counting(params, resolved, batch_size, without),
         "inputs": {role: key for role, (_, key) in inputs.items()},
         "seed": seed,
         "levels": levels,
@@ -181,7 +184,18 @@ def make_job(
         task=task,
         retraining=retraining,
         least_memory=least_memory,
+        batch_size=batch_size,
     )
+
+
+def _counting(
+    params: Mapping[str, Any], resolved: Mapping[str, Any], batch_size: int | None, without: Collection[str]
+) -> dict[str, Any]:
+    """Parameters as they count in a key: as what they become, and without those that only say where something is."""
+    become = {**params, **resolved}
+    if "batch_size" in become and become["batch_size"] is None:
+        become["batch_size"] = batch_size
+    return {name: value for name, value in become.items() if name not in without}
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +242,7 @@ class PlanBuilder:
         self._fingerprints: dict[int, str | None] = {}
         self._identities: dict[int, dict[str, Any]] = {}
         self._networks: dict[tuple[int, str, int], Job] = {}
+        self._batch_sizes: dict[int, int | None] = {}
 
     def dataset(self, choice: Choice, held_out: tuple[float, int] | None = None) -> Job:
         """held_out: in the place of the test images, however many of them are tested at last."""
@@ -241,6 +256,7 @@ class PlanBuilder:
             train_images=choice.train_images,
             test_images=choice.test_images if held_out is None else None,
             held_out=held_out,
+            batch_size=self._batch_size(choice),
         )
 
     def classifier(self, choice: Choice, dataset: Choice, data: Job, seed: int) -> Job:
@@ -351,7 +367,8 @@ class PlanBuilder:
     ) -> Job:
         """The classifier, trained further on the training images after the method. where, inputs: of applying it."""
         fingerprint = self._fingerprint(method)
-        params = {**method.params, **(resolved_on(task, method.instance, method.params, method.where) or {})}
+        data = inputs["dataset"]
+        resolved = resolved_on(task or (data.plugin,), method.instance, method.params, method.where)
         without = () if fingerprint is None else method.plugin.fingerprinted
         return self._job(
             "classifiers",
@@ -361,23 +378,23 @@ class PlanBuilder:
             seed=seed,
             levels=(level,),
             precision=self.spec.precision.classifiers,
-            retraining=Retraining(method.name, method.params, self._recipe(classifier)),
+            retraining=Retraining(method.name, method.params, self._recipe(classifier, data.batch_size)),
             reduced={
                 "plugin": method.name,
                 "source": method.plugin.source_digest(REDUCING),
-                "params": {name: value for name, value in params.items() if name not in without},
+                "params": _counting(method.params, resolved, data.batch_size, without),
                 "fingerprint": fingerprint,
             },
             retrained=source_digest("harness.work.retraining"),
         )
 
-    def _recipe(self, classifier: Choice) -> dict[str, Any]:
-        """A tenth of the classifier's own epochs and rate, unless the spec says otherwise."""
+    def _recipe(self, classifier: Choice, batch_size: int | None) -> dict[str, Any]:
+        """A tenth of the classifier's own epochs and rate, unless the spec says otherwise; by the dataset's batches."""
         stated, own = self.spec.retraining, classifier.params
         return {
             "epochs": stated.epochs or max(1, round(own["epochs"] / 10)),
             "rate": stated.rate or own["rate"] / 10,
-            "batch_size": own.get("batch_size"),
+            "batch_size": own.get("batch_size") or batch_size,
             "weight_decay": own.get("weight_decay", 0.0),
         }
 
@@ -394,8 +411,11 @@ class PlanBuilder:
         metrics: tuple[JobMetric, ...] = (),
         task: tuple[str, ...] | None = None,
         retraining: Retraining | None = None,
+        batch_size: int | None = None,
         **more: Any,
     ) -> Job:
+        data = inputs.get("dataset")
+        on = task or (choice.name if data is None else data.plugin,)
         job = make_job(
             stage,
             choice.plugin,
@@ -410,12 +430,19 @@ class PlanBuilder:
             task=task,
             retraining=retraining,
             fingerprint=self._fingerprint(choice),
-            resolved=resolved_on(task, choice.instance, choice.params, choice.where),
+            resolved=resolved_on(on, choice.instance, choice.params, choice.where),
             least_memory=choice.plugin.least_memory(choice.instance, choice.where),
+            batch_size=batch_size if data is None else data.batch_size,
             **more,
         )
         _warn_of_unknown(choice.plugin, stage, self._fingerprint(choice))
         return self.jobs.setdefault(job.key, job)
+
+    def _batch_size(self, choice: Choice) -> int | None:
+        """A dataset's, where it is known before it is made."""
+        if id(choice) not in self._batch_sizes:
+            self._batch_sizes[id(choice)] = known_batch_size(choice)
+        return self._batch_sizes[id(choice)]
 
     def _identity(self, metric: Choice) -> dict[str, Any]:
         """Everything that changes a metric's column; of each metric once."""
@@ -483,12 +510,8 @@ def fingerprint_of(instance: Any, where: str) -> str | None:
     return said
 
 
-def resolved_on(
-    task: tuple[str, ...] | None, instance: Any, params: Mapping[str, Any], where: str
-) -> dict[str, Any] | None:
-    """What a learned method's parameters become on a task, as its ``resolved`` says; None without a task."""
-    if task is None:
-        return None
+def resolved_on(task: Sequence[str], instance: Any, params: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What a plugin's parameters become on a task, as its ``resolved`` says. task: a dataset, then classifiers."""
     dataset, *classifiers = task
     try:
         said = instance.resolved(dataset, tuple(classifiers))
@@ -500,6 +523,17 @@ def resolved_on(
     if not isinstance(plain, dict) or plain.keys() - params.keys():
         raise BadInput(f"{where}: resolved() returned {shown(said)}, it must return values of its parameters by name.")
     return plain
+
+
+def known_batch_size(choice: Choice) -> int | None:
+    """What a dataset says of its batches before it is loaded. Raises BadInput."""
+    try:
+        known = choice.instance.known_batch_size()
+    except Exception as error:
+        raise BadInput(f"{choice.where}: known_batch_size() failed: {one_line(error)}.") from error
+    if known is not None and (type(known) is not int or known < 1):
+        raise BadInput(f"{choice.where}: known_batch_size() returned {shown(known)}, it must return a number or None.")
+    return known
 
 
 def check_inputs(choice: Choice) -> None:

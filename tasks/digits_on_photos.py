@@ -60,6 +60,9 @@ class DigitsOnPhotos:
     def known_sizes(self) -> tuple[int, int]:
         return 10, TEST_DIGITS * self.test_per_digit
 
+    def known_batch_size(self) -> int:
+        return DatasetArrays.batch_size
+
     def least_memory(self) -> float:
         return 3 * SIDE**2 * (self.train_images + TEST_DIGITS * self.test_per_digit)
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -91,6 +92,13 @@ class ImageFolder:
         test = self._tree().test
         return len(test), sum(map(len, test.values()))
 
+    def known_batch_size(self) -> int:
+        return DatasetArrays.batch_size
+
+    def resolved(self, dataset: str, classifiers: Sequence[str]) -> dict[str, int | None]:  # noqa: ARG002
+        """An eighth of the side where no ``crop_padding`` is stated; for ``crop``, the side where no ``resize`` is."""
+        return {"crop_padding": self._padding, "resize": self.resize or (self.side if self.shape == "crop" else None)}
+
     def least_memory(self) -> float:
         """One padded image, as a training crops it."""
         return 4 * 3 * (self.side + 2 * (self.crop_padding or 0)) ** 2
@@ -98,13 +106,16 @@ class ImageFolder:
     def load(self) -> DatasetArrays:
         tree = self._tree()
         train, test = self._split(tree.train, first_group=0), self._split(tree.test, first_group=len(tree.files()))
-        padding = self.side // 8 if self.crop_padding is None else self.crop_padding
         normalization = _own(train.images) if self.normalization == "own" else _NORMALIZATIONS[self.normalization]
-        return DatasetArrays(train, test, tuple(tree.train), normalization, Augmentation(self.flip, padding))
+        return DatasetArrays(train, test, tuple(tree.train), normalization, Augmentation(self.flip, self._padding))
 
     @property
     def _folder(self) -> Path:
         return Path(self.root).expanduser()
+
+    @property
+    def _padding(self) -> int:
+        return self.side // 8 if self.crop_padding is None else self.crop_padding
 
     @property
     def _doing(self) -> str:

@@ -73,10 +73,15 @@ class PublishedSet:
 
     fingerprinted: ClassVar[tuple[str, ...]] = ("download", "data_root")
     expected: ClassVar[Expected]
+    batch_size: ClassVar[int] = 128
 
     def known_sizes(self) -> tuple[int, int]:
         """As published."""
         return self.expected.classes, self.expected.test
+
+    def known_batch_size(self) -> int:
+        """As in the paper."""
+        return self.batch_size
 
     @property
     def folder(self) -> Path:

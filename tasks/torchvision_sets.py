@@ -39,7 +39,6 @@ class TorchvisionSet(PublishedSet, ABC):
 
     normalization: ClassVar[Normalization] = IMAGENET_NORMALIZATION
     augmentation: ClassVar[Augmentation]
-    batch_size: ClassVar[int] = 128
 
     def check(self) -> None:
         """BadInput where the files are missing or damaged and ``download`` is off; an archive's size, and the number of

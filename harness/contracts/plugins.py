@@ -170,7 +170,8 @@ class Lesson:
             when a classifier itself is trained.
         classifier_names: Their plugins' names.
         colors: The color counts to learn: one, unless the method states ``joint_colors = True``.
-        batch_size: The dataset's, for a training that states none.
+        batch_size: The dataset's, for a training that states none: a parameter ``batch_size`` that is None means it,
+            and counts in keys as this number.
         device: ``cpu`` or ``cuda``.
         precision: ``fp32``, or ``bf16``: compute in ``torch.autocast`` to bfloat16.
         on_epoch: To be called after each epoch with the epochs done, the epochs in all and the epoch's metrics; a true
@@ -281,9 +282,32 @@ class PluginHooks:
         """
         return ()
 
+    def resolved(self, dataset: str, classifiers: Sequence[str]) -> Mapping[str, Any]:  # noqa: ARG002
+        """Says what those parameters become on a task that depend on it, or on others.
+
+        Keys contain these values instead of the stated ones, so that a value means the same whether it is stated or
+        follows from a rule. A ``batch_size`` that is None need not be in it: see ``Lesson``.
+
+        Args:
+            dataset: The dataset plugin's name; of a dataset its own.
+            classifiers: The names of the plugins of the classifiers that it is trained through, if any.
+
+        Returns:
+            Plain JSON values by parameter; what is left out counts as it is stated.
+        """
+        return {}
+
 
 class DatasetHooks(PluginHooks):
     """What a dataset may have besides, with what holds where it does not."""
+
+    def known_batch_size(self) -> int | None:
+        """Says what ``DatasetArrays.batch_size`` will be, so that keys can contain it.
+
+        Returns:
+            That many images; None where ``load`` has to find out.
+        """
+        return None
 
     def known_sizes(self) -> tuple[int, int] | None:
         """Says how large the test split will be, so that a spec that asks for too much of it is refused at once.
@@ -307,21 +331,6 @@ class MethodHooks(PluginHooks):
             That many epochs; it is at rest after all multiples of them.
         """
         return 1
-
-    def resolved(self, dataset: str, classifiers: Sequence[str]) -> Mapping[str, Any]:  # noqa: ARG002
-        """Says what those parameters become on a task that depend on it, or on others; asked of a learned method.
-
-        Keys contain these values instead of the stated ones, so that a value means the same training whether it is
-        stated or follows from a rule.
-
-        Args:
-            dataset: The dataset plugin's name.
-            classifiers: The names of the classifiers' plugins.
-
-        Returns:
-            Plain JSON values by parameter; what is left out counts as it is stated.
-        """
-        return {}
 
     def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
         """Says in how many pieces it works on an image.

@@ -76,6 +76,7 @@ def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
     """A search's training with other values of its parameters than trial 0, of the same code: also on a worker."""
     method = plugin.make({**first.params, **values}, first.name)
     params = plugin.defaults_written_out(method)
+    assert first.task is not None
     return make_job(
         first.stage,
         plugin,
@@ -91,4 +92,5 @@ def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
         source=first.source,
         resolved=resolved_on(first.task, method, params, first.name),
         least_memory=plugin.least_memory(method, first.name),
+        batch_size=first.batch_size,
     )

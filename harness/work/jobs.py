@@ -97,6 +97,8 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
     if not isinstance(arrays, DatasetArrays):
         raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
     arrays.check()
+    if job.batch_size not in (None, arrays.batch_size):
+        raise ContractError(f"load gave batch_size {arrays.batch_size}, known_batch_size() had said {job.batch_size}")
     train_of, test_of = len(arrays.train), len(arrays.test)
     if job.test_images is not None:
         tested = whole_group_rows(arrays.test.labels, arrays.test.groups, job.test_images)

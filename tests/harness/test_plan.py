@@ -501,6 +501,7 @@ def plan_of_colorcnn(*methods, dataset="digits-on-photos", classifier="alexnet")
         ({}, {"palette_norm": 1.0}),
         ({}, {"palette_norm": 1}),
         ({}, {"restart_period": 20}),
+        ({}, {"batch_size": 128}),
         ({"epochs": 9}, {"epochs": 9, "restart_period": 3, "palette_norm": 1.0}),
     ],
 )
@@ -510,8 +511,36 @@ def test_what_a_parameter_becomes_counts_not_how_it_is_stated(rule, stated):
     assert by_rule.cells[0].params != written.cells[0].params
 
 
+@pytest.mark.parametrize("judge", ["frozen", "retrained"])
+def test_a_classifiers_batches_are_the_datasets_stated_or_not(judge):
+    def plan(batch_size):
+        classifier = {"name": "alexnet", "params": {"batch_size": batch_size}}
+        content = {"name": "x", "datasets": ["digits-on-photos"], "classifiers": [classifier], "methods": [colorcnn()]}
+        return make_plan(resolve({**content, "judge": judge}, discover()))
+
+    assert plan(None).jobs.keys() == plan(128).jobs.keys() != plan(64).jobs.keys()
+
+
+def test_a_dataset_whose_batches_are_not_known_keeps_what_is_stated_apart(make_spec, monkeypatch):
+    spec = make_spec()
+    assert {job.batch_size for job in make_plan(spec).jobs.values()} == {None}
+    monkeypatch.setattr(spec.datasets[0].instance, "known_batch_size", lambda: 32, raising=False)
+    assert {job.batch_size for job in make_plan(spec).jobs.values()} == {32}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(lambda: "32", r"returned '32', it must return a number or None"), (lambda: 1 / 0, "failed: ZeroDivisionError")],
+)
+def test_what_a_dataset_says_of_its_batches_must_be_a_number(make_spec, said, words):
+    spec = make_spec()
+    spec.datasets[0].instance.known_batch_size = said
+    with pytest.raises(BadInput, match=rf"^datasets\[0\]: known_batch_size\(\) {words}"):
+        make_plan(spec)
+
+
 def test_a_rule_that_gives_something_else_is_another_key():
-    changes = ({"palette_norm": 4.0}, {"restart_period": 10}, {"epochs": 30}, {"batch_size": 128})
+    changes = ({"palette_norm": 4.0}, {"restart_period": 10}, {"epochs": 30}, {"batch_size": 64})
     plans = [plan_of_colorcnn(colorcnn(**each)) for each in ({}, *changes)]
     assert len({*(key for plan in plans for key in keys(plan, "quantizers"))}) == len(plans)
     ours, theirs = (plan_of_colorcnn(colorcnn(palette_norm=n), classifier="vgg16") for n in (None, 4.0))

@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from harness.contracts import Augmentation, BadInput
+from harness.discovery import discover
+from harness.plan import make_plan
 from harness.registry import Registry
+from harness.spec.resolve import resolve
 from tasks import image_folder, progress
 from tasks.image_files import to_square
 from tasks.image_folder import ImageFolder
@@ -83,6 +86,20 @@ def test_augmentation_is_the_papers_for_its_sides_and_can_be_set(tmp_path, side,
     assert make_plugin(root=str(tmp_path), side=side).load().augmentation == Augmentation(True, padding)
     own = make_plugin(root=str(tmp_path), side=side, flip=False, crop_padding=0)
     assert own.load().augmentation == Augmentation(False, 0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "one_key"),
+    [({"crop_padding": 8}, True), ({"resize": 64}, True), ({"crop_padding": 4}, False), ({"resize": 80}, False)],
+)
+def test_what_is_left_out_and_what_it_becomes_are_one_key(tmp_path, stated, one_key):
+    def keys(**params):
+        dataset = {"name": "image-folder", "params": {"root": str(tmp_path), "side": 64, **params}}
+        content = {"datasets": [dataset], "classifiers": ["alexnet"], "methods": ["wu"], "colors": [2]}
+        return set(make_plan(resolve(content, discover())).jobs)
+
+    split_layout(tmp_path)
+    assert (keys() == keys(**stated)) == one_key
 
 
 def test_one_tree_is_split_by_class_and_seed(tmp_path):
