@@ -38,6 +38,7 @@ from harness.contracts import (
     RunView,
     Split,
     Verdict,
+    say_how_far,
 )
 from harness.registry import claim, classifier, codec, dataset, metric, quantizer, report
 
@@ -70,6 +71,7 @@ __all__ = [
     "MethodHooks", "Needs", "Normalization", "Palettized", "PaperRecipe", "PluginHooks", "Results", "Run", "RunPlan",
     "RunView", "Split", "Verdict", "__version__", "claim", "classifier", "codec", "dataset", "encode", "encoding",
     "learning", "load", "load_exported", "metric", "plan", "quantize", "quantizer", "report", "run",
+    "say_how_far",
 ]
 # fmt: on
 

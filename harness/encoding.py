@@ -200,4 +200,13 @@ def thread_count() -> int:
     stated = os.environ.get("OMP_NUM_THREADS", "")
     if stated.isdigit() and int(stated) > 0:
         return int(stated)
+    return core_count()
+
+
+def core_count() -> int:
+    """Says how many cores there are, for work that nothing else can go before, such as making a dataset.
+
+    Returns:
+        The cores this process may use.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,7 @@
-"""What a user sees while many files are read: a bar on a terminal, a line now and then elsewhere; both on stderr."""
+"""What a user sees while many files are read: a bar on a terminal, a line now and then elsewhere; both on stderr.
+
+In a run the driver shows it, as it does the epochs of a training.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from harness.encoding import thread_count
+from harness.contracts import say_how_far
+from harness.encoding import core_count
 
 T = TypeVar("T")
 PLAIN_SECONDS = 10.0
@@ -31,6 +35,7 @@ def told(items: Iterable[T], count: int, doing: str) -> Iterator[T]:
         return
     said = time.monotonic()
     for done, item in enumerate(items):
+        say_how_far(done, count)
         if time.monotonic() - said > PLAIN_SECONDS:
             said = time.monotonic()
             line = f"fewcolors: {doing}: {done:,} of {count:,}"
@@ -39,7 +44,7 @@ def told(items: Iterable[T], count: int, doing: str) -> Iterator[T]:
 
 
 def with_progress(work: Callable[[T], None], items: Sequence[T], doing: str) -> None:
-    """Does the work on each item on as many threads as this process may use.
+    """Does the work on each item on as many threads as there are cores: nothing of a run goes before its images.
 
     Args:
         work: Called once for each item, from several threads at once.
@@ -49,7 +54,7 @@ def with_progress(work: Callable[[T], None], items: Sequence[T], doing: str) -> 
     Raises:
         Exception: The first that ``work`` raised; what has not begun then is not begun any more.
     """
-    with ThreadPoolExecutor(thread_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in told(as_completed(futures), len(futures), doing):

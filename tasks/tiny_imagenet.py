@@ -27,8 +27,8 @@ class TinyImageNet(PublishedSet):
     ``data_root`` may also be the extracted folder itself, and validation images may be in folders of classes, where the
     authors' script puts them.
 
-    The archive is read in place, and is preferred if both are there. Images are decoded in as many threads as
-    the job has CPUs.
+    The archive is read in place, and is preferred if both are there. Images are decoded in as many threads as there
+    are cores.
     """
 
     expected = TINY_IMAGENET

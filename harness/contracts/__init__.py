@@ -1,8 +1,7 @@
 """What plugins and engine agree on; loads neither torch nor Ray.
 
 images: what travels. plugins: what the classes of plugins have and are handed. results: what a run leaves for reports.
-claims: what a claim is asked and answers.
-searches: what a search leaves.
+claims: what a claim is asked and answers. searches: what a search leaves. how_far: what a long ``load`` says meanwhile.
 """
 
 from harness.contracts.claims import (
@@ -20,6 +19,7 @@ from harness.contracts.claims import (
     VerdictWord,
     Which,
 )
+from harness.contracts.how_far import heard_how_far, say_how_far
 from harness.contracts.images import (
     MAX_COLORS,
     MIN_COLORS,
@@ -135,4 +135,6 @@ __all__ = [
     "check_palettized",
     "check_payload",
     "check_share",
+    "heard_how_far",
+    "say_how_far",
 ]

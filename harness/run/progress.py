@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -25,13 +25,13 @@ from harness.run.events import Event
 from harness.run.notebook import NotebookOutput
 from harness.run.schedule import Pool, kind_of
 from harness.spec.schema import STAGES, TRAINED
-from harness.work.jobs import read_history
+from harness.work.jobs import read_history, read_how_far
 from harness.work.store import Store
 
 PLAIN_SECONDS = 15.0
 """How often a plain line says what is running when nothing else has happened."""
 LOOK_SECONDS = 1.0
-"""How old what is known of a training's epochs may be: its file may lie on a shared file system."""
+"""How old what is known of a job under way may be: its file may lie on a shared file system."""
 
 
 class LiveTable(ABC):
@@ -71,6 +71,15 @@ class LiveTable(ABC):
     def _table(self) -> Group: ...
 
 
+@dataclass(frozen=True)
+class _Making:
+    """A dataset that is being made, as last looked at: pieces done, and how many there are."""
+
+    done: int
+    of: int
+    looked: float
+
+
 @dataclass
 class _Training:
     """A training under way, as last looked at.
@@ -88,7 +97,7 @@ class _Training:
 class Progress(LiveTable):
     """Listens to events and is ticked by the schedule. Where it is live it repaints a table, else it prints lines.
 
-    aside: reads how far trainings are, which may take long.
+    aside: reads how far datasets and trainings are, which may take long.
     """
 
     def __init__(
@@ -110,7 +119,8 @@ class Progress(LiveTable):
         self._waiting = set(pending)
         self._counted = Counter(self._kinds.values())
         self._trainings: dict[str, _Training] = {}
-        self._looks: dict[str, Future[tuple[list[dict[str, float]], int]]] = {}
+        self._makings: dict[str, _Making] = {}
+        self._looks: dict[str, Future[Any]] = {}
         super().__init__(console)
         self._said = self.begun
 
@@ -125,6 +135,7 @@ class Progress(LiveTable):
             self.started_at[event.key] = time.monotonic()
         if event.event in ("retried", "failed"):
             self._trainings.pop(event.key, None)
+            self._makings.pop(event.key, None)
             self._looks.pop(event.key, None)
         if event.event == "done" and event.seconds is not None:
             training = self._trainings.pop(event.key, None)
@@ -182,9 +193,11 @@ class Progress(LiveTable):
         )
 
     def _shown(self, job: Job) -> str:
-        training = self._trainings.get(job.key)
-        epochs = f" (epoch {len(training.epochs)} of {training.of})" if training and training.of else ""
-        return f"{job.stage}: {job.name}{epochs}"
+        training, making = self._trainings.get(job.key), self._makings.get(job.key)
+        far = f" (epoch {len(training.epochs)} of {training.of})" if training and training.of else ""
+        if making and making.of:
+            far = f" ({making.done:,} of {making.of:,} read)"
+        return f"{job.stage}: {job.name}{far}"
 
     def _left_in_words(self) -> str:
         running = [self._under_way(job) for job in self.running.values()]
@@ -197,9 +210,10 @@ class Progress(LiveTable):
             self._counted[self._kinds[key]] += 1 if waits else -1
 
     def _look(self, job: Job) -> None:
-        """Has it read how far a training is, if the last time is a while ago, and notes what was read."""
-        now, known = time.monotonic(), self._trainings.get(job.key)
-        if job.stage not in TRAINED or (known and now - known.looked < LOOK_SECONDS):
+        """Has it read how far a dataset or a training is, if the last time is a while ago, and notes what was read."""
+        now = time.monotonic()
+        seen = self._trainings.get(job.key) or self._makings.get(job.key)
+        if job.stage not in ("datasets", *TRAINED) or (seen and now - seen.looked < LOOK_SECONDS):
             return
         look = self._looks.get(job.key)
         if look is None:
@@ -207,8 +221,14 @@ class Progress(LiveTable):
         if not look.done():
             return
         del self._looks[job.key]
-        history, of = look.result()
-        epochs = [epoch.get("seconds", 0.0) for epoch in history]
+        found, of = look.result()
+        if job.stage == "datasets":
+            self._makings[job.key] = _Making(found, of, now)
+        else:
+            self._note(job, found, of, now)
+
+    def _note(self, job: Job, history: list[dict[str, float]], of: int, now: float) -> None:
+        known, epochs = self._trainings.get(job.key), [epoch.get("seconds", 0.0) for epoch in history]
         if known is None:
             since = self.started_at.get(job.key, self.begun)
             self._trainings[job.key] = _Training(epochs, of, sum(epochs), since, now)
@@ -219,8 +239,9 @@ class Progress(LiveTable):
             known.before = 0.0
         known.epochs, known.of, known.looked = epochs, of, now
 
-    def _read(self, job: Job) -> tuple[list[dict[str, float]], int]:
-        return read_history(self.store.watched(job.key))
+    def _read(self, job: Job) -> tuple[Any, int]:
+        watched = self.store.watched(job.key)
+        return read_how_far(watched) if job.stage == "datasets" else read_history(watched)
 
     def _under_way(self, job: Job) -> UnderWay:
         now, kind = time.monotonic(), self._kinds[job.key]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 
 from harness import environment
 from harness.complaints import escaped
-from harness.contracts import ContractError, DamagedCheckpoint, DatasetArrays, EpochCallback, Images, Lesson
+from harness.contracts import (
+    ContractError,
+    DamagedCheckpoint,
+    DatasetArrays,
+    EpochCallback,
+    Images,
+    Lesson,
+    heard_how_far,
+)
 from harness.plan import Job, Retraining
 from harness.registry import Kind, Registry
 from harness.spec.schema import Stage
@@ -53,6 +62,8 @@ GALLERY_IMAGES = 8
 PIXELS_JUDGED = 1 << 19
 """At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
+NOTE_SECONDS = 1.0
+"""How often it is noted how far the making of a dataset is."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,8 @@ def _instance(kind: Kind, job: Job, context: Context) -> Any:
 
 
 def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]:
-    arrays = _instance("dataset", job, context).load()
+    with _how_far_noted(context.store, job.key):
+        arrays = _instance("dataset", job, context).load()
     if not isinstance(arrays, DatasetArrays):
         raise ContractError(f"load returned {type(arrays).__name__}, it must return DatasetArrays")
     arrays.check()
@@ -125,6 +137,28 @@ def _prepare_dataset(job: Job, context: Context, folder: Path) -> dict[str, Any]
         "test_of": test_of,
         "side": arrays.test.images.shape[1:3],
     }
+
+
+@contextlib.contextmanager
+def _how_far_noted(store: Store, key: str) -> Iterator[None]:
+    """Within it, what ``say_how_far`` says of a job stands where the history of a training does, now and then."""
+    folder, noted = store.checkpoints(key), time.monotonic()
+
+    def note(done: int, of: int) -> None:
+        nonlocal noted
+        if time.monotonic() - noted < NOTE_SECONDS:
+            return
+        noted = time.monotonic()
+        with contextlib.suppress(OSError):  # it is only looked at
+            write_sealed(folder / HISTORY, {"of": of, "done": done})
+            store.keep_checkpoints(key)
+
+    try:
+        with heard_how_far(note):
+            yield
+    finally:
+        if folder.is_dir():
+            store.forget(key)
 
 
 def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any]:
@@ -366,6 +400,15 @@ def read_history(checkpoints: Path) -> tuple[list[dict[str, float]], int]:
         return content["epochs"], content["of"]
     except (OSError, ValueError, KeyError):
         return [], 0
+
+
+def read_how_far(checkpoints: Path) -> tuple[int, int]:
+    """How many pieces of making a dataset are done, and how many there are (0: not known)."""
+    try:
+        content = read_sealed(checkpoints / HISTORY)
+        return content["done"], content["of"]
+    except (OSError, ValueError, KeyError):
+        return 0, 0
 
 
 def last_noted(checkpoints: Path) -> float | None:

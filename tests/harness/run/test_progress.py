@@ -11,7 +11,7 @@ from harness.run.durations import Kind
 from harness.run.events import EventLog
 from harness.run.progress import Progress
 from harness.work.store import Store
-from harness.writing import write_json
+from harness.writing import write_json, write_sealed
 
 
 class Clock:
@@ -109,6 +109,16 @@ def test_when_nothing_ends_for_a_while_it_says_what_is_running(watched, clock):
         "[32 s] 0/9, at least 1 min 10 s left, not counting datasets and quantizers and applied and cells: "
         "running classifiers: net on dots, seed 0 (epoch 3 of 10)"
     ]
+
+
+def test_a_dataset_that_is_being_made_says_how_far_it_is(watched, clock):
+    (making,) = (job for job in watched.plan.jobs.values() if job.stage == "datasets")
+    watched.log("started", making)
+    watched.progress.tick([making])
+    write_sealed(watched.store.checkpoints(making.key) / "history.json", {"of": 60_000, "done": 1_500})
+    clock.now += showing.PLAIN_SECONDS + 1
+    watched.progress.tick([making])
+    assert watched.lines() == ["[16 s] 0/9: running datasets: dots (1,500 of 60,000 read)"]
 
 
 def run_stage(watched, clock, stage, seconds):

@@ -17,11 +17,12 @@ import warnings
 import numpy as np
 import pytest
 
-from harness.contracts import DatasetArrays, Palettized, Split
+from harness.contracts import DatasetArrays, Palettized, Split, say_how_far
 from harness.plan import make_plan
 from harness.registry import dataset, quantizer
+from harness.work import jobs
 from harness.work.artifacts import load_dataset
-from harness.work.jobs import Context, run_job
+from harness.work.jobs import Context, read_how_far, run_job
 from harness.work.process_state import put_back
 from harness.work.store import Store
 
@@ -50,6 +51,30 @@ def stored(registry, make_spec, store):
     job = next(job for job in plan.jobs.values() if job.stage == "datasets")
     run_job(job, Context(store, registry))
     return job.key
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_dataset_says_of_its_making_can_be_read_until_it_is_made(registry, make_spec, store, monkeypatch, fails):
+    seen = []
+
+    class Telling(Noise):
+        def load(self):
+            for done in range(3):
+                say_how_far(done, 3)
+                seen.append(read_how_far(store.watched(job.key)))
+            if fails:
+                raise OSError("no more")
+            return super().load()
+
+    monkeypatch.setattr(jobs, "NOTE_SECONDS", 0.0)
+    registry.add(dataset("telling")(Telling), "toys")
+    plan = make_plan(make_spec(datasets=["telling"], methods=["flat"]))
+    job = next(job for job in plan.jobs.values() if job.stage == "datasets")
+    with pytest.raises(OSError, match="no more") if fails else contextlib.nullcontext():
+        run_job(job, Context(store, registry))
+    assert seen == [(0, 3), (1, 3), (2, 3)]
+    assert not store.checkpoints(job.key).exists()
+    say_how_far(1, 2)
 
 
 def test_what_is_written_into_an_array_is_seen_by_nobody_else(store, stored):
