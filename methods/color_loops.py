@@ -66,6 +66,21 @@ def list_present(
             found += 1
 
 
+@compiled(void(given(uint8, 2), given(int64, 1), given(uint8, 1), made(int64, 2)))
+def add_counted(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8], sums: NDArray[np.int64]
+) -> None:
+    """Adds, for each label, the pixels and their red, green and blue to ``sums [C, 4]``.
+
+    colors: ``[U, 3]``; counts: how many pixels have each, ``[U]``; labels: ``[U]``, below C.
+    """
+    for u in range(len(colors)):
+        label, count = labels[u], counts[u]
+        sums[label, 0] += count
+        for channel in range(3):
+            sums[label, channel + 1] += count * colors[u, channel]
+
+
 @compiled(void(given(uint8, 2), given(uint8, 1), made(uint8, 1)))
 def look_up(pixels: NDArray[np.uint8], table: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
     """indices[p] = the value of ``table [2^24]`` at the code of pixels[p]; ``[P, 3]``, ``[P]``."""

@@ -66,21 +66,20 @@ class OctreeGervautz:
     reduce: Literal["fewest", "most"] = "fewest"
 
     def palettize(self, images: Images, colors: int) -> Palettized:
-        from methods.octree_loops import octree_leaves
+        from methods.octree_loops import leaves_of_paths, octree_leaves
 
         fewest = self.reduce == "fewest"
 
         def reduce(_image: NDArray[np.uint8], distinct: Distinct) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
             labels = np.empty(len(distinct.codes), np.uint8)
-            octree_leaves(distinct.colors[None], distinct.counts[None], colors, fewest, labels[None])
+            leaves_of_paths(distinct.codes, distinct.counts, colors, fewest, labels)
             return labels, mean_palette(distinct, labels, colors)
 
         if pays(images, 150):
             return by_colors(images, colors, reduce)
         n, height, width = images.shape[:3]
         pixels = np.ascontiguousarray(images).reshape(n, height * width, 3)
-        once = np.ones(pixels.shape[:2], np.int64)
         leaves = np.empty(pixels.shape[:2], np.uint8)
-        in_slices(lambda part: octree_leaves(pixels[part], once[part], colors, fewest, leaves[part]), n)
+        in_slices(lambda part: octree_leaves(pixels[part], colors, fewest, leaves[part]), n)
         indices = leaves.reshape(n, height, width)
         return Palettized(indices, mean_palettes(images, indices, colors))

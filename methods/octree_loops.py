@@ -61,38 +61,46 @@ def _merge(before: NDArray[np.int64], nodes: NDArray[np.int64], colors: int, few
     return merged_into
 
 
-@compiled(void(given(uint8, 3), given(int64, 2), int64, boolean, made(uint8, 2)))
-def octree_leaves(
-    pixels: NDArray[np.uint8], counts: NDArray[np.int64], colors: int, fewest: bool, leaves: NDArray[np.uint8]
+@compiled(void(given(int64, 1), given(int64, 1), int64, boolean, made(uint8, 1)))
+def leaves_of_paths(
+    paths: NDArray[np.int64], counts: NDArray[np.int64], colors: int, fewest: bool, leaves: NDArray[np.uint8]
 ) -> None:
-    """The leaf, below ``colors``, of each pixel of N images, see ``methods.octree``.
+    """The leaf, below ``colors``, of each path of one image, see ``methods.octree``.
 
-    pixels: ``[N, P, 3]``; counts: how many there are of each, ``[N, P]``; leaves: ``[N, P]``, written.
+    paths: ascending, ``[P]``; counts: how many pixels have each, ``[P]``; leaves: ``[P]``, written.
     """
+    before = np.zeros(len(paths) + 1, np.int64)
+    before[1:] = np.cumsum(counts)
+    shift = 0
+    starts = _runs(paths, shift)
+    merged_into = np.arange(len(starts) - 1)
+    while len(starts) - 1 > colors:
+        shift += 3
+        above = _runs(paths, shift)
+        if len(above) - 1 >= colors:
+            starts = above
+            merged_into = np.arange(len(starts) - 1)
+        else:
+            nodes = _runs(paths[starts[:-1]], shift)
+            merged_into = _merge(before[starts], nodes, colors, fewest)
+            break
+    numbers = np.full(len(merged_into), -1)
+    count = 0
+    for leaf in range(len(merged_into)):
+        if merged_into[leaf] == leaf:
+            numbers[leaf] = count
+            count += 1
+        for i in range(starts[leaf], starts[leaf + 1]):
+            leaves[i] = numbers[merged_into[leaf]]
+
+
+@compiled(void(given(uint8, 3), int64, boolean, made(uint8, 2)))
+def octree_leaves(pixels: NDArray[np.uint8], colors: int, fewest: bool, leaves: NDArray[np.uint8]) -> None:
+    """The same for each pixel of N images. pixels: ``[N, P, 3]``; leaves: ``[N, P]``, written."""
+    once = np.ones(pixels.shape[1], np.int64)
+    in_order = np.empty(pixels.shape[1], np.uint8)
     for n in range(len(pixels)):
         paths = _paths(pixels[n])
         order = np.argsort(paths)
-        ascending = paths[order]
-        before = np.zeros(len(order) + 1, np.int64)
-        before[1:] = np.cumsum(counts[n][order])
-        shift = 0
-        starts = _runs(ascending, shift)
-        merged_into = np.arange(len(starts) - 1)
-        while len(starts) - 1 > colors:
-            shift += 3
-            above = _runs(ascending, shift)
-            if len(above) - 1 >= colors:
-                starts = above
-                merged_into = np.arange(len(starts) - 1)
-            else:
-                nodes = _runs(ascending[starts[:-1]], shift)
-                merged_into = _merge(before[starts], nodes, colors, fewest)
-                break
-        numbers = np.full(len(merged_into), -1)
-        count = 0
-        for leaf in range(len(merged_into)):
-            if merged_into[leaf] == leaf:
-                numbers[leaf] = count
-                count += 1
-            for i in range(starts[leaf], starts[leaf + 1]):
-                leaves[n, order[i]] = numbers[merged_into[leaf]]
+        leaves_of_paths(paths[order], once, colors, fewest, in_order)
+        leaves[n][order] = in_order

@@ -85,10 +85,16 @@ def _sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) ->
 
 def mean_palette(distinct: Distinct, labels: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
     """The same of one image by its distinct colors; labels: ``uint8 [U]``, below ``colors``; ``uint8 [colors, 3]``."""
-    added = [distinct.counts, *(distinct.counts * channel for channel in distinct.colors.T)]
-    return _means(np.stack([np.bincount(labels, each, colors) for each in added], axis=1))
+    from methods.color_loops import add_counted
+
+    def part_sums(part: slice) -> NDArray[np.int64]:
+        sums = np.zeros((colors, 4), np.int64)
+        add_counted(distinct.colors[part], distinct.counts[part], labels[part], sums)
+        return sums
+
+    return _means(np.sum(in_threads(part_sums, spans(len(labels), thread_count())), axis=0))
 
 
-def _means(sums: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.uint8]:
+def _means(sums: NDArray[np.int64]) -> NDArray[np.uint8]:
     """From pixels and their sums of red, green and blue, ``[..., 4]``, to ``uint8 [..., 3]``."""
     return np.rint(sums[..., 1:] / np.maximum(sums[..., :1], 1)).astype(np.uint8)
