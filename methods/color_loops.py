@@ -123,7 +123,6 @@ def _possible(
     int64(
         given(float64, 2),
         given(int64, 1),
-        given(int64, 1),
         given(float64, 3),
         given(float64, 2),
         int64,
@@ -134,7 +133,6 @@ def _possible(
 )
 def assign_nearest(
     points: NDArray[np.float64],
-    order: NDArray[np.int64],
     starts: NDArray[np.int64],
     boxes: NDArray[np.float64],
     centers: NDArray[np.float64],
@@ -145,15 +143,14 @@ def assign_nearest(
 ) -> int:
     """Gives each point of the groups ``first`` up to but without ``last`` its nearest center, of equals the lowest.
 
-    points, order, starts, boxes: see ``methods.distinct.Groups``; centers: ``[C, 3]``; labels, least: ``[U]``, written,
-    the center and its squared distance. Returns how many labels have changed.
+    points, starts, boxes: see ``methods.distinct.Groups``; centers: ``[C, 3]``; labels, least: ``[U]``, written, the
+    center and its squared distance. Returns how many labels have changed.
     """
     from_box, possible = np.empty(len(centers)), np.empty(len(centers), np.int64)
     changed = 0
     for group in range(first, last):
         count = _possible(boxes[group, 0], boxes[group, 1], centers, from_box, possible)
-        for i in range(starts[group], starts[group + 1]):
-            u = order[i]
+        for u in range(starts[group], starts[group + 1]):
             r, g, b = points[0, u], points[1, u], points[2, u]
             best, shortest = -1, np.inf
             for k in range(count):

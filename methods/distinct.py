@@ -7,7 +7,7 @@ counts are whole numbers, and each color and each pixel is treated by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,12 @@ class Distinct:
 class Groups:
     """Colors in a space of distances, in groups of neighbors, so that few centers are near to each group.
 
-    points: ``float64 [3, U]``, in ``space``. order: the groups' members one after the other, ``int64 [U]``. starts:
-    where each group begins in ``order``, and its end, ``int64 [G + 1]``. boxes: the least and greatest coordinates in
-    each, ``float64 [G, 2, 3]``.
+    points: ``float64 [3, U]``, in ``space``, group by group. starts: where each begins, and the end, ``int64 [G + 1]``.
+    boxes: the least and greatest coordinates in each, ``float64 [G, 2, 3]``.
     """
 
     space: Space
     points: NDArray[np.float64]
-    order: NDArray[np.int64]
     starts: NDArray[np.int64]
     boxes: NDArray[np.float64]
 
@@ -68,29 +66,20 @@ class Groups:
         points = np.ascontiguousarray(to_space(distinct.colors, space).T)
         starts = np.flatnonzero(np.diff(distinct.codes >> 9, prepend=-1))
         boxes = [bound.reduceat(points, starts, axis=1).T for bound in (np.minimum, np.maximum)]
-        ends, order = np.append(starts, points.shape[1]), np.arange(points.shape[1])
-        return cls(space, points, order, ends, np.ascontiguousarray(np.stack(boxes, axis=1)))
-
-    def listed(self, members: NDArray[np.int64]) -> Groups:
-        """The same with its colors in another order: which of them come first, second, ..., ``int64 [U]``."""
-        places = np.empty_like(members)
-        places[members] = np.arange(len(members))
-        return replace(self, points=np.ascontiguousarray(self.points[:, members]), order=places[self.order])
+        return cls(space, points, np.append(starts, points.shape[1]), np.ascontiguousarray(np.stack(boxes, axis=1)))
 
     def assign(self, centers: NDArray[np.float64], labels: NDArray[np.int64], least: NDArray[np.float64]) -> bool:
         """Writes each color's nearest center of ``[C, 3]`` and the squared distance; says whether a label changed."""
         from methods.color_loops import assign_nearest
 
         def work(part: slice) -> int:
-            return assign_nearest(
-                self.points, self.order, self.starts, self.boxes, centers, part.start, part.stop, labels, least
-            )
+            return assign_nearest(self.points, self.starts, self.boxes, centers, part.start, part.stop, labels, least)
 
         return any(in_threads(work, spans(len(self.boxes), 4 * thread_count())))
 
     def nearest(self, centers: NDArray[np.float64]) -> NDArray[np.int64]:
         """Each color's nearest center of ``[C, 3]``, of equally distant ones the lowest: ``int64 [U]``."""
-        labels = np.full(len(self.order), -1)
+        labels = np.full(self.points.shape[1], -1)
         self.assign(centers, labels, np.empty(len(labels)))
         return labels
 

@@ -63,9 +63,7 @@ class KMeans:
             groups = Groups.of(distinct, self.space)
             ascending = np.lexsort(distinct.colors.T[::-1])
             starts, uniforms = self._starts(image[None], colors)[0], self._uniforms(image[None], colors)[0]
-            centers = kmeans_center(
-                groups.listed(ascending), distinct.counts[ascending], seeding, starts, uniforms, self.iterations
-            )
+            centers = kmeans_center(groups, distinct.counts, ascending, seeding, starts, uniforms, self.iterations)
             palette = from_space(centers, self.space)
             return groups.nearest(to_space(palette, self.space)), palette
 
