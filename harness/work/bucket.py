@@ -195,7 +195,7 @@ class Bucket:
             if replace:
                 partial.replace(place)
             else:
-                os.link(partial, place)
+                _move_where_none_is(partial, place)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -222,6 +222,19 @@ class Bucket:
                     ) from None
             time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
         raise AssertionError
+
+
+def _move_where_none_is(partial: Path, place: Path) -> None:
+    """Raises FileExistsError where there is a file already; of two that come at once, one may replace the other's where
+    the file system has no hard links."""
+    try:
+        os.link(partial, place)
+    except FileExistsError:
+        raise
+    except OSError:
+        if place.exists():
+            raise FileExistsError(place) from None
+        partial.replace(place)
 
 
 def _is_partial(name: str) -> bool:

@@ -127,10 +127,16 @@ def test_a_short_job_at_a_uri_is_whose_who_saw_it_listed_by_nobody_else(tmp_path
     assert bucket.names_below() == []
 
 
-def test_what_is_read_at_a_uri_of_a_folder_was_written_whole(tmp_path):
+@pytest.mark.parametrize("has_links", [True, False])
+def test_what_is_read_at_a_uri_of_a_folder_was_written_whole(tmp_path, monkeypatch, has_links):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr("os.link", no_links)
     bucket = Bucket(f"file://{tmp_path}/store")
     contents = [letter * 4_000_000 for letter in (b"a", b"b")]
-    bucket.write("x/y", contents[0])
+    assert bucket.write("x/y", contents[0], replace=False)
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(lambda: [bucket.write("x/y", contents[number % 2]) for number in range(40)])
         while not writing.done():
