@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -368,7 +368,7 @@ class PlanBuilder:
         """The classifier, trained further on the training images after the method. where, inputs: of applying it."""
         fingerprint = self._fingerprint(method)
         data = inputs["dataset"]
-        resolved = resolved_on(task or (data.plugin,), method.instance, method.params, method.where)
+        resolved = resolved_on(task or (data.plugin,), (level,), method.instance, method.params, method.where)
         without = () if fingerprint is None else method.plugin.fingerprinted
         return self._job(
             "classifiers",
@@ -430,7 +430,7 @@ class PlanBuilder:
             task=task,
             retraining=retraining,
             fingerprint=self._fingerprint(choice),
-            resolved=resolved_on(on, choice.instance, choice.params, choice.where),
+            resolved=resolved_on(on, levels, choice.instance, choice.params, choice.where),
             least_memory=choice.plugin.least_memory(choice.instance, choice.where),
             batch_size=batch_size if data is None else data.batch_size,
             **more,
@@ -510,18 +510,29 @@ def fingerprint_of(instance: Any, where: str) -> str | None:
     return said
 
 
-def resolved_on(task: Sequence[str], instance: Any, params: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """What a plugin's parameters become on a task, as its ``resolved`` says. task: a dataset, then classifiers."""
+def resolved_on(
+    task: Sequence[str], levels: Sequence[Level], instance: Any, params: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """What a plugin's parameters become on a task, as its ``resolved`` and ``resolved_at`` say. task: a dataset, then
+    classifiers."""
     dataset, *classifiers = task
+    become = _said_by("resolved", lambda: instance.resolved(dataset, tuple(classifiers)), params, where)
+    if len(levels) == 1 and levels[0] is not None and hasattr(instance, "resolved_at"):
+        become |= _said_by("resolved_at", lambda: instance.resolved_at(levels[0]), params, where)
+    return become
+
+
+def _said_by(hook: str, ask: Callable[[], Any], params: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What a hook says that parameters become. Raises BadInput."""
     try:
-        said = instance.resolved(dataset, tuple(classifiers))
+        said = ask()
         plain = json.loads(json.dumps(said, allow_nan=False))
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     except Exception as error:
-        raise BadInput(f"{where}: resolved() failed: {one_line(error)}.") from error
+        raise BadInput(f"{where}: {hook}() failed: {one_line(error)}.") from error
     if not isinstance(plain, dict) or plain.keys() - params.keys():
-        raise BadInput(f"{where}: resolved() returned {shown(said)}, it must return values of its parameters by name.")
+        raise BadInput(f"{where}: {hook}() returned {shown(said)}, it must return values of its parameters by name.")
     return plain
 
 

@@ -332,6 +332,17 @@ class MethodHooks(PluginHooks):
         """
         return 1
 
+    def resolved_at(self, colors: int) -> Mapping[str, Any]:  # noqa: ARG002
+        """Says what those parameters become that depend on the number of colors; asked where it is one number.
+
+        Args:
+            colors: At most so many an image.
+
+        Returns:
+            As ``resolved``.
+        """
+        return {}
+
     def tiles(self, height: int, width: int) -> int:  # noqa: ARG002
         """Says in how many pieces it works on an image.
 

@@ -90,7 +90,7 @@ def trial_job(first: Job, plugin: Plugin, values: Mapping[str, Any]) -> Job:
         task=first.task,
         fingerprint=fingerprint_of(method, first.name),
         source=first.source,
-        resolved=resolved_on(first.task, method, params, first.name),
+        resolved=resolved_on(first.task, first.levels, method, params, first.name),
         least_memory=plugin.least_memory(method, first.name),
         batch_size=first.batch_size,
     )

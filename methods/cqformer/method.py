@@ -155,10 +155,20 @@ class CQFormer:
             classifiers: The names of the classifiers' plugins.
 
         Returns:
-            The epochs of a cycle; a number of epochs that is left to the color count and a batch size that is left to
-            the dataset are known when those are there.
+            The epochs of a cycle.
         """
         return {"restart_period": self.cycle()}
+
+    def resolved_at(self, colors: int) -> dict[str, Any]:
+        """Fills in the epochs that are left to the number of colors.
+
+        Args:
+            colors: At most so many an image.
+
+        Returns:
+            The epochs.
+        """
+        return {"epochs": reference_epochs(colors) if self.epochs is None else self.epochs}
 
     def recipe(self, lesson: Lesson) -> Recipe:
         """Fills in the training's parameters that depend on others, or on the lesson.

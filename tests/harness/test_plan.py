@@ -512,6 +512,17 @@ def test_what_a_parameter_becomes_counts_not_how_it_is_stated(rule, stated):
 
 
 @pytest.mark.parametrize("judge", ["frozen", "retrained"])
+@pytest.mark.parametrize(("colors", "epochs"), [(2, 60), (4, 100)])
+def test_what_depends_on_the_number_of_colors_counts_as_it_is_at_each(judge, colors, epochs):
+    def jobs(epochs):
+        method = {"name": "cqformer", "params": {"epochs": epochs}, "colors": [colors]}
+        content = {"datasets": ["digits-on-photos"], "classifiers": ["alexnet"], "methods": [method]}
+        return make_plan(resolve({**content, "judge": judge}, discover())).jobs.keys()
+
+    assert jobs(None) == jobs(epochs) != jobs(epochs + 20)
+
+
+@pytest.mark.parametrize("judge", ["frozen", "retrained"])
 def test_a_classifiers_batches_are_the_datasets_stated_or_not(judge):
     def plan(batch_size):
         classifier = {"name": "alexnet", "params": {"batch_size": batch_size}}
