@@ -16,7 +16,7 @@ ROUNDS = int(os.environ.get("FEWCOLORS_TEST_SPOT_ROUNDS", "2"))
 SECONDS = float(os.environ.get("FEWCOLORS_TEST_SPOT_SECONDS", "4"))
 """From one node that is taken to the next, less where the trainings would else end before the last; with 20 rounds and
 30 seconds the test takes ten minutes, and as much again for the run that nobody disturbs."""
-TRAININGS = max(3, round(ROUNDS * SECONDS / 3))
+TRAININGS = max(3, round(ROUNDS * SECONDS / 2.5))
 SPEC = f"""
 datasets: [{{name: stripes, params: {{images: 200}}}}]
 classifiers: [{{name: tiny-net, params: {{epochs: 10, batch_size: 20}}}}]
