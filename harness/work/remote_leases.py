@@ -46,8 +46,8 @@ class RemoteLeases(Leases):
         self._bucket, self._worth = bucket, worth
         self._own = f"{DRIVERS}/{self.me.number}"
         self._given_back: set[str] = set()
-        self._since: dict[str, float] = {}
-        self._short: set[str] = set()
+        self._since: dict[str, float] = {}  # short jobs that are listed
+        self._taken: set[str] = set()  # those of them that are this driver's
         self._version = self._sent = 0
         self._written = self._looked = -math.inf
         self._others: dict[str, _Driver] = {}
@@ -62,7 +62,7 @@ class RemoteLeases(Leases):
             kept = self._given_back.intersection(wanted)
             self._given_back -= kept
             self._held |= kept
-            taken = {key for key in wanted if key in self._held or key in self._short}
+            taken = {key for key in wanted if key in self._held or key in self._taken}
         further = [key for key in wanted if key not in taken]
         try:
             taken |= {key for key in further if self._worth(key) and self._take_long(key)}
@@ -137,7 +137,7 @@ class RemoteLeases(Leases):
         self._look(time.monotonic())
         with self._state:
             taken = {key for key in wanted if not self._is_listed(key)}
-            self._short |= taken
+            self._taken |= taken
             given_way = {key for key in wanted - taken if self._gives_way(key)}
             self._drop(given_way)
         if given_way:
@@ -155,7 +155,7 @@ class RemoteLeases(Leases):
         for key in keys & self._since.keys():
             del self._since[key]
             self._version += 1
-        self._short -= keys
+        self._taken -= keys
 
     def _note(self, *, anew: bool = False) -> None:
         with contextlib.suppress(OSError):

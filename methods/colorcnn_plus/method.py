@@ -183,8 +183,7 @@ class ColorCNNPlus:
             classifiers: The names of the classifiers' plugins.
 
         Returns:
-            The divisor of the palette and the epochs of a cycle; a batch size that is left to the dataset is known when
-            that is there.
+            The divisor of the palette and the epochs of a cycle.
         """
         norm = reference_palette_norm(dataset, classifiers) if self.palette_norm is None else self.palette_norm
         return {"palette_norm": norm, "restart_period": self.cycle()}
