@@ -13,11 +13,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, NamedTuple
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 
 from reports.points import Point
@@ -106,18 +107,63 @@ def hover_targets(figure: Figure, marks: Sequence[Mark]) -> str:
     return "\n".join(said)
 
 
-def drawn(figure: Figure, fonts: Literal["none", "path"]) -> str:
-    """The figure as matplotlib writes it. fonts: text stays text, or becomes outlines of its letters."""
-    stream = io.StringIO()
-    with rc_context({"svg.fonttype": fonts}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = stream.getvalue()
-    return re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :].strip(), flags=re.DOTALL)
+class Drawing(NamedTuple):
+    """A figure as SVG. text: its text stays text. outlined: its text is outlines of letters."""
+
+    text: str
+    outlined: str
 
 
-def files(text: str, outlined: str, title: str) -> str:
-    """An invisible element with a figure as two files. text, outlined: as ``drawn`` gives it with either fonts."""
-    packed = (base64.b64encode(gzip.compress(_file(svg, title).encode(), mtime=0)) for svg in (text, outlined))
+class _Streams:
+    """Both forms of a drawing while they are written; a renderer takes it for its file."""
+
+    def __init__(self) -> None:
+        self._written = {"none": io.StringIO(), "path": io.StringIO()}
+        self.open: Sequence[str] = tuple(self._written)
+
+    def write(self, text: str) -> None:
+        for fonts in self.open:
+            self._written[fonts].write(text)
+
+    def drawing(self) -> Drawing:
+        return Drawing(*(stream.getvalue() for stream in self._written.values()))
+
+
+class _Renderer(RendererSVG):
+    """Writes text in both forms: most of the time that a figure takes is its layout, which is the same for both."""
+
+    def __init__(self, width: float, height: float, streams: _Streams) -> None:
+        super().__init__(width, height, streams, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        self._streams = streams
+
+    def draw_text(self, *args: Any, **options: Any) -> None:
+        self.writer.comment("")  # ends the tag that is open, in both
+        both = self._streams.open
+        for fonts in both:
+            self._streams.open = (fonts,)
+            rcParams["svg.fonttype"] = fonts
+            super().draw_text(*args, **options)
+        self._streams.open = both
+
+
+def drawn(figure: Figure) -> Drawing:
+    """The figure as matplotlib writes it, at 72 dots an inch and without metadata."""
+    width, height = 72 * figure.get_size_inches()
+    with rc_context():
+        figure.dpi = 72
+        renderer = _Renderer(width, height, streams := _Streams())
+        figure.draw(renderer)
+        renderer.finalize()
+    return Drawing(*(_bare(svg) for svg in streams.drawing()))
+
+
+def _bare(svg: str) -> str:
+    return re.sub(r"\s*<!--  -->|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :].strip(), flags=re.DOTALL)
+
+
+def files(drawing: Drawing, title: str) -> str:
+    """An invisible element with a figure as two files."""
+    packed = (base64.b64encode(gzip.compress(_file(svg, title).encode(), mtime=0)) for svg in drawing)
     return '<metadata data-svg="{}" data-outlined="{}"></metadata>'.format(*(each.decode() for each in packed))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.figures import against_bits
+from reports.figures import against_bits, around_level
 from reports.points import Task
 from reports.styles import Style
 from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs, without_bits
@@ -16,13 +16,15 @@ from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs, wi
 
 @dataclass(frozen=True)
 class BitsView:
-    """One kind of bits. first: shown before a reader asks for another. left_out: variants without such bits."""
+    """One kind of bits. first: shown before a reader asks for another. left_out: variants without such bits. far_off:
+    variants that the figure leaves out, with their bits per pixel."""
 
     id: str
     bits: Bits
     first: bool
     figure: Markup
     left_out: tuple[str, ...]
+    far_off: tuple[tuple[str, float], ...]
     rows: tuple[TradeOff, ...]
 
 
@@ -38,6 +40,7 @@ def bits_views(task: Task, styles: Mapping[str, Style], spec: Mapping[str, Any],
             first=bits.kind == first,
             figure=Markup(against_bits(task, styles, f"{name}-{bits.kind}-drawn", bits)),  # our own; matplotlib escapes
             left_out=tuple(without_bits(task, bits)),
+            far_off=tuple((point.variant, point.mean(bits.column)) for point in around_level(task, bits)[1]),
             rows=rows,
         )
         for bits, rows in found

@@ -265,20 +265,20 @@ def to_svg(
     """
     parts = name_parts(figure)
     with drawing(name):
-        plain, outlined = drawn(figure, "none"), drawn(saved or figure, "path")
-        text = drawn(saved, "none") if saved else plain
-    svg = re.sub(r"<style.*?</style>", "", _without_legend(plain), flags=re.DOTALL)
+        shown = drawn(figure)
+        for_files = drawn(saved) if saved else shown
+    svg = re.sub(r"<style.*?</style>", "", _without_legend(shown.text), flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     width, height = figure.get_size_inches()
-    shown = " ".join(f"{72 * inches:g}" for inches in (0, legend_height, width, height - legend_height))
-    opened = f'<svg viewBox="{shown}" role="img" stroke-linejoin="round" aria-label="{name}">'
+    view = " ".join(f"{72 * inches:g}" for inches in (0, legend_height, width, height - legend_height))
+    opened = f'<svg viewBox="{view}" role="img" stroke-linejoin="round" aria-label="{name}">'
     svg = re.sub(r"^<svg[^>]*>", opened, svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _short(found[0]), svg)
     for color, variable in _ON_PAGE.items():
         svg = svg.replace(color, variable)
     svg = with_variants(svg, name, parts).replace(f'aria-label="{name}"', f'aria-label="{html.escape(title)}"', 1)
-    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(text, outlined, title)}</svg>"
+    return f"{svg.removesuffix('</svg>')}{hover_targets(figure, marks)}{files(for_files, title)}</svg>"
 
 
 def _without_legend(svg: str) -> str:

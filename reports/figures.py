@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.alive import Mark, belongs, numbers
@@ -17,6 +19,7 @@ from reports.drawing import (
     Box,
     Marked,
     Sheet,
+    around,
     canvas,
     drawing,
     fitted,
@@ -43,6 +46,8 @@ _LEAST_RATIO = 1.001
 _GAP = 0.062
 """Between two names at the ends of lines: a line of text, as a share of accuracy."""
 _SMALL = 8
+_ABOVE_LINE = 2.5
+"""Points between a line and what is said of it."""
 _LETTER, _LINE = 0.65 * _SMALL, 1.2 * _SMALL
 """Points: width and height that a digit in small letters takes, with some room."""
 
@@ -112,21 +117,25 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits 
     found = bits_figure(task, styles, name, bits)
     if found is None:
         return ""
-    height = put_above_page(found, legend_of(with_bits(task, bits), styles), name)
+    height = put_above_page(found, legend_of(around_level(task, bits)[0], styles), name)
     title = f"Accuracy against bits per pixel of {bits.words}, {task.name}"
     return to_svg(found[0], name, title, found[1], legend_height=height)
 
 
 def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:
-    """The same for any sheet."""
-    lines = _lines(with_bits(task, bits))
+    """The same for any sheet. Points of a single level would lie above each other on an axis of all accuracies; they
+    have one around them, and their variants' names."""
+    shown, _ = around_level(task, bits)
+    lines = _lines(shown)
     if not lines:
         return None
     with drawing(name, sheet):
-        figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79))
+        alone = len({(p.level_kind, p.level) for p in shown}) == 1
+        limits = _around_all(task, lines) if alone else (0, _HIGHEST)
+        figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79), limits)
         axes.set_xscale("log")
         places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
-        _draw_front(axes, [(point.mean(bits.column), point.accuracy) for point in front_of(task, bits)])
+        _draw_front(axes, [(p.mean(bits.column), p.accuracy) for p in front_of(task, bits) if p in shown])
         _draw(axes, places, styles)
         values = [value for line in places.values() for value, _ in line]
         if max(values) < _LEAST_RATIO * min(values):
@@ -135,8 +144,18 @@ def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, 
         axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        _name_levels(axes, [place for line in places.values() for place in line])
+        name_points = _name_variants if alone else _name_levels
+        name_points(axes, [place for line in places.values() for place in line])
         return figure, _mark(axes, places, styles)
+
+
+def around_level(task: Task, bits: Bits) -> tuple[list[Point], list[Point]]:
+    """The points of ``bits_figure``, and those left out: where all levels are equal, what has none is far off."""
+    points = with_bits(task, bits)
+    levelled = [point for point in points if point.level is not None]
+    if len({(p.level_kind, p.level) for p in levelled}) != 1:
+        return points, []
+    return levelled, [point for point in points if point.level is None]
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
@@ -152,19 +171,27 @@ def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
     return lines
 
 
-def _canvas(task: Task, xlabel: str, box: Box) -> tuple[Figure, Axes]:
-    """Axes from nothing to everything recognized, with the original and chance as lines."""
+def _around_all(task: Task, lines: Mapping[str, list[Point]]) -> tuple[float, float]:
+    """Limits of accuracy with all points, their intervals and the original within."""
+    ends = [end for line in lines.values() for p in line for end in (p.accuracy, p.lo, p.hi)]
+    return around([end for end in (*ends, task.original) if not math.isnan(end)])
+
+
+def _canvas(task: Task, xlabel: str, box: Box, limits: tuple[float, float] = (0, _HIGHEST)) -> tuple[Figure, Axes]:
+    """Axes of accuracy with the original and chance as lines, where they lie within the limits: those of all shares
+    there can be unless others are given."""
     figure, axes = canvas(xlabel, box)
-    axes.set_ylim(0, _HIGHEST)
+    axes.set_ylim(limits)
     for height, words, dashes, x in ((task.original, "original", (5, 3), 0.01), (task.chance, "chance", (1, 2), 0.99)):
-        if not math.isnan(height):
+        if limits[0] <= height <= limits[1]:
             axes.axhline(height, color=INK, linewidth=pt(0.9), linestyle=(0, dashes))
             side = "left" if x < 0.5 else "right"
-            axes.text(
-                x,
-                height + 0.012,
+            axes.annotate(
                 words,
-                transform=axes.get_yaxis_transform(),
+                (x, height),
+                (0, pt(_ABOVE_LINE)),
+                axes.get_yaxis_transform(),
+                "offset points",
                 fontsize=pt(_SMALL),
                 ha=side,
                 va="bottom",
@@ -232,8 +259,7 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     """Each level once, at the right of the most bits it takes: rising lines leave room below it.
 
-    The lowest and the highest of a kind go first; of the others those that find room. A lone level tells no points
-    apart and is not named.
+    The lowest and the highest of a kind go first; of the others those that find room.
     """
     largest: dict[tuple[str, int], tuple[float, Point]] = {}
     having: dict[tuple[str, int], set[str]] = {}
@@ -241,22 +267,42 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
         if point.level is not None:
             largest[point.level_kind, point.level] = bits, point
             having.setdefault((point.level_kind, point.level), set()).add(point.variant)
-    if len(largest) < 2:
-        return
     of_kind: dict[str, list[int]] = {}
     for kind, level in largest:
         of_kind.setdefault(kind, []).append(level)
     named = sorted(largest, key=lambda place: place[1] not in (min(of_kind[place[0]]), max(of_kind[place[0]])))
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in named]
-    ends = [(bits, point.accuracy) for bits, point in (largest[place] for place in named)]
-    inches = axes.transData.transform(ends) / axes.figure.dpi
-    aside, below = pt(5), pt(-6)
-    corners = [(72 * x + aside, 72 * y + below) for x, y in inches]
-    tops = fitted(corners, [pt(_LETTER) * len(name) for name in names], pt(_LINE))
-    for place, name, end, (_, wanted), top in zip(named, names, ends, corners, tops, strict=True):
-        if top is None:
-            continue
-        offset, size = (aside, below + top - wanted), pt(_SMALL)
-        words = axes.annotate(name, end, offset, textcoords="offset points", ha="left", va="top", fontsize=size)
-        if len(having[place]) == 1:
+    written = _beside(axes, [largest[place] for place in named], names)
+    for place, words in zip(named, written, strict=True):
+        if words and len(having[place]) == 1:
             belongs(having[place].pop(), words)
+
+
+def _name_variants(axes: Axes, places: list[tuple[float, Point]]) -> None:
+    """The variants' names beside their points, the most accurate first; those that find no room are in the legend."""
+    best_first = sorted(places, key=lambda place: (-place[1].accuracy, place[1].variant))
+    names = [shortened(point.variant, _LONGEST_LABEL) for _, point in best_first]
+    for (_, point), words in zip(best_first, _beside(axes, best_first, names), strict=True):
+        if words:
+            belongs(point.variant, words)
+
+
+def _beside(axes: Axes, places: Sequence[tuple[float, Point]], words: Sequence[str]) -> list[Annotation | None]:
+    """Words in small letters below and beside each place, to the right or, where they would leave the axes, to the
+    left; None where they find no room. The most important place goes first."""
+    ends = [(value, point.accuracy) for value, point in places]
+    x, y = (72 / axes.figure.dpi * axes.transData.transform(ends)).T
+    aside, below = pt(5), pt(-6)
+    widths = np.array([pt(_LETTER) * len(text) for text in words])
+    on_right = x + aside + widths <= 72 / axes.figure.dpi * axes.bbox.x1
+    lefts = np.where(on_right, x + aside, x - aside - widths)
+    tops = fitted([*zip(lefts, y + below, strict=True)], list(widths), pt(_LINE))
+    written: list[Annotation | None] = []
+    for text, end, height, right, top in zip(words, ends, y, on_right, tops, strict=True):
+        if top is None:
+            written.append(None)
+            continue
+        offset, side = (aside if right else -aside, top - height), "left" if right else "right"
+        look: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "top", "fontsize": pt(_SMALL)}
+        written.append(axes.annotate(text, end, offset, **look))
+    return written

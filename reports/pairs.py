@@ -32,6 +32,7 @@ from reports.statistics import (
     Estimate,
     covariance_of,
     estimate_of,
+    numbered,
     reaches_beyond,
 )
 
@@ -201,9 +202,9 @@ class _Sums:
 
 def _sums(cells: Sequence[Cell], records: Records) -> _Sums:
     correct = records.correct(cells).astype(np.float64)
-    members, number = np.unique(records.groups(cells[0]), return_inverse=True)
+    number, sources = numbered(records.groups(cells[0]))
     own = correct.mean(axis=1)
     sums = np.array([np.bincount(number, weights=row) for row in correct - own[:, None]], np.float64)
     images = correct.shape[1]
     answers = tuple(row.tobytes() for row in correct)
-    return _Sums(images, len(members), own, covariance_of(sums, images), correct @ correct.T, answers)
+    return _Sums(images, sources, own, covariance_of(sums, images), correct @ correct.T, answers)

@@ -21,6 +21,7 @@ from reports.statistics import (
     SIGNIFICANT,
     Discordant,
     Estimate,
+    count_of,
     estimate,
     holm,
     leaves_range,
@@ -215,7 +216,7 @@ def _compare(seeds: list[Pair], records: Records) -> Compared:
     sides, groups = (correct[0::2], correct[1::2]), records.groups(seeds[0][0])
     difference = sides[0] - sides[1]
     only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
-    sources = len(np.unique(groups))
+    sources = count_of(groups)
     found: Found = None
     if len(seeds) == 1 and singletons(groups):
         test, found = INDEPENDENT, Discordant(only_a, only_b, difference.size)

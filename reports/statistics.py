@@ -102,10 +102,10 @@ def estimate(values: NDArray[np.float64] | NDArray[np.int64], groups: NDArray[np
         groups: ``int64 [N]``, equal where images share a source.
     """
     values = np.asarray(values, np.float64)
-    members, number = np.unique(groups, return_inverse=True)
+    number, sources = numbered(groups)
     own = values.mean(axis=1)
     sums = np.array([np.bincount(number, weights=row) for row in values - own[:, None]], np.float64)
-    return estimate_of(own, covariance_of(sums, values.shape[1]), values.shape[1], len(members))
+    return estimate_of(own, covariance_of(sums, values.shape[1]), values.shape[1], sources)
 
 
 def covariance_of(sums: NDArray[np.float64], images: int) -> NDArray[np.float64]:
@@ -130,9 +130,22 @@ def estimate_of(own: NDArray[np.float64], covariance: NDArray[np.float64], image
     return Estimate(float(own.mean()), trainings, groups, of_trainings, of_groups)
 
 
+def numbered(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Groups counted from 0, ``int64 [N]``, and how many there are."""
+    if (np.diff(groups) > 0).all():  # most datasets: every image is its own, and nothing has to be sorted
+        return np.arange(len(groups)), len(groups)
+    members, number = np.unique(groups, return_inverse=True)
+    return number, len(members)
+
+
+def count_of(groups: NDArray[np.int64]) -> int:
+    """How many different groups there are."""
+    return numbered(groups)[1]
+
+
 def singletons(groups: NDArray[np.int64]) -> bool:
     """Whether every image is its own group, so that images count as independent."""
-    return len(np.unique(groups)) == len(groups)
+    return count_of(groups) == len(groups)
 
 
 def wilson(right: float, n: float) -> Interval:
@@ -206,7 +219,7 @@ def accuracy_interval(correct: NDArray[np.int64], groups: NDArray[np.int64]) -> 
     One training on independent images: Wilson's. Else that of ``estimate``; where that of one training would leave
     [0, 1], Wilson's for as many independent images as would have its variance. NaN below ``FEWEST_GROUPS`` groups.
     """
-    n, sources = correct.shape[1], len(np.unique(groups))
+    n, sources = correct.shape[1], count_of(groups)
     if len(correct) == 1 and sources == n:
         return wilson(int(correct.sum()), n)
     if sources < FEWEST_GROUPS:

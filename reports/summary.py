@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.contracts import Cell, Level, Results
 from reports.points import MEASURED, Comparison, Point, Task
 from reports.records import Records
-from reports.statistics import FEWEST_GROUPS, accuracy_interval, estimate, singletons, wilson
+from reports.statistics import FEWEST_GROUPS, accuracy_interval, count_of, estimate, singletons, wilson
 
 
 def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, records: Records) -> list[Task]:
@@ -35,7 +35,7 @@ def summarize(results: Results, cells: pd.DataFrame, tests: pd.DataFrame, record
         across = {(c.variant_a, c.level_kind, c.level) for c in compared if c.seed is None}
         is_single = [c.seed is not None and (c.variant_a, c.level_kind, c.level) in across for c in compared]
         images = len(records.labels(finished[0])) if finished else 0
-        sources = len(np.unique(records.groups(finished[0]))) if finished else 0
+        sources = count_of(records.groups(finished[0])) if finished else 0
         original, lo, hi = _original(finished, records)
         tasks.append(
             Task(

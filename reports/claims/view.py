@@ -15,7 +15,7 @@ from reports.points import Task
 from reports.published import plugin_of
 from reports.records import Records, level_words
 from reports.significance import DEFAULT_MARGIN
-from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS, Estimate, estimate, leaves_range
+from reports.statistics import FEWEST_GROUPS, FEWEST_TRAININGS, Estimate, count_of, estimate, leaves_range
 
 RECOGNIZED = ("correct", "original")
 """Columns of which a mean is an accuracy."""
@@ -116,7 +116,7 @@ class View:
         if trainings < FEWEST_TRAININGS:
             given = "one training" if trainings == 1 else f"{trainings} trainings"
             return f"{given}, at least {FEWEST_TRAININGS} are needed"
-        sources = len(np.unique(groups))
+        sources = count_of(groups)
         if sources < FEWEST_GROUPS:
             return f"{sources} sources, at least {FEWEST_GROUPS} are needed"
         shares = (side for side, (_, _, column) in zip(outcomes, terms, strict=True) if column in RECOGNIZED)

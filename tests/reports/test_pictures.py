@@ -14,6 +14,7 @@ import pytest
 from harness.contracts import Cell
 from harness.discovery import discover
 from reports import drawing, figures, wording
+from reports.bits_section import bits_views
 from reports.points import Point, Task
 from reports.styles import KNOWN, MARKERS, PALETTE, assign, by_name
 from reports.trade_offs import KINDS, front_of
@@ -139,12 +140,19 @@ def test_methods_that_end_at_one_accuracy_keep_their_names_apart() -> None:
     assert [x for x, _ in places] == sorted(x for x, _ in places)
 
 
-def test_a_level_that_all_points_have_is_not_named() -> None:
+def test_at_a_single_level_bits_are_drawn_around_the_points_that_have_it() -> None:
+    """Names tell them apart, not their level; an untouched image of ten times their bits would press them together."""
     task = close_together(3)
-    alone = replace(task, points=tuple(point for point in task.points if point.level == 8))
-    styles = assign(point.variant for point in task.points)
-    assert "8" in words_of(figures.against_bits(task, styles, "f"))
-    assert "8" not in words_of(figures.against_bits(alone, styles, "f"))
+    alone = [point for point in task.points if point.level == 8]
+    tenfold = tuple((name, 10 * value) for name, value in alone[0].measured)
+    untouched = replace(alone[0], variant="original", level_kind="none", level=None, measured=tenfold)
+    styles = assign(["original", *(point.variant for point in task.points)])
+    assert "8" in words_of(figures.against_bits(replace(task, points=(*task.points, untouched)), styles, "f"))
+    (view, *_) = bits_views(replace(task, points=(*alone, untouched)), styles, {}, "f")
+    named = set(re.findall(r"<text[^>]*>(8|m\d|original|chance)<", view.figure))
+    assert named == {"m0", "m1", "m2", "original"}, "chance lies far below"
+    assert view.figure.count('class="point"') == 3
+    assert view.far_off == (("original", untouched.mean("bpp_file")),)
 
 
 @pytest.mark.parametrize("methods", [2, 20])
