@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,19 +59,19 @@ def pair_table(results: Results, records: Records) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     found: list[Found] = []
     kinds: list[LevelKind] = []
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     baseline = results.spec.get("baseline")
     for cells in _levels(results):
         first = cells[0]
         level = level_words(first.level_kind, first.level) or "no level"
         family = f"{first.dataset} x {first.judged_by}, {level}, all pairs"
         variants = len({cell.label for cell in cells})
-        if variants > MOST_VARIANTS:
-            sizes[family] = sizes.get(family, 0) + variants * (variants - 1) // 2
-        for seeds, compared in _compared(cells, records, baseline):
-            rows.append(row_of(seeds, compared, family))
-            found.append(compared.found)
-            kinds.append(first.level_kind)
+        tests = list(_compared(cells, records, baseline))
+        tested = sum(compared.found is not None for _, compared in tests)
+        sizes[family] += math.comb(variants, 2) if variants > MOST_VARIANTS else tested
+        rows += [row_of(seeds, compared, family) for seeds, compared in tests]
+        found += [compared.found for _, compared in tests]
+        kinds += [first.level_kind] * len(tests)
     table = judged(rows, found, margin_of(results), sizes)
     table["level_kind"] = pd.Series(kinds, dtype=object)
     return table[PAIR_COLUMNS]

@@ -154,6 +154,14 @@ def test_of_too_many_variants_some_pairs_are_tested_and_all_counted(
     assert by_pair(some)["p_holm"].min() == pytest.approx(36 * some["p"].min())
 
 
+def test_pairs_of_another_split_are_counted_too(many: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "MOST_VARIANTS", 8)
+    held_out = [dataclasses.replace(cell, split="train") for cell in many.cells if cell.label in "ab"]
+    table = pair_table(dataclasses.replace(many, cells=(*many.cells, *held_out)), Records())
+    assert set(table["alike"]) == {36 + 1}
+    assert table["p_holm"].min() == pytest.approx(37 * table["p"].min())
+
+
 def test_the_page_says_which_pairs_were_tested(many: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "The 3 most accurate" not in render(many)
     for module, name, value in ((pairs, "MOST_VARIANTS", 8), (pairs, "SHOWN", 3), (pair_matrix, "SHOWN", 3)):
