@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
@@ -141,9 +141,9 @@ def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, 
         if max(values) < _LEAST_RATIO * min(values):
             axes.set_xlim(values[0] / 2, 2 * values[0])
         axes.margins(x=0.08)
-        axes.xaxis.set_major_locator(FixedLocator(round_ticks(axes.get_xlim())))
+        ticks = round_ticks(axes.get_xlim())
+        axes.set_xticks(ticks, _in_words(ticks, alike=alone))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         name_points = _name_variants if alone else _name_levels
         name_points(axes, [place for line in places.values() for place in line])
         return figure, _mark(axes, places, styles)
@@ -156,6 +156,13 @@ def around_level(task: Task, bits: Bits) -> tuple[list[Point], list[Point]]:
     if len({(p.level_kind, p.level) for p in levelled}) != 1:
         return points, []
     return levelled, [point for point in points if point.level is None]
+
+
+def _in_words(ticks: Sequence[float], alike: bool) -> list[str]:
+    """alike: with as many decimals each."""
+    short = [f"{tick:g}" for tick in ticks]
+    decimals = max((len(words.partition(".")[2]) for words in short), default=0)
+    return [f"{tick:.{decimals}f}" for tick in ticks] if alike else short
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
