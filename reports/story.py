@@ -14,7 +14,7 @@ from reports.points import Comparison, Point, Task
 from reports.published import original_published
 from reports.records import level_words
 from reports.significance import TESTS_IN_WORDS, TOO_FEW
-from reports.statistics import FEWEST_GROUPS
+from reports.statistics import FEWEST_GROUPS, SIGNIFICANT
 from reports.summary import recognized_share
 from reports.wording import THIN, in_points, listing, p_value, percent, percent_interval, points, points_interval
 
@@ -103,12 +103,23 @@ def compared(c: Comparison, chosen_from: int = 1) -> str:
     lo, hi = (c.lo, c.hi) if chosen_from == 1 else (c.lo_simultaneous, c.hi_simultaneous)
     interval = "" if math.isnan(lo) else f" {points_interval(lo, hi)}"
     wide = f", an interval for all {chosen_from} compared" if interval and chosen_from > 1 else ""
-    found = p_value(c.p_holm).replace(" ", THIN)
-    p = "" if math.isnan(c.p_holm) else f", p{THIN}{found} ({TESTS_IN_WORDS[c.test]}, Holm)"
+    p = "" if math.isnan(c.p_holm) else f", {_p(c.p_holm)} ({TESTS_IN_WORDS[c.test]}, Holm)"
     return (
         f"{_where(c.level_kind, c.level)}{c.variant_a} keeps {percent(c.accuracy_a)} of the images recognized where "
-        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}."
+        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}"
+        f"{_alone(c) if chosen_from == 1 else ''}."
     )
+
+
+def _p(p: float) -> str:
+    return f"p{THIN}{p_value(p).replace(' ', THIN)}"
+
+
+def _alone(c: Comparison) -> str:
+    """Why an interval leaves out 0 where nothing is separated."""
+    if c.verdict != "not separated" or c.p >= SIGNIFICANT:
+        return ""
+    return f". Asked alone it would be separated ({_p(c.p)}); Holm’s adjustment counts all of this run’s comparisons"
 
 
 def verdict(c: Comparison) -> str:

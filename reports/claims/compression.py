@@ -10,7 +10,7 @@ from reports.claims.cells import levels_of, nowhere
 from reports.claims.few_colors import ONE_BIT
 from reports.claims.variants import COLORCNN, JPEG, MEDIAN_CUT
 
-BITS = "bits per pixel"
+SAVED = "bits per pixel saved"
 _SOURCE = "Section 6.2, Fig. 10"
 
 
@@ -30,7 +30,7 @@ class MoreForFewerBits:
             of_one = 8 / pair.a[0].notes["pixels"]
             saved = [(of_one, pair.b, "file_bytes"), (-of_one, pair.a, "file_bytes")]
             what = f"bits saved by {pair.a[0].label} over {pair.b[0].label}"
-            parts.append(run.part(pair.where, what, saved, unit=BITS))
+            parts.append(run.part(pair.where, what, saved, unit=SAVED))
         return run.every(parts, missing if parts or missing else [nowhere(run, ONE_BIT, COLORCNN, MEDIAN_CUT)])
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.contracts import ACCURACY, ClaimRow, Part, Verdict, VerdictWord
 from reports.statistics import SIGNIFICANT
+from reports.wording import effect
 
 SUPPORTED: VerdictWord = "supported"
 CONTRADICTED: VerdictWord = "contradicted"
@@ -71,7 +72,16 @@ def _row(part: Part, alpha: float) -> ClaimRow:
     verdict = SUPPORTED if lo > part.bound else OPEN
     if _interval(part, alpha)[1] < part.bound:
         verdict = CONTRADICTED
-    return ClaimRow(part.where, part.what, verdict, part.mean, part.unit, lo, hi, _p(part), part.cells, part.note)
+    note = "; ".join(filter(None, [_bound(part, hi, verdict), part.note]))
+    return ClaimRow(part.where, part.what, verdict, part.mean, part.unit, lo, hi, _p(part), part.cells, note)
+
+
+def _bound(part: Part, hi: float, verdict: VerdictWord) -> str:
+    """What the part is to lie above, where that is not 0, and that it leans the other way."""
+    said = f"shown above {effect(part.bound, part.unit)}" if part.bound else ""
+    if verdict == OPEN and hi < part.bound:
+        said = "; ".join(filter(None, [said, "leans the other way, not at 5\u202f% shared by all parts"]))
+    return said
 
 
 def _interval(part: Part, alpha: float) -> tuple[float, float]:

@@ -79,6 +79,19 @@ def test_no_claim_without_a_test(bench: Bench, margin: float | None, verdict: st
     assert headline.endswith(f"(McNemar's mid-p, Holm); {verdict}")
 
 
+def test_what_only_the_adjustment_leaves_open_is_said(bench: Bench) -> None:
+    """The interval beside it is of one comparison and would seem to contradict the verdict."""
+    cells = [bench.plain("median-cut", 2, 0.8), bench.plain("octree", 2, 0.83)]
+    cells += [bench.plain(f"other {n}", 2, 0.8 + 0.005 * n) for n in range(4)]
+    results = bench.results(cells, spec={"headline": {"method": "octree", "level": 2}})
+    headline, _ = story(results)
+    table = significance_table(results, Records()).set_index("variant_a")
+    p, p_holm = table.loc["octree", ["p", "p_holm"]]
+    assert p < 0.05 <= p_holm
+    said = headline.partition("cannot say which is better. ")[2].replace("\u2009", " ")
+    assert said.startswith(f"Asked alone it would be separated (p = {p:.3f})")
+
+
 def test_one_source_is_not_tested(bench: Bench) -> None:
     cells = [bench.cell(bench.frame([k, 1, 0], [4, 4, 4]), name, 2) for k, name in enumerate(("median-cut", "octree"))]
     headline, _ = story(bench.results(cells))

@@ -70,7 +70,7 @@ def test_claims_in_other_units(found: dict[str, Verdict]) -> None:
     assert (colors.verdict, colors.effect, colors.unit) == ("supported", 3.0, "colors per image")
     both = found["more-accuracy-fewer-bits"]
     assert both.verdict == "supported"
-    assert [row.unit for row in both.rows] == ["accuracy", "bits per pixel"] * 3
+    assert [row.unit for row in both.rows] == ["accuracy", "bits per pixel saved"] * 3
     assert both.rows[1].effect == pytest.approx(8 * 10 / 256), "each file has ten bytes fewer"
     assert both.p == pytest.approx(max(row.p for row in both.rows))
 

@@ -56,6 +56,15 @@ def test_verdict_interval_and_p_never_contradict_each_other(means: list[float], 
     assert (found.p < 0.05) == (verdict != "not enough data")
 
 
+def test_a_part_says_its_bound_and_that_it_leans_the_other_way() -> None:
+    found = every([part(known(-0.014, 0.001), -0.01), part(known(0.0, 0.1), -0.01), part(known(1.0, 0.1))])
+    bound = "shown above −1.0 points"
+    assert [row.note for row in found.rows] == [bound, bound, ""], "contradicted is not only leaning"
+    leaning = every([part(known(-0.014, 0.003), -0.01)] * 3).rows[0]
+    assert (leaning.verdict, leaning.hi < -0.01) == ("not enough data", True)
+    assert leaning.note == f"{bound}; leans the other way, not at 5\u202f% shared by all parts"
+
+
 def test_a_part_that_cannot_be_told_leaves_a_claim_open_but_not_its_contradiction() -> None:
     assert every([part(known(5.0, 1.0)), part(None, mean=0.3)]).verdict == "not enough data"
     assert every([part(known(5.0, 1.0)), part(None, mean=0.3)]).effect == 0.3
