@@ -264,16 +264,16 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 
 
 def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
-    """Each level once, at the right of the most bits it takes: rising lines leave room below it.
+    """Each level once, at the right of the most bits it takes, and hidden with that point: rising lines leave room
+    below it.
 
     The lowest and the highest of a kind go first; of the others those that find room.
     """
-    largest: dict[tuple[str, int], tuple[float, Point]] = {}
-    having: dict[tuple[str, int], set[str]] = {}
-    for bits, point in sorted(places, key=lambda place: (place[0], place[1].variant)):
-        if point.level is not None:
-            largest[point.level_kind, point.level] = bits, point
-            having.setdefault((point.level_kind, point.level), set()).add(point.variant)
+    largest = {
+        (point.level_kind, point.level): (bits, point)
+        for bits, point in sorted(places, key=lambda place: (place[0], place[1].variant))
+        if point.level is not None
+    }
     of_kind: dict[str, list[int]] = {}
     for kind, level in largest:
         of_kind.setdefault(kind, []).append(level)
@@ -281,8 +281,8 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
     names = [f"{level}" if kind == "colors" else f"q{level}" for kind, level in named]
     written = _beside(axes, [largest[place] for place in named], names)
     for place, words in zip(named, written, strict=True):
-        if words and len(having[place]) == 1:
-            belongs(having[place].pop(), words)
+        if words:
+            belongs(largest[place][1].variant, words)
 
 
 def _name_variants(axes: Axes, places: list[tuple[float, Point]]) -> None:

@@ -134,7 +134,10 @@ def test_methods_that_end_at_one_accuracy_keep_their_names_apart() -> None:
     names = words_of(figures.against_colors(task, styles, "f"))
     heights = sorted(names[f"m{i}"][1] for i in range(5))
     assert np.diff(heights).min() > 10, "letters of 10 points"
-    levels = words_of(figures.against_bits(task, styles, "f"))
+    svg = figures.against_bits(task, styles, "f")
+    hidden_with = re.findall(r'data-variant="(m\d)">\s*<text[^>]*>(\d+)<', svg)
+    assert sorted(hidden_with, key=str) == sorted((("m4", str(level)) for level in FEW), key=str), "the most bits"
+    levels = words_of(svg)
     places = [levels[str(level)] for level in FEW]
     assert all(abs(y - b) > 8 or abs(x - a) > 8 for (x, y), (a, b) in itertools.combinations(places, 2))
     assert [x for x, _ in places] == sorted(x for x, _ in places)

@@ -146,8 +146,8 @@ def test_the_kind_of_bits_that_the_spec_names_is_shown_first(bench: Bench, chose
     assert [kind for *_, checked, _, kind in inputs if checked] == [chosen or "file"]
     tables = re.findall(r"<details( open)?><summary>Bits of ([^<]*)</summary>", text)
     assert [words for opened, words in tables if opened] == [f"the {chosen or 'file'}"] == [tables[0][1]]
-    assert "Left out, as original has no payload." in text
-    assert "Left out, as original, jpeg and webp have no entropy." in text
+    assert "Left out: original (payload not defined)." in text
+    assert "Left out: original, jpeg and webp (entropy not defined)." in text
 
 
 def test_bits_that_nothing_has_are_not_offered_and_another_kind_is_shown(bench: Bench) -> None:
