@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from reports.alive import Mark, belongs, numbers
 from reports.drawing import (
     INK,
     PAGE,
+    WHOLE_PERCENTS,
     Box,
     Marked,
     Sheet,
@@ -43,8 +44,9 @@ DASHES: dict[str, Any] = {"quality": (0, (4, 1.6))}
 _HIGHEST = 1.03
 _LEAST_RATIO = 1.001
 """Of bits that an axis tells apart."""
-_GAP = 0.062
-"""Between two names at the ends of lines: a line of text, as a share of accuracy."""
+_HALF = 0.5
+_GAP = 0.06
+"""Between two names at the ends of lines: a line of text, as a share of the axis."""
 _SMALL = 8
 _ABOVE_LINE = 2.5
 """Points between a line and what is said of it."""
@@ -97,7 +99,8 @@ def colors_figure(
         with drawing(name, sheet):
             return in_rows(task, with_colors(task), styles)
     with drawing(name, sheet):
-        figure, axes = _canvas(task, "colors per image, at most", (0.115, 0.17, 0.585 if named else 0.865, 0.79))
+        box = (0.115, 0.17, 0.585 if named else 0.865, 0.79)
+        figure, axes = _canvas(task, with_colors(task), "colors per image, at most", box)
         places = {v: [(float(p.level or 1), p) for p in points] for v, points in lines.items()}
         _draw(axes, places, styles)
         levels = sorted({p.level for points in lines.values() for p in points if p.level})
@@ -123,16 +126,14 @@ def against_bits(task: Task, styles: Mapping[str, Style], name: str, bits: Bits 
 
 
 def bits_figure(task: Task, styles: Mapping[str, Style], name: str, bits: Bits, sheet: Sheet = PAGE) -> Marked | None:
-    """The same for any sheet. Points of a single level would lie above each other on an axis of all accuracies; they
-    have one around them, and their variants' names."""
+    """The same for any sheet. Where all points have one level, they have their variants' names."""
     shown, _ = around_level(task, bits)
     lines = _lines(shown)
     if not lines:
         return None
     with drawing(name, sheet):
         alone = len({(p.level_kind, p.level) for p in shown}) == 1
-        limits = _around_all(task, lines) if alone else (0, _HIGHEST)
-        figure, axes = _canvas(task, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79), limits)
+        figure, axes = _canvas(task, shown, f"bits per pixel of {bits.words}", (0.115, 0.17, 0.865, 0.79))
         axes.set_xscale("log")
         places = {v: [(p.mean(bits.column), p) for p in points] for v, points in lines.items()}
         _draw_front(axes, [(p.mean(bits.column), p.accuracy) for p in front_of(task, bits) if p in shown])
@@ -178,17 +179,20 @@ def _lines(points: Iterable[Point]) -> dict[str, list[Point]]:
     return lines
 
 
-def _around_all(task: Task, lines: Mapping[str, list[Point]]) -> tuple[float, float]:
-    """Limits of accuracy with all points, their intervals and the original within."""
-    ends = [end for line in lines.values() for p in line for end in (p.accuracy, p.lo, p.hi)]
-    return around([end for end in (*ends, task.original) if not math.isnan(end)])
+def _limits(task: Task, points: Sequence[Point]) -> tuple[float, float]:
+    """From nothing to everything recognized; where all points, intervals and the original take less than half of
+    that, around them."""
+    ends = [end for p in points for end in (p.accuracy, p.lo, p.hi)]
+    known = [end for end in (*ends, task.original) if not math.isnan(end)]
+    return around(known) if max(known) - min(known) < _HALF else (0, _HIGHEST)
 
 
-def _canvas(task: Task, xlabel: str, box: Box, limits: tuple[float, float] = (0, _HIGHEST)) -> tuple[Figure, Axes]:
-    """Axes of accuracy with the original and chance as lines, where they lie within the limits: those of all shares
-    there can be unless others are given."""
+def _canvas(task: Task, points: Sequence[Point], xlabel: str, box: Box) -> tuple[Figure, Axes]:
+    """Axes for these points, with the original and chance as lines where they lie within."""
     figure, axes = canvas(xlabel, box)
+    limits = _limits(task, points)
     axes.set_ylim(limits)
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=WHOLE_PERCENTS))
     for height, words, dashes, x in ((task.original, "original", (5, 3), 0.01), (task.chance, "chance", (1, 2), 0.99)):
         if limits[0] <= height <= limits[1]:
             axes.axhline(height, color=INK, linewidth=pt(0.9), linestyle=(0, dashes))
@@ -247,9 +251,11 @@ def _label_ends(axes: Axes, ends: Mapping[str, Point], styles: Mapping[str, Styl
 
     None where there is no room for all: the page has a legend.
     """
-    if (len(ends) - 1) * _GAP > _HIGHEST:
+    lowest, highest = axes.get_ylim()
+    gap = _GAP * (highest - lowest)
+    if (len(ends) - 1) * gap > highest - lowest:
         return
-    heights = spread([point.accuracy for point in ends.values()], _GAP, 0.0, _HIGHEST)
+    heights = spread([point.accuracy for point in ends.values()], gap, lowest, highest)
     right = axes.get_xlim()[1]
     for (variant, point), height in zip(ends.items(), heights, strict=True):
         color = styles[variant].color

@@ -31,6 +31,7 @@ from reports.tables import tabulate
 from reports.trade_offs import KINDS, with_bits
 
 FOLDER = "figures"
+_NOT_FROM_ZERO = "The axis of accuracies need not begin at zero."
 _PROPORTION = 0.72
 """Of the height of a figure without its legend to its width, where no height is stated."""
 _FEWEST_LETTERS, _LOWEST = 25, 9
@@ -100,7 +101,8 @@ def figures_of(results: Results) -> list[Printed]:
 
 
 def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
-    name, bars = slug(task.name), "Bars: 95 % intervals. Lines across: the untouched images, and chance."
+    name = slug(task.name)
+    bars = f"Bars: 95 % intervals. Lines across: the untouched images, and chance. {_NOT_FROM_ZERO}"
     yield Printed(
         f"colors-{name}",
         f"{colors_title(task)}. {bars}",
@@ -124,7 +126,7 @@ def _of_sweeps(tasks: Sequence[Task]) -> Iterator[Printed]:
         name = f"sweep-{slug(sweep.title)}"
         yield Printed(
             name,
-            f"Accuracy, {sweep.title}. Bars: 95 % intervals. The axis of accuracies need not begin at zero.",
+            f"Accuracy, {sweep.title}. Bars: 95 % intervals. {_NOT_FROM_ZERO}",
             functools.partial(sweep_figure, sweep, styles, name),
             legend_of_lines(sweep, styles),
         )

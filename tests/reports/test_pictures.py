@@ -143,6 +143,23 @@ def test_methods_that_end_at_one_accuracy_keep_their_names_apart() -> None:
     assert [x for x, _ in places] == sorted(x for x, _ in places)
 
 
+def test_an_axis_lies_around_accuracies_that_take_less_than_half_of_it() -> None:
+    task = close_together(3)
+    styles = assign(point.variant for point in task.points)
+    worse = replace(task.points[0], accuracy=0.3, lo=0.25, hi=0.35)
+
+    def limits(points: tuple[Point, ...]) -> tuple[float, float]:
+        found = figures.bits_figure(replace(task, points=points), styles, "f", KINDS[0])
+        assert found is not None
+        lo, hi = found[0].axes[0].get_ylim()
+        assert all(lo < point.lo and point.hi < hi for point in points)
+        return lo, hi
+
+    lo, hi = limits(task.points)
+    assert hi - lo < 0.5
+    assert limits((*task.points[1:], worse)) == (0.0, 1.03)
+
+
 def test_at_a_single_level_bits_are_drawn_around_the_points_that_have_it() -> None:
     """Names tell them apart, not their level; an untouched image of ten times their bits would press them together."""
     task = close_together(3)
