@@ -80,10 +80,11 @@ def test_a_run_outlives_a_host_that_is_cut_off_and_its_driver(switch: Switch, wo
     switch.cut(lost)
     cut = time.time()
     assert driver.wait() == 0, head.output
+    ended = time.time()
     retried = [event for event in head.events() if event["event"] == "retried"]
     assert [event["job"] for event in retried] == [job], retried
-    assert moment(retried[0]["time"]).timestamp() - cut < 60
-    print(f"noticed after {moment(retried[0]['time']).timestamp() - cut:.1f} s, ended after {time.time() - cut:.1f} s")
+    print(f"noticed after {moment(retried[0]['time']).timestamp() - cut:.1f} s, ended after {ended - cut:.1f} s")
+    assert ended - cut < 60, "complete within a minute, without a restart"
 
     assert set(head.computed().values()) == {1}
     assert set(before) <= {event["key"] for event in head.events() if event["event"] == "cached"}
