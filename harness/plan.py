@@ -311,7 +311,7 @@ class PlanBuilder:
         network = self.classifier(classifier, dataset, data, seed)
         if teachers:
             where += f", {called(teachers)}, seed {seed}"
-            levels = method.levels if method.plugin.joint_colors else (level,)
+            levels = method.levels if method.plugin.joins_colors(method.instance) else (level,)
             together = where.replace(at, f" at {', '.join(map(str, levels))} colors")
             networks = [self.classifier(teacher, dataset, data, seed) for teacher in teachers]
             inputs["quantizer"] = self.quantizer(method, levels, seed, data, networks, together)

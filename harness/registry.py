@@ -369,8 +369,12 @@ class Plugin:
 
     @property
     def joint_colors(self) -> bool:
-        """Whether one training serves all color counts."""
-        return bool(self._class_data("joint_colors", False))
+        """Whether one training serves all color counts; where a parameter of this name decides, by its default."""
+        return self.joins_colors(self.cls)
+
+    def joins_colors(self, instance: Any) -> bool:
+        """Says whether one training of an instance serves all color counts, as class data or its parameter has it."""
+        return getattr(instance, "joint_colors", False) is True
 
     @property
     def color_counts(self) -> tuple[int, ...] | None:

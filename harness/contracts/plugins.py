@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +169,7 @@ class Lesson:
         classifiers: Frozen networks in eval mode: normalized ``float32 [B, 3, H, W]`` -> logits ``[B, classes]``; none
             when a classifier itself is trained.
         classifier_names: Their plugins' names.
-        colors: The color counts to learn: one, unless the method states ``joint_colors = True``.
+        colors: The color counts to learn: one, unless the method's ``joint_colors`` is true.
         batch_size: The dataset's, for a training that states none: a parameter ``batch_size`` that is None means it,
             and counts in keys as this number.
         device: ``cpu`` or ``cuda``.
@@ -416,10 +416,11 @@ class LearnedQuantizer(Quantizer, Protocol):
     have validation images.
 
     Attributes:
-        joint_colors: Class data; true: one training serves all color counts of the lesson.
+        joint_colors: Class data, or a parameter where a spec may choose; true: one training serves all color counts of
+            the lesson.
     """
 
-    joint_colors: ClassVar[bool]
+    joint_colors: bool
 
     def fit(self, lesson: Lesson) -> None:
         """Learns from a lesson; the same lesson always teaches the same.

@@ -65,7 +65,7 @@ def check_method(
     instance = plugin.make(params, "--param")
     yield _pickles(plugin, params, sources)
     asked = _levels(plugin, levels)
-    lesson_levels = asked if plugin.joint_colors else ()
+    lesson_levels = asked if plugin.joins_colors(instance) else ()
     for level in asked:
         name = "no level" if level is None else f"{level} {plugin.mark.level_kind}"
         if plugin.learns:

@@ -49,6 +49,8 @@ class ColorCNNPlus:
     Args:
         width: The U-Net's channels at full resolution; 64 is the authors'.
         bottleneck: Channels in front of the 256 logits, with batch normalization; null: none, the U-Net's own.
+        grouped: Whether a color's logit is the mean of 256 / C logits that all color counts share; if not, each count
+            has C logits of its own.
         top: Each pixel's softmax is over so many of its largest logits; null: over all.
         palette_norm: Up to 8 colors the normalized palette is divided by it, in training only; null: 4, but 1 for
             AlexNet alone on a dataset other than CIFAR, as the authors' code has it.
@@ -62,9 +64,11 @@ class ColorCNNPlus:
             original image.
         present_weight: Weight of the loss that wants each color certain of some pixel.
         entropy_weight: Weight of the entropy of color usage, which is wanted high.
-        similarity_weight: Weight of PixelSim, which imitates MedianCut, times sigmoid(log2 C - 4).
+        similarity_weight: Weight of PixelSim, which imitates MedianCut.
+        similarity_by_colors: Whether that weight is multiplied by sigmoid(log2 C - 4).
         similarity_share: The share of an image's pixels that PixelSim looks at in a step.
         redraw: Steps of training until another of the color counts is drawn.
+        joint_colors: Whether one training serves all color counts; if not, each has one of its own, of as many epochs.
         epochs: How often training goes through the training images.
         batch_size: Images in a step of training; null: the dataset's.
         rate: The learning rate's peak, of a cosine that starts anew every ``restart_period`` epochs.
@@ -76,6 +80,7 @@ class ColorCNNPlus:
 
     width: Annotated[int, Field(ge=1)] = 64
     bottleneck: Annotated[int, Field(ge=1)] | None = 16
+    grouped: bool = True
     top: Annotated[int, Field(ge=1)] | None = 4
     palette_norm: Annotated[float, Field(gt=0)] | None = None
     color_jitter: Annotated[float, Field(ge=0)] = 1.0
@@ -85,8 +90,10 @@ class ColorCNNPlus:
     present_weight: Annotated[float, Field(ge=0)] = 0.1
     entropy_weight: Annotated[float, Field(ge=0)] = 0.1
     similarity_weight: Annotated[float, Field(ge=0)] = 3.0
+    similarity_by_colors: bool = True
     similarity_share: Annotated[float, Field(gt=0, le=1)] = 0.3
     redraw: Annotated[int, Field(ge=1)] = 20
+    joint_colors: bool = True
     epochs: Annotated[int, Field(ge=1)] = 300
     batch_size: Annotated[int, Field(ge=2)] | None = None
     rate: Annotated[float, Field(gt=0)] = 0.005
@@ -94,12 +101,12 @@ class ColorCNNPlus:
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     restart_period: Annotated[int, Field(ge=1)] | None = None
 
-    joint_colors = True
     color_counts = (2, 4, 8, 16, 32, 64)
 
     paper: ClassVar[Mapping[str, Any]] = {
         "width": 64,
         "bottleneck": 16,
+        "grouped": True,
         "top": 4,
         "palette_norm": 4.0,
         "color_jitter": 1.0,
@@ -109,8 +116,10 @@ class ColorCNNPlus:
         "present_weight": 0.1,
         "entropy_weight": 0.1,
         "similarity_weight": 3.0,
+        "similarity_by_colors": True,
         "similarity_share": 0.3,
         "redraw": 20,
+        "joint_colors": True,
         "epochs": 300,
         "batch_size": 128,
         "rate": 0.005,
@@ -208,6 +217,7 @@ class ColorCNNPlus:
             present_weight=self.present_weight,
             entropy_weight=self.entropy_weight,
             similarity_weight=self.similarity_weight,
+            similarity_by_colors=self.similarity_by_colors,
             similarity_share=self.similarity_share,
             redraw=self.redraw,
             epochs=self.epochs,
@@ -237,7 +247,9 @@ class ColorCNNPlus:
         if not lesson.classifiers:
             raise ContractError("colorcnn-plus learns from frozen classifiers, the lesson has none")
         with seeded(lesson.seed, "colorcnn-plus"):
-            network = Network(self.width, self.bottleneck, self.top, lesson.colors, lesson.normalization)
+            network = Network(
+                self.width, self.bottleneck, self.top, lesson.colors, lesson.normalization, grouped=self.grouped
+            )
         fit(network, lesson, self.recipe(lesson))
         self._network = network
 
@@ -338,11 +350,10 @@ class ColorCNNPlus:
         from methods.colorcnn_plus.network import restore
 
         try:
-            self._network = restore(self.width, self.bottleneck, self.top, state).to(device)
+            self._network = restore(self.width, self.bottleneck, self.top, state, grouped=self.grouped).to(device)
         except (KeyError, RuntimeError):
-            raise BadInput(
-                f"this is not the state of a colorcnn-plus with width {self.width} and bottleneck {self.bottleneck}."
-            ) from None
+            parts = f"width {self.width}, bottleneck {self.bottleneck} and grouped {self.grouped}"
+            raise BadInput(f"this is not the state of a colorcnn-plus with {parts}.") from None
 
     def _at(self, colors: int, top: int | None = None) -> AtColors:
         from methods.colorcnn_plus.network import AtColors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -22,8 +23,9 @@ LOGITS = 256
 class ColorCNNPlus(nn.Module):
     """``[B, 3, H, W]``, normalized, and C -> the probability map m(x) ``[B, C, H, W]``, for any C that was learned.
 
-    A U-Net, a bottleneck of few channels, 256 logits. Its normalization and the color counts it is trained for are kept
-    beside the weights, as buffers ``mean``, ``std`` and ``counts``.
+    A U-Net, a bottleneck of few channels, 256 logits; where they are not ``grouped``, C logits for each C, those of the
+    smallest count first. Its normalization and the color counts it is trained for are kept beside the weights, as
+    buffers ``mean``, ``std`` and ``counts``.
     """
 
     mean: Tensor
@@ -31,22 +33,34 @@ class ColorCNNPlus(nn.Module):
     counts: Tensor
 
     def __init__(
-        self, width: int, bottleneck: int | None, top: int | None, counts: Sequence[int], normalization: Normalization
+        self,
+        width: int,
+        bottleneck: int | None,
+        top: int | None,
+        counts: Sequence[int],
+        normalization: Normalization,
+        *,
+        grouped: bool = True,
     ) -> None:
         super().__init__()
-        self.width, self.top = width, top
+        self.width, self.top, self.grouped = width, top, grouped
+        in_order = sorted(counts)
+        self._first_of = dict(zip(in_order, accumulate(in_order, initial=0), strict=False))
         self.backbone = UNet(width)
         self.bottleneck = nn.Sequential()
         if bottleneck is not None:
             self.bottleneck.extend([nn.Conv2d(width, bottleneck, 1), nn.BatchNorm2d(bottleneck), nn.ReLU(inplace=True)])
-        self.head = nn.Conv2d(bottleneck or width, LOGITS, 1, bias=False)
+        self.head = nn.Conv2d(bottleneck or width, LOGITS if grouped else sum(counts), 1, bias=False)
         self.register_buffer("mean", torch.tensor(normalization.mean))
         self.register_buffer("std", torch.tensor(normalization.std))
-        self.register_buffer("counts", torch.tensor(sorted(counts)))
+        self.register_buffer("counts", torch.tensor(in_order))
 
     def head_of(self, colors: int) -> Tensor:
-        """The weights of the 1x1 convolution whose outputs are the means of the 256 logits: ``[C, K, 1, 1]``."""
-        return equations.grouped_mean(self.head.weight[None], colors)[0]
+        """The weights of the 1x1 convolution whose outputs are each color's logit, ``[C, K, 1, 1]``: the means of those
+        of the 256 logits, or the count's own."""
+        if self.grouped:
+            return equations.grouped_mean(self.head.weight[None], colors)[0]
+        return self.head.weight.narrow(0, self._first_of[colors], colors)
 
     def forward(self, x: Tensor, colors: int) -> Tensor:
         logits = F.conv2d(self.bottleneck(self.backbone(x)), self.head_of(colors)).float()
@@ -81,7 +95,9 @@ class AtColors(ColorCNN):
         return equations.top_softmax(self.head(self.backbone(x)).float(), self.top)
 
 
-def restore(width: int, bottleneck: int | None, top: int | None, state: Mapping[str, Any]) -> ColorCNNPlus:
+def restore(
+    width: int, bottleneck: int | None, top: int | None, state: Mapping[str, Any], *, grouped: bool = True
+) -> ColorCNNPlus:
     """The frozen network of a ``state_dict``.
 
     Args:
@@ -89,6 +105,7 @@ def restore(width: int, bottleneck: int | None, top: int | None, state: Mapping[
         bottleneck: Channels in front of the logits; None: the U-Net's.
         top: Over how many logits the softmax is taken; None: over all.
         state: Tensors or arrays by their names in the network.
+        grouped: Whether there are 256 logits for all color counts; otherwise each has its own.
 
     Returns:
         The network in eval mode, in channels-last memory on the CPU.
@@ -99,7 +116,8 @@ def restore(width: int, bottleneck: int | None, top: int | None, state: Mapping[
     """
     tensors = {name: torch.as_tensor(value) for name, value in state.items()}
     counts = tensors["counts"].tolist()
-    network = ColorCNNPlus(width, bottleneck, top, counts, Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    plain = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    network = ColorCNNPlus(width, bottleneck, top, counts, plain, grouped=grouped)
     network.load_state_dict(tensors)
     freeze(network)
     return network.to(memory_format=torch.channels_last)

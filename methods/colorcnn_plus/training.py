@@ -33,6 +33,7 @@ class Recipe:
     present_weight: float
     entropy_weight: float
     similarity_weight: float
+    similarity_by_colors: bool
     similarity_share: float
     redraw: int
     epochs: int
@@ -174,6 +175,6 @@ def map_loss(m: Tensor, images: Tensor, unit: Unit, recipe: Recipe) -> Tensor:
         sample = equations.sample_pixels(batch, height * width, recipe.similarity_share, m.device)
         clusters = median_cut(pixels_of(images, unit), colors).to(m.device).flatten(1).gather(1, sample)
         sampled = m.flatten(2).gather(2, sample[:, None].expand(-1, colors, -1))
-        weight = recipe.similarity_weight * equations.similarity_factor(colors)
-        total = total + weight * equations.pixel_similarity(sampled, clusters).mean()
+        factor = equations.similarity_factor(colors) if recipe.similarity_by_colors else 1
+        total = total + recipe.similarity_weight * factor * equations.pixel_similarity(sampled, clusters).mean()
     return total

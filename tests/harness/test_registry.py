@@ -67,6 +67,20 @@ def test_what_a_method_states_beside_its_parameters(registry):
     assert joint.paper == {"gamma": 0.5, "steps": 3}
 
 
+@pytest.mark.parametrize(
+    ("stated", "one"), [({}, True), ({"joint_colors": True}, True), ({"joint_colors": False}, False)]
+)
+def test_a_parameter_may_choose_whether_one_training_serves_all_color_counts(stated, one):
+    def fit(self, lesson): ...
+
+    own = {"__annotations__": {"joint_colors": bool}, "joint_colors": True, "fit": fit, "state": fit, "load": fit}
+    registry = Registry()
+    registry.add(quantizer("a")(plain(**own)), "test")
+    (plugin,) = registry
+    assert plugin.joint_colors
+    assert plugin.joins_colors(plugin.make(stated, "here")) is one
+
+
 def test_valid_parameters_make_an_instance_and_are_written_out(registry):
     flat = registry.get("method", "flat", "test")
     instance = flat.make({"gamma": 2, "side": "all", "bins": [3]}, "here")

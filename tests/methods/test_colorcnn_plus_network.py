@@ -15,10 +15,10 @@ from methods.colorcnn_plus.network import AtColors, ColorCNNPlus
 IMAGES = np.random.default_rng(2).integers(0, 256, (2, 8, 8, 3), np.uint8)
 
 
-def network(width=4, bottleneck=16, top=4, counts=(2, 8, 64)):
+def network(width=4, bottleneck=16, top=4, counts=(2, 8, 64), grouped=True):
     """With random weights, and batch statistics of noise, so that colors differ from pixel to pixel."""
     with seeded(1):
-        made = ColorCNNPlus(width, bottleneck, top, counts, IMAGENET_NORMALIZATION)
+        made = ColorCNNPlus(width, bottleneck, top, counts, IMAGENET_NORMALIZATION, grouped=grouped)
         for module in made.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None
@@ -29,7 +29,7 @@ def network(width=4, bottleneck=16, top=4, counts=(2, 8, 64)):
 
 def method(**params):
     made = Method(width=4, **params)
-    made.load(network(bottleneck=made.bottleneck, top=made.top).state_dict(), "cpu")
+    made.load(network(bottleneck=made.bottleneck, top=made.top, grouped=made.grouped).state_dict(), "cpu")
     return made
 
 
@@ -65,9 +65,38 @@ def test_the_probability_map_is_the_top_softmax_of_averaged_logits(colors, bottl
     assert (whole.argmax(dim=1) == expected.argmax(dim=1))[alive].float().mean() > 0.99
 
 
+@pytest.mark.parametrize(("colors", "first"), [(2, 0), (8, 2), (64, 10)])
+def test_logits_that_are_not_grouped_are_of_weights_that_each_count_has_for_itself(colors, first):
+    made = network(counts=(64, 2, 8), grouped=False)
+    assert made.head.weight.shape == (2 + 8 + 64, 16, 1, 1)
+    x = normalize(torch.from_numpy(IMAGES[:1]), IMAGENET_NORMALIZATION)
+    features = made.bottleneck(made.backbone(x))[0].double().numpy()
+    weights = made.head.weight[:, :, 0, 0].double().numpy()
+    found = [m[0].numpy() for m in (made(x, colors), AtColors(made, colors, made.top)(x))]
+    seen = 0
+    for i, j in np.ndindex(8, 8):
+        logits = [sum(weights[first + c, k] * features[k, i, j] for k in range(16)) for c in range(colors)]
+        if max(logits) == min(logits):  # no feature: any four colors are the largest
+            continue
+        kept = sorted(range(colors), key=lambda c, at=logits: -at[c])[:4]
+        whole = sum(np.exp(logits[c]) for c in kept)
+        expected = [np.exp(logits[c]) / whole if c in kept else 0 for c in range(colors)]
+        for m in found:
+            np.testing.assert_allclose(m[:, i, j], expected, rtol=1e-3, atol=1e-5)
+        seen += 1
+    assert seen > 32
+
+
+def test_of_weights_that_are_not_grouped_only_the_counts_own_are_learned():
+    made = network(top=None, grouped=False).requires_grad_(True)
+    made(normalize(torch.from_numpy(IMAGES), IMAGENET_NORMALIZATION), 8)[:, 0].mean().backward()
+    assert made.head.weight.grad.flatten(1).any(dim=1).nonzero().flatten().tolist() == list(range(2, 10))
+
+
+@pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("colors", [2, 8, 64])
-def test_the_test_time_pass_is_argmax_and_exact_means(colors):
-    made = network()
+def test_the_test_time_pass_is_argmax_and_exact_means(colors, grouped):
+    made = network(grouped=grouped)
     found = palettize(AtColors(made, colors), IMAGES)
     m = made(normalize(torch.from_numpy(IMAGES), IMAGENET_NORMALIZATION), colors).numpy()
     assert found.indices.max() < colors
@@ -111,9 +140,9 @@ def test_pictures_are_the_backbones_magnitude_and_the_soft_image():
     assert [np.argmax(s) for s in strength] == [np.argmax(a) for a in shown["activation"].reshape(2, -1)]
 
 
-@pytest.mark.parametrize("colors", [2, 64])
-def test_the_exported_module_gives_what_palettize_gives(colors):
-    made = method()
+@pytest.mark.parametrize(("colors", "grouped"), [(2, True), (64, True), (8, False)])
+def test_the_exported_module_gives_what_palettize_gives(colors, grouped):
+    made = method(grouped=grouped)
     with torch.no_grad():
         indices, palettes = (out.numpy() for out in made.onnx_module(colors)(torch.from_numpy(IMAGES)))
     expected = made.palettize(IMAGES, colors)
@@ -125,7 +154,13 @@ def test_counts_that_were_not_learned_and_other_networks_states_are_refused():
     with pytest.raises(BadInput, match="was trained for 2, 8, 64 colors and cannot give 16"):
         method().palettize(IMAGES, 16)
     state = network().state_dict()
-    for other in ({"width": 3}, {"width": 4, "bottleneck": 8}, {"width": 4, "bottleneck": None}):
+    others = (
+        {"width": 3},
+        {"width": 4, "bottleneck": 8},
+        {"width": 4, "bottleneck": None},
+        {"width": 4, "grouped": False},
+    )
+    for other in others:
         with pytest.raises(BadInput, match="not the state of a colorcnn-plus with width"):
             Method(**other).load(state, "cpu")
     with pytest.raises(BadInput, match="not the state"):

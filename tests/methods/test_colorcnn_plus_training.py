@@ -1,6 +1,7 @@
 """ColorCNN+ as a plugin: what training does and leaves alone, its parts' switches, the way through state and load."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from harness.discovery import discover
 from harness.learning import freeze, normalize, seeded
 from harness.work.validate import check_method
 from methods.colorcnn_plus import equations, training
+from methods.colorcnn_plus.distortion import Unit
 from methods.colorcnn_plus.method import ColorCNNPlus, reference_palette_norm
 from methods.colorcnn_plus.training import ColorCounts
 
@@ -180,10 +182,12 @@ def test_color_counts_are_drawn_every_few_steps_and_at_each_epochs_start():
 SWITCHES = [
     {"top": None},
     {"bottleneck": None},
+    {"grouped": False},
     {"feature_weight": 0.0},
     {"present_weight": 0.0},
     {"entropy_weight": 0.0},
     {"similarity_weight": 0.0},
+    {"similarity_by_colors": False},
     {"color_jitter": 0.0},
     {"tone_jitter": 0.0},
     {"augmentation": "image"},
@@ -227,6 +231,18 @@ def test_weights_weigh_their_own_terms_and_zero_leaves_them_out(monkeypatch, wei
     assert losses(given, **still, **{weight: 0.0})[0] == without
 
 
+@pytest.mark.parametrize("colors", [2, 4, 8, 16, 32, 64])
+def test_the_similarity_counts_more_the_more_colors_there_are_or_always_as_much(monkeypatch, colors):
+    given = lesson()
+    m, images = torch.full((2, colors, SIDE, SIDE), 1 / colors), torch.rand(2, 3, SIDE, SIDE)
+    monkeypatch.setattr(equations, "pixel_similarity", lambda *_: torch.tensor([1.0, 4.0]))
+    unit = Unit(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
+    for by_colors, factor in ((True, 1 / (1 + math.exp(4 - math.log2(colors)))), (False, 1.0)):
+        weights = {"present_weight": 0.0, "entropy_weight": 0.0, "similarity_weight": 3.0}
+        recipe = ColorCNNPlus(**weights, similarity_by_colors=by_colors).recipe(given)
+        assert training.map_loss(m, images, unit, recipe).item() == pytest.approx(3 * factor * 2.5)
+
+
 def test_the_loss_is_the_mean_of_the_classifiers_cross_entropies_and_feature_distances(monkeypatch):
     given = lesson(count=8, kinds=(Sides, Mapped), colors=(2,))
     off = {"present_weight": 0.0, "entropy_weight": 0.0, "similarity_weight": 0.0, "augmentation": "none"}
@@ -254,13 +270,15 @@ def test_images_are_cropped_after_quantization_or_before_it(monkeypatch):
     assert seen == [Augmentation(True, 0), Augmentation(True, 0), Augmentation(True, 4)]
 
 
-def test_what_is_loaded_quantizes_as_what_was_trained(plain):
-    loaded = ColorCNNPlus(**SMALL)
-    loaded.load({name: tensor.numpy() for name, tensor in plain.state().items()}, "cpu")
-    assert same(plain, loaded)
+@pytest.mark.parametrize("grouped", [True, False])
+def test_what_is_loaded_quantizes_as_what_was_trained(plain, grouped):
+    trained = plain if grouped else fitted(lesson(), grouped=False)
+    loaded = ColorCNNPlus(**SMALL, grouped=grouped)
+    loaded.load({name: tensor.numpy() for name, tensor in trained.state().items()}, "cpu")
+    assert same(trained, loaded)
     images = sides(4, 2).images
     for colors in (2, 16):
-        one, other = plain.palettize(images, colors), loaded.palettize(images, colors)
+        one, other = trained.palettize(images, colors), loaded.palettize(images, colors)
         assert np.array_equal(one.render(), other.render())
 
 
@@ -301,7 +319,7 @@ def test_the_reference_palette_norm(dataset, classifiers, norm):
 def test_the_defaults_are_the_papers_and_departures_are_named():
     recipe = ColorCNNPlus().recipe(lesson(dataset="cifar10"))
     paper = dict(ColorCNNPlus.paper)
-    for name in ("width", "bottleneck", "top"):
+    for name in ("width", "bottleneck", "grouped", "top", "joint_colors"):
         assert getattr(ColorCNNPlus(), name) == paper.pop(name)
     assert dataclasses.asdict(recipe) == paper
     assert ColorCNNPlus().departures("cifar10", ("alexnet",)) == []
@@ -318,7 +336,9 @@ def test_the_defaults_are_the_papers_and_departures_are_named():
 def test_it_keeps_the_contract():
     plugin = discover().get("method", "colorcnn-plus", "test")
     assert plugin.joint_colors
-    assert [check for check in check_method(plugin, {"width": 2, "epochs": 1}, (2, 16), ()) if not check.ok] == []
+    for more in ({}, {"grouped": False, "joint_colors": False}):
+        checks = check_method(plugin, {"width": 2, "epochs": 1, **more}, (2, 16), ())
+        assert [check for check in checks if not check.ok] == []
 
 
 def test_naming_the_plugin_does_not_load_torch():

@@ -226,6 +226,20 @@ def test_a_joint_method_is_fitted_for_all_levels_at_once():
     assert set(lessons) == {(2, 5)}
 
 
+@pytest.mark.parametrize(("together", "expected"), [(True, {(2, 5)}), (False, {(2,), (5,)})])
+def test_a_method_whose_parameter_says_so_is_fitted_for_each_level(together, expected):
+    lessons = []
+
+    def fit(self, lesson):
+        lessons.append(lesson.colors)
+        Lamp.fit(self, lesson)
+
+    parts = {"fit": fit, "__annotations__": {"joint_colors": bool}, "joint_colors": True}
+    mine = quantizer("lamp")(type("Mine", (Lamp,), parts))
+    assert validated(mine, levels=(2, 5), joint_colors=together) == []
+    assert set(lessons) == expected
+
+
 def test_built_in_methods_keep_the_contract():
     plugin = discover().get("method", "colorcnn", "test")
     assert all(check.ok for check in check_method(plugin, {"width": 4, "epochs": 1}, (3,), ()))
