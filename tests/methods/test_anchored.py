@@ -16,7 +16,7 @@ from methods.anchored import network as networks
 from methods.anchored.clustering import LUMA, cluster, log_posterior, points_of, squared_distances
 from methods.anchored.method import Anchored
 from methods.anchored.network import AnchoredNetwork, Correction, corrected, palettize_in_tiles
-from methods.anchored.training import TEMPERATURE, divergence, hardened, noisy
+from methods.anchored.training import TEMPERATURE, divergence, hardened, noisy, objective
 from methods.colorcnn import equations
 from methods.colorcnn.network import palettize
 from methods.spaces import to_space
@@ -188,6 +188,74 @@ class Halves(nn.Module):
 
     def forward(self, x):
         return 4 * x.mean(1).unflatten(2, (2, -1)).mean((1, 3))
+
+
+class Bands(nn.Module):
+    """Logits from the upper and the lower half, which a shift of all colors changes too."""
+
+    def forward(self, x):
+        return 3 * x.mean(1).unflatten(1, (2, -1)).mean((2, 3)).exp() * x.new_tensor([1.0, -1.0])
+
+
+def softmax(logits: list[float], temperature: float = 1.0) -> list[float]:
+    powers = [math.exp(logit / temperature) for logit in logits]
+    return [power / sum(powers) for power in powers]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"regularizer": "pixel", "jitter": "pixel"},
+        {"straight_through": True},
+        {"gumbel": 0.7},
+        {"palette": "corrected"},
+        {"straight_through": True, "gumbel": 0.7, "palette": "corrected", "jitter": "image"},
+    ],
+    ids=str,
+)
+def test_the_loss_is_cross_entropy_and_three_weighted_terms(options):
+    given, classifiers, colors, xi, norm = lesson(), (Halves(), Bands()), 3, 1.3, 2.5
+    recipe = Anchored(gamma=0.7, xi=xi, distillation=0.4, palette_norm=norm, **options).recipe(given)
+    network = anchored("unet", colors, corrected=options.get("palette") == "corrected")
+    generator = torch.Generator().manual_seed(6)
+    torch.nn.init.normal_(network.head[-1].weight, std=0.1, generator=generator)
+    if network.correction is not None:
+        torch.nn.init.normal_(network.correction.layers[-1].weight, std=0.5, generator=generator)
+    x, labels = normalized(given.train.images[:4]), torch.from_numpy(given.train.labels[:4])
+    torch.manual_seed(7)
+    found = objective(network, classifiers, "cpu", recipe)(x, labels).item()
+
+    torch.manual_seed(7)  # what the loss draws, in its order
+    drawn_like = {"image": x[:, :1, :1, :1], "pixel": x}.get(options.get("jitter", ""))
+    n = torch.randn(()) if drawn_like is None else torch.randn_like(drawn_like)
+    m = network(x).detach()
+    noise = -torch.empty_like(m).exponential_().log() if "gumbel" in options else torch.zeros_like(m)
+    m, shown = m.double(), (m.double() * torch.exp(options.get("gumbel", 0) * noise.double()))
+    shown = shown / shown.sum(dim=1, keepdim=True)
+    if options.get("straight_through"):
+        shown = nn.functional.one_hot(shown.argmax(1), colors).permute(0, 3, 1, 2).double()
+    quantized = torch.zeros_like(x)
+    expected = 0.0
+    for b in range(4):
+        t = torch.zeros(colors, 3)
+        for c in range(colors):
+            mass = float(shown[b, c].sum())
+            for k in range(3):
+                t[c, k] = float((shown[b, c] * x[b, k]).sum()) / mass
+        if network.correction is not None:
+            t = network.correction(t[None], shown[b : b + 1].mean(dim=(2, 3)).float())[0].detach()
+        for k in range(3):
+            quantized[b, k] = sum(t[c, k] / norm * shown[b, c] for c in range(colors))
+        certain = [m[b, c].max() for c in range(colors)] if recipe.regularizer == "color" else m[b].amax(0).flatten()
+        expected += 0.7 * math.log2(colors) * (1 - sum(map(float, certain)) / len(certain)) / 4
+    quantized = quantized + xi * n
+    for classifier in classifiers:
+        for answer, original, label in zip(classifier(quantized).tolist(), classifier(x).tolist(), labels, strict=True):
+            expected -= math.log(softmax(answer)[label]) / 4 / 2
+            pairs = zip(softmax(original, TEMPERATURE), softmax(answer, TEMPERATURE), strict=True)
+            expected += 0.4 * TEMPERATURE**2 * sum(q * math.log(q / p) for q, p in pairs) / 4 / 2
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def lesson(**changes) -> Lesson:
