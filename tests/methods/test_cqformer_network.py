@@ -119,6 +119,140 @@ def test_unext_halves_five_times_and_joins_what_has_the_same_size():
     assert shapes == expected
 
 
+def scattered(module, seed=0):
+    """In eval mode and double precision; all its weights and batch statistics are random."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in module.double().eval().state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2, generator=generator)
+        elif tensor.is_floating_point():
+            tensor.normal_(0.1, 0.4, generator=generator)
+    return module.requires_grad_(False)
+
+
+def numbers(module):
+    """Weights by name."""
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def convolved(maps, module, stride=1):
+    """A 3x3 convolution of ``[K, H, W]`` with zeros around, place by place."""
+    weight, bias, (_, height, width) = module.weight.numpy(), module.bias.numpy(), maps.shape
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
+    found = np.zeros((len(weight), -(-height // stride), -(-width // stride)))
+    for k, i, j in np.ndindex(*found.shape):
+        near = padded[:, i * stride : i * stride + 3, j * stride : j * stride + 3]
+        found[k, i, j] = (weight[k] * (near if module.groups == 1 else near[k : k + 1])).sum() + bias[k]
+    return found
+
+
+def batch_normed(maps, norm):
+    own = numbers(norm)
+    return np.stack(
+        [
+            (plane - own["running_mean"][k]) / math.sqrt(own["running_var"][k] + 1e-5) * own["weight"][k]
+            + own["bias"][k]
+            for k, plane in enumerate(maps)
+        ]
+    )
+
+
+def layer_normed(vector, norm):
+    return (vector - vector.mean()) / math.sqrt(vector.var() + 1e-5) * norm.weight.numpy() + norm.bias.numpy()
+
+
+def gelu(values):
+    return np.vectorize(lambda value: 0.5 * value * (1 + math.erf(value / math.sqrt(2))))(values)
+
+
+def test_the_palette_branchs_patches_against_loops():
+    branch = scattered(PaletteBranch(8, 3))
+    x = torch.rand(2, 3, 10, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = branch.patches(x)
+    assert found.shape == (2, 8, 3, 2)
+    first, first_norm, _, second, second_norm = branch.embed
+    for image, patches in zip(x.numpy(), found.numpy(), strict=True):
+        halved = gelu(batch_normed(convolved(image, first, stride=2), first_norm))
+        quartered = batch_normed(convolved(halved, second, stride=2), second_norm)
+        np.testing.assert_allclose(patches, quartered + convolved(quartered, branch.position), rtol=1e-9, atol=1e-9)
+
+
+def test_the_palette_branchs_colors_against_queries_one_by_one():
+    branch = scattered(PaletteBranch(8, 3))
+    heads = torch.randn(2, 4, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = branch.colors(heads)
+    assert found.shape == (2, 3, 3)
+
+    def through(linear, vector):
+        return linear.weight.numpy() @ vector + linear.bias.numpy()
+
+    norm, wide, _, narrow = branch.mlp
+    hidden, _, last = branch.color
+    for b, c in np.ndindex(2, 3):
+        query = through(branch.project, np.concatenate([heads[b, head, c].numpy() for head in range(4)]))
+        query = query + through(narrow, gelu(through(wide, layer_normed(query, norm))))
+        expected = [1 / (1 + math.exp(-logit)) for logit in through(last, gelu(through(hidden, query)))]
+        np.testing.assert_allclose(found[b, c], expected, rtol=1e-9)
+    assert np.ptp(found.numpy()) > 0.1
+
+
+def test_a_palette_is_of_the_queries_colors_of_what_they_find_in_all_patches():
+    branch = scattered(PaletteBranch(8, 3))
+    x = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    patches = branch.patches(x)
+    tokens = torch.stack([patches[:, :, i, j] for i in range(3) for j in range(5)], dim=1)
+    torch.testing.assert_close(branch(x), branch.colors(branch.attend(tokens)[0]))
+
+
+def test_unext_against_loops():
+    backbone = scattered(UNeXt(2), seed=1)
+    x = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def norm(maps, layer):
+        return np.stack([layer_normed(maps[:, i, j], layer) for i, j in np.ndindex(*maps.shape[1:])], axis=1).reshape(
+            maps.shape
+        )
+
+    def tokens(maps, block, layer):
+        """The block has a test of its own."""
+        return norm(block(torch.from_numpy(maps)[None])[0].numpy(), layer)
+
+    def pooled(maps):
+        found = np.zeros((len(maps), maps.shape[1] // 2, maps.shape[2] // 2))
+        for k, i, j in np.ndindex(*found.shape):
+            found[k, i, j] = max(0.0, maps[k, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max())
+        return found
+
+    def enlarged(maps):
+        """Twice the sides: a place takes 3/4 of the nearest one and 1/4 of the next on each axis."""
+        count, height, width = maps.shape
+        found = np.zeros((count, 2 * height, 2 * width))
+        for k, i, j in np.ndindex(*found.shape):
+            rows = i // 2, min(max(i // 2 + (1 if i % 2 else -1), 0), height - 1)
+            columns = j // 2, min(max(j // 2 + (1 if j % 2 else -1), 0), width - 1)
+            parts = [
+                (u, v, a * b) for u, a in zip(rows, (3, 1), strict=True) for v, b in zip(columns, (3, 1), strict=True)
+            ]
+            found[k, i, j] = max(0.0, sum(share * maps[k, u, v] for u, v, share in parts) / 16)
+        return found
+
+    maps, skips = x[0].numpy(), []
+    for convolution, batch_norm in backbone.convolve:
+        maps = pooled(batch_normed(convolved(maps, convolution), batch_norm))
+        skips.append(maps)
+    for embed, embed_norm, block, block_norm in backbone.embed:
+        maps = tokens(norm(convolved(maps, embed, stride=2), embed_norm), block, block_norm)
+        skips.append(maps)
+    assert [skip.shape for skip in skips] == [(2, 16, 32), (4, 8, 16), (16, 4, 8), (20, 2, 4), (32, 1, 2)]
+    for n, (convolution, batch_norm) in enumerate(backbone.up):
+        maps = enlarged(batch_normed(convolved(maps, convolution), batch_norm)) + skips[3 - n]
+        if n < 2:
+            maps = tokens(maps, *backbone.refine[n])
+    expected = enlarged(convolved(maps, backbone.last))
+    assert 0.2 < (expected > 0).mean() < 0.8
+    np.testing.assert_allclose(backbone(x)[0], expected, rtol=1e-8, atol=1e-8)
+
+
 def test_attention_against_queries_one_by_one():
     branch = PaletteBranch(32, 3).double().requires_grad_(False)
     torch.nn.init.normal_(branch.key.weight)
