@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from workplace import EXAMPLES
+from workplace import EXAMPLES, REPOSITORY
 
 from harness.discovery import discover
 from harness.plan import make_plan
@@ -15,6 +16,7 @@ from harness.spec.examples import spec_path
 from harness.spec.file import read_spec
 from harness.spec.resolve import Spec, resolve
 
+RIVALS = (REPOSITORY / "docs" / "rivals.md").read_text()
 ABLATED = {
     "colorcnn-plus": {},
     "colorcnn-plus top=None": {"top": None},
@@ -42,8 +44,11 @@ def spec_of(name: str, registry: Registry, scale: str | None = None) -> Spec:
 
 
 def test_no_spec_goes_untested() -> None:
-    tested = {"colorcnn-plus-ablation", "anchored-ablation", "anchored-search", "few-and-many", "transfer"}
-    assert {path.stem for path in (EXAMPLES / "rivals").iterdir()} == tested
+    ablations = {"colorcnn-plus-ablation", "anchored-ablation", "cqformer-ablation"}
+    specs = {path.stem for path in (EXAMPLES / "rivals").iterdir()}
+    assert specs == ablations | {"anchored-search", "few-and-many", "transfer"}
+    documented = set(re.findall(r"`fewcolors (?:run|tune) rivals/([a-z-]+)`", RIVALS))
+    assert documented == specs, "the table in docs/rivals.md"
 
 
 def test_the_ablation_of_colorcnn_plus_takes_one_part_away_at_a_time(registry: Registry) -> None:
@@ -91,6 +96,12 @@ def test_learned_rivals_have_equal_budgets_and_two_judges(registry: Registry) ->
         assert stages["quantizers"] == len(spec.seeds) * (3 * 6 + 1)
 
 
+def test_all_rivals_are_run_under_one_protocol(registry: Registry) -> None:
+    spec = resolve(read_spec(spec_path(Path("rivals"))), registry)
+    table = RIVALS[RIVALS.index("## What there is") : RIVALS.index("## Specs")]
+    assert set(re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE)) <= {choice.name for choice in spec.methods}
+
+
 def test_transfer_trains_through_each_classifier_and_through_all(registry: Registry) -> None:
     spec = spec_of("transfer", registry)
     plan = make_plan(spec)
@@ -105,6 +116,17 @@ def test_the_ablation_of_anchored_takes_one_part_away_at_a_time(registry: Regist
     default, *others = (choice.params for choice in spec.methods if choice.name == "anchored")
     changed = [[name for name, value in params.items() if value != default[name]] for params in others]
     assert [len(names) for names in changed] == [1] * 10
+
+
+@pytest.mark.parametrize("scale", [None, "small"])
+def test_the_ablation_of_cqformer_takes_one_part_away_at_a_time(registry: Registry, scale: str | None) -> None:
+    spec = spec_of("cqformer-ablation", registry, scale)
+    default, *others = (choice.params for choice in spec.methods if choice.name == "cqformer")
+    changed = [{name: value for name, value in params.items() if value != default[name]} for params in others]
+    assert changed == [{"palette": "means"}, {"alpha": 0.0}, {"beta": 0.0}, {"gamma": 0.0}, {"temperature": 1.0}]
+    assert spec.baseline == "kmeans"
+    trained = Counter(job.levels for job in make_plan(spec).jobs.values() if job.stage == "quantizers")
+    assert trained == {(level,): 6 * len(spec.seeds) for level in (2, 8, 64)}
 
 
 def test_the_search_for_anchored_looks_at_few_and_at_many_colors(registry: Registry) -> None:
