@@ -146,3 +146,19 @@ def test_the_page_says_what_each_training_took(bench):
     assert (found["joint"].trainings, found["joint"].levels) == (1, "2, 8 together")
     page = render(bench.results(cells))
     assert "8,000" in page[page.index("What the trainings took") :]
+
+
+def test_trainings_of_unequal_length_are_told_apart(bench):
+    def cell(level, seed, epochs):
+        notes = {"training": {"epochs": epochs, "images": 50_000 * epochs, "seconds": 10 * epochs, "levels": [level]}}
+        made = bench.plain("net", level, 0.5, seed=seed, fitted_on="tinynet")
+        return replace(made, notes={**made.notes, **notes})
+
+    lengths = {2: 60, 8: 180, 32: 300, 64: 300}
+    cells = [cell(level, seed, epochs) for level, epochs in reversed(lengths.items()) for seed in (0, 1)]
+    found = costs(tasks_of(bench, cells)[0])
+    assert [(cost.levels, cost.trainings, cost.epochs, cost.images, cost.seconds) for cost in found] == [
+        ("2", 2, 60, 3_000_000, 600),
+        ("8", 2, 180, 9_000_000, 1800),
+        ("each of 32, 64", 4, 300, 15_000_000, 3000),
+    ]
