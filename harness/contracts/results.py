@@ -241,7 +241,9 @@ class Results:
         classes: Class names by a dataset's short name.
         recipes: One entry a dataset and a trained thing: ``what``, ``name``, ``plugin``, ``params``, ``differs`` (where
             it is not the paper's, as sentences), and of a dataset ``credit``, ``sources`` (what its plugin says of
-            them) and, where not all are judged, ``test_of``: of how many test images those that are were chosen.
+            them) and, where not all are judged, ``test_of``: of how many test images those that are were chosen; of a
+            classifier that was retrained too ``retraining``: ``datasets``, ``epochs``, ``rate``, ``batch_size`` (None:
+            the dataset's) and ``weight_decay``, an entry for each recipe that there was.
         environment: ``devices`` and ``versions`` of libraries that the cells were computed with; ``run``, where it was
             recorded: ``date``, ``command``, ``code`` and ``plugins`` with ``commit`` and ``dirty``.
         searches: Those that chose parameters of this run's variants.

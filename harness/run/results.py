@@ -210,15 +210,34 @@ def gather(
 
 
 def _as_used(content: Mapping[str, Any], store: Store, say: Callable[[str], None]) -> tuple[dict[str, Any], ...]:
-    """The recipes of a plan, less limits that left out no image of a stored dataset; ``test_of`` where one did."""
+    """The recipes of a plan, less limits that left out no image of a stored dataset; ``test_of`` where one did.
+    Those of classifiers say how they were retrained."""
     stored = (job for job in content["jobs"] if job["stage"] == "datasets" and store.has("datasets", job["key"]))
     jobs = {job["name"]: job for job in stored}
 
     def as_used(recipe: Mapping[str, Any]) -> dict[str, Any]:
         job = jobs.get(recipe["name"]) if recipe["what"] == "dataset" else None
-        return {**recipe, **({} if job is None else _as_limited(recipe, job, store, say))}
+        return {
+            **recipe,
+            **({} if job is None else _as_limited(recipe, job, store, say)),
+            **_retrained(recipe, content),
+        }
 
     return tuple(as_used(recipe) for recipe in content["recipes"])
+
+
+def _retrained(recipe: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """How a classifier was trained further on reduced images, its parts resolved; nothing where it was not."""
+    if recipe["what"] != "classifier":
+        return {}
+    names = {job["key"]: job["name"] for job in content["jobs"]}
+    found: dict[tuple[tuple[str, Any], ...], set[str]] = {}
+    for job in content["jobs"]:
+        if job.get("retraining") and (job["plugin"], job["params"]) == (recipe["plugin"], recipe["params"]):
+            _, data = job["inputs"]["dataset"]
+            found.setdefault(tuple(job["retraining"]["recipe"].items()), set()).add(names[data])
+    entries = [{"datasets": sorted(datasets), **dict(parts)} for parts, datasets in found.items()]
+    return {"retraining": entries} if entries else {}
 
 
 def _as_limited(

@@ -162,3 +162,22 @@ def test_trainings_of_unequal_length_are_told_apart(bench):
         ("8", 2, 180, 9_000_000, 1800),
         ("each of 32, 64", 4, 300, 15_000_000, 3000),
     ]
+
+
+def test_the_page_says_how_judges_were_retrained(bench):
+    cells = judged(bench, SHARES)
+
+    def page(*entries):
+        recipe = {"what": "classifier", "name": "tinynet", "plugin": "tinynet", "params": {}, "retraining": entries}
+        return render(bench.results(cells, recipes=(recipe,)))
+
+    entry = {"datasets": ["toys"], "epochs": 6, "rate": 0.01, "batch_size": 128, "weight_decay": 5e-4}
+    said = "for 6 epochs at a rate of up to 0.01, in batches of 128, with a weight decay of 0.0005"
+    one = page(entry)
+    section = one[one.index('id="judges"') : one.index('id="gallery"')]
+    assert f"tinynet was retrained {said}." in section
+    recipe = one[one.index('<section id="recipe"') :]
+    assert f"Retrained {said}." in recipe
+    two = page(entry, entry | {"datasets": ["dots", "more"], "epochs": 1, "batch_size": None})
+    assert f"tinynet was retrained on toys {said}." in two
+    assert "tinynet was retrained on dots, more for 1 epoch at a rate of up to 0.01, in the dataset’s batches," in two

@@ -195,6 +195,31 @@ def test_all_that_a_report_reads_survives_the_disk(run, spec, plan, store):
     assert results.recipes[1]["differs"] == []
 
 
+@pytest.mark.parametrize(
+    ("stated", "epochs", "rate"), [({}, 3, 0.02), ({"epochs": 7}, 7, 0.02), ({"epochs": 1, "rate": 0.5}, 1, 0.5)]
+)
+def test_recipes_say_how_classifiers_were_retrained_their_parts_resolved(
+    tmp_path, make_spec, store, stated, epochs, rate
+):
+    nets = [{"name": "net", "params": {"epochs": 30, "rate": 0.2}}, {"name": "net", "params": {"epochs": 2}}]
+    datasets = ["dots", {"name": "dots", "params": {"n": 8}}]
+    more = {"datasets": datasets, "classifiers": nets, "methods": ["flat"]}
+    spec = make_spec(**more, judge=["frozen", "retrained"], retraining=stated)
+    write_plan(tmp_path, spec, make_plan(spec), store)
+    found = {recipe["name"]: recipe.get("retraining") for recipe in gather(tmp_path).recipes}
+    rest = {"datasets": ["dots", "dots n=8"], "batch_size": None, "weight_decay": 0.0}
+    short = {"epochs": stated.get("epochs", 1), "rate": stated.get("rate", 0.01)}
+    assert found == {
+        "dots": None,
+        "dots n=8": None,
+        "net epochs=30 rate=0.2": [{"epochs": epochs, "rate": pytest.approx(rate), **rest}],
+        "net epochs=2": [short | rest],
+    }
+    spec = make_spec(**more)
+    write_plan(tmp_path, spec, make_plan(spec), store)
+    assert not any("retraining" in recipe for recipe in gather(tmp_path).recipes)
+
+
 def thinned(make_spec, limit):
     """A plan of the four dots at most so many, and its dataset."""
     spec = make_spec(datasets=[{"name": "dots", "train_images": limit}], methods=["flat"])
