@@ -1,11 +1,11 @@
 """The loops of pairwise nearest neighbor, compiled.
 
-A cluster's number tells its age: first the colors in RGB order, then what is merged of them. Its moments are whole
-numbers below 2^53, ``float64 [4]``: pixels, sums of red, green and blue. Every pair is kept by its younger member:
-``partner`` is the older cluster that is nearest to it, ``cost`` what merging the two costs. A merged cluster is younger
-than all others, so it changes nobody else's pair, and where a partner is gone, the old cost is a lower bound of the new
-one: such a pair is only looked for again when its bound is the least of all. Clusters that may be near are next to each
-other in a list by tone.
+A cluster's number tells its age: first the colors in RGB order, then what is merged of them. It is a row of ``float64
+[8]``: its moments (pixels, sums of red, green and blue), whole numbers below 2^53; its mean red, green and blue; its
+tone, which is their sum. Every pair is kept by its younger member: ``partner`` is the older cluster that is nearest to
+it, and what merging the two costs is in a tournament. A merged cluster is younger than all others, so it changes nobody
+else's pair, and where a partner is gone, the old cost is a lower bound of the new one: such a pair is only looked for
+again when its bound is the least of all. Clusters that may be near are next to each other in a list by tone.
 """
 
 from __future__ import annotations
@@ -16,24 +16,39 @@ from numpy.typing import NDArray
 
 from methods.compiled import compiled, given, made
 
-BLOCK = 32
-"""Clusters whose least cost is kept, so that the least of all is found without looking at each."""
+TONES = 3 * 255 + 1
+
+DARKER, LIGHTER = range(2)
+"""A cluster's neighbors in the list by tone, ``int64 [2]``, -1 where there is none."""
+
+
+@compiled()
+def _in_rgb_order(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The places of the pixels ``[P, 3]`` in ascending order of their colors: sorted by blue, by green, by red."""
+    order, moved = np.arange(len(pixels)), np.empty(len(pixels), np.int64)
+    for channel in (2, 1, 0):
+        ends = np.zeros(256, np.int64)
+        for p in range(len(pixels)):
+            ends[pixels[p, channel]] += 1
+        for value in range(1, 256):
+            ends[value] += ends[value - 1]
+        for i in range(len(order) - 1, -1, -1):
+            value = pixels[order[i], channel]
+            ends[value] -= 1
+            moved[ends[value]] = order[i]
+        order, moved = moved, order
+    return order
 
 
 @compiled()
 def _distinct(pixels: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """The distinct colors of ``[P, 3]`` in ascending RGB order: the moments of each, ``[U, 4]``."""
-    keys = np.empty(len(pixels), np.int64)
-    for p in range(len(pixels)):
+    moments = np.zeros((len(pixels), 4))
+    last, before = -1, np.int64(-1)
+    for p in _in_rgb_order(pixels):
         code = np.int64(pixels[p, 0]) << 16 | np.int64(pixels[p, 1]) << 8 | np.int64(pixels[p, 2])
-        keys[p] = code << 32 | p
-    keys.sort()
-    moments = np.zeros((len(keys), 4))
-    last = -1
-    for i in range(len(keys)):
-        if i == 0 or keys[i] >> 32 != keys[i - 1] >> 32:
-            last += 1
-        p = keys[i] & 0xFFFFFFFF
+        last += code != before
+        before = code
         moments[last, 0] += counts[p]
         for channel in range(3):
             moments[last, channel + 1] += counts[p] * pixels[p, channel]
@@ -65,129 +80,169 @@ def _cells(colors: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
 
 
 @compiled()
+def _in_tone_order(clusters: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The first so many clusters from dark to light: sorted by whole tones, then neighbors exchanged."""
+    ends = np.zeros(TONES, np.int64)
+    for k in range(count):
+        ends[int(clusters[k, 7])] += 1
+    for tone in range(1, TONES):
+        ends[tone] += ends[tone - 1]
+    order = np.empty(count, np.int64)
+    for k in range(count):
+        tone = int(clusters[k, 7])
+        ends[tone] -= 1
+        order[ends[tone]] = k
+    for i in range(1, count):
+        k, place = order[i], i
+        while place > 0 and clusters[order[place - 1], 7] > clusters[k, 7]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = k
+    return order
+
+
+@compiled()
+def _price(clusters: NDArray[np.float64], i: int, pixels: float, r: float, g: float, b: float) -> float:
+    """What it costs to merge cluster i with one of so many pixels and this mean."""
+    square = (clusters[i, 4] - r) ** 2 + (clusters[i, 5] - g) ** 2 + (clusters[i, 6] - b) ** 2
+    return clusters[i, 0] * pixels / (clusters[i, 0] + pixels) * square
+
+
+@compiled()
 def _find_partner(
-    moments: NDArray[np.float64],
-    means: NDArray[np.float64],
-    darker: NDArray[np.int64],
-    lighter: NDArray[np.int64],
-    k: int,
-    cost: NDArray[np.float64],
-    partner: NDArray[np.int64],
-) -> None:
-    """The older cluster that is nearest to cluster k.
+    clusters: NDArray[np.float64], links: NDArray[np.int64], k: int, guess: int
+) -> tuple[float, int, int]:
+    """What merging cluster k with the older cluster that is nearest to it costs, which that is, and one that is near.
 
-    No pair is cheaper than what its distance along the grey axis alone would cost if the other had one pixel.
+    No pair is cheaper than what its distance along the grey axis alone would cost if the other had one pixel. guess:
+    an older cluster that may be near, so that the search ends early, or -1.
     """
-    pixels, r, g, b, tone = moments[k, 0], means[k, 0], means[k, 1], means[k, 2], means[k, 3]
+    pixels, r, g, b, tone = clusters[k, 0], clusters[k, 4], clusters[k, 5], clusters[k, 6], clusters[k, 7]
     least_share = pixels / (pixels + 1) / 3 * (1 - 1e-9)
-    best, nearest = np.inf, -1
-    for following in (darker, lighter):
-        i = following[k]
-        while i >= 0 and least_share * (means[i, 3] - tone) ** 2 <= best:
-            if i < k:
-                square = (means[i, 0] - r) ** 2 + (means[i, 1] - g) ** 2 + (means[i, 2] - b) ** 2
-                price = moments[i, 0] * pixels / (moments[i, 0] + pixels) * square
-                if price < best or (price == best and i < nearest):
-                    best, nearest = price, i
-            i = following[i]
-    cost[k], partner[k] = best, nearest
+    best, nearest, second = np.inf, guess, -1
+    if guess >= 0:
+        best = _price(clusters, guess, pixels, r, g, b)
+    for side in range(2):
+        i = links[k, side]
+        while i >= 0 and least_share * (clusters[i, 7] - tone) ** 2 <= best:
+            price = _price(clusters, i, pixels, r, g, b)
+            if price <= best and i < k and (price < best or i < nearest):
+                best, nearest, second = price, i, nearest
+            i = links[i, side]
+    return best, nearest, second
 
 
 @compiled()
-def _renew(cost: NDArray[np.float64], k: int, least: NDArray[np.float64]) -> None:
-    """Writes the least cost of the block of clusters that k is in."""
-    block = k // BLOCK
-    lowest = np.inf
-    for i in range(block * BLOCK, (block + 1) * BLOCK):
-        if cost[i] < lowest:
-            lowest = cost[i]
-    least[block] = lowest
+def _enter(costs: NDArray[np.float64], winners: NDArray[np.int64], place: int, cost: float, k: int) -> None:
+    """Puts cluster k at a leaf of a tournament: each node has the cheaper of the two below, of equals the older."""
+    costs[place], winners[place] = cost, k
+    while place > 1:
+        other, rival = costs[place ^ 1], winners[place ^ 1]
+        loses = (other < cost) | ((other == cost) & (rival < k))
+        cost, k = other if loses else cost, rival if loses else k
+        place >>= 1
+        if winners[place] == k and costs[place] == cost:
+            break
+        costs[place], winners[place] = cost, k
 
 
 @compiled()
-def _cheapest(cost: NDArray[np.float64], least: NDArray[np.float64]) -> int:
-    """The cluster of least cost, of equals the oldest."""
-    best = 0
-    for block in range(1, len(least)):
-        if least[block] < least[best]:
-            best = block
-    k = best * BLOCK
-    while cost[k] > least[best]:
-        k += 1
-    return k
-
-
-@compiled()
-def _remove(darker: NDArray[np.int64], lighter: NDArray[np.int64], k: int) -> None:
+def _remove(links: NDArray[np.int64], k: int) -> None:
     """Takes cluster k out of the list."""
-    if darker[k] >= 0:
-        lighter[darker[k]] = lighter[k]
-    if lighter[k] >= 0:
-        darker[lighter[k]] = darker[k]
+    if links[k, DARKER] >= 0:
+        links[links[k, DARKER], LIGHTER] = links[k, LIGHTER]
+    if links[k, LIGHTER] >= 0:
+        links[links[k, LIGHTER], DARKER] = links[k, DARKER]
 
 
 @compiled()
-def _insert(
-    means: NDArray[np.float64], darker: NDArray[np.int64], lighter: NDArray[np.int64], k: int, after: int
-) -> None:
+def _restore(links: NDArray[np.int64], k: int) -> None:
+    """Puts cluster k back between those that it was taken from."""
+    if links[k, DARKER] >= 0:
+        links[links[k, DARKER], LIGHTER] = k
+    if links[k, LIGHTER] >= 0:
+        links[links[k, LIGHTER], DARKER] = k
+
+
+@compiled()
+def _insert(clusters: NDArray[np.float64], links: NDArray[np.int64], k: int, after: int) -> None:
     """Puts cluster k into the list where its tone belongs, not before ``after``."""
-    while lighter[after] >= 0 and means[lighter[after], 3] < means[k, 3]:
-        after = lighter[after]
-    darker[k], lighter[k] = after, lighter[after]
-    if lighter[k] >= 0:
-        darker[lighter[k]] = k
-    lighter[after] = k
+    following = links[after, LIGHTER]
+    while following >= 0 and clusters[following, 7] < clusters[k, 7]:
+        after, following = following, links[following, LIGHTER]
+    links[k, DARKER], links[k, LIGHTER] = after, following
+    _restore(links, k)
 
 
 @compiled()
-def _place(moments: NDArray[np.float64], means: NDArray[np.float64], k: int) -> None:
-    """Writes cluster k's mean and its tone, the sum of red, green and blue, ``[4]``."""
+def _place(clusters: NDArray[np.float64], k: int) -> None:
+    """Writes the mean and the tone of cluster k, whose moments are there."""
     for channel in range(3):
-        means[k, channel] = moments[k, channel + 1] / moments[k, 0]
-    means[k, 3] = means[k, 0] + means[k, 1] + means[k, 2]
+        clusters[k, channel + 4] = clusters[k, channel + 1] / clusters[k, 0]
+    clusters[k, 7] = clusters[k, 4] + clusters[k, 5] + clusters[k, 6]
 
 
 @compiled()
-def _merge(colors: NDArray[np.float64], clusters: int) -> NDArray[np.float64]:
+def _merge(colors: NDArray[np.float64], wanted: int) -> NDArray[np.float64]:
     """The moments of the clusters that are left of ``[U, 4]`` when pairs have been merged, the oldest first."""
     count = left = len(colors)
-    if left <= clusters:
+    if left <= wanted:
         return colors
-    blocks = 2 * count // BLOCK + 1
-    moments, means = np.empty((2 * count, 4)), np.empty((2 * count, 4))
-    moments[:count] = colors
+    clusters = np.empty((2 * count, 8))
     for k in range(count):
-        _place(moments, means, k)
-    darker, lighter = np.full(2 * count, -1), np.full(2 * count, -1)  # the next cluster by tone
-    order = np.argsort(means[:count, 3])
+        for m in range(4):
+            clusters[k, m] = colors[k, m]
+        _place(clusters, k)
+    links = np.full((2 * count, 2), -1)
+    order = _in_tone_order(clusters, count)
     for i in range(1, count):
-        darker[order[i]], lighter[order[i - 1]] = order[i - 1], order[i]
-    cost, partner, least = np.full(blocks * BLOCK, np.inf), np.empty(2 * count, np.int64), np.empty(blocks)
+        links[order[i], DARKER], links[order[i - 1], LIGHTER] = order[i - 1], order[i]
+    leaves = 2
+    while leaves < count:
+        leaves *= 2
+    costs, winners = np.full(2 * leaves, np.inf), np.full(2 * leaves, 2 * count)
+    leaf, partner, near = np.empty(2 * count, np.int64), np.empty(2 * count, np.int64), np.empty(2 * count, np.int64)
+    for k in range(count - 1, -1, -1):  # the list has the older ones only
+        leaf[k] = leaves + k
+        costs[leaf[k]], partner[k], near[k] = _find_partner(clusters, links, k, k - 1)
+        winners[leaf[k]] = k
+        _remove(links, k)
+    for k in range(count):
+        _restore(links, k)
+    for place in range(leaves - 1, 0, -1):
+        winner = 2 * place + (costs[2 * place + 1] < costs[2 * place])  # the right one is younger
+        costs[place], winners[place] = costs[winner], winners[winner]
     alive = np.zeros(2 * count, np.bool_)
     alive[:count] = True
-    for k in range(count):
-        _find_partner(moments, means, darker, lighter, k, cost, partner)
-    for block in range(blocks):
-        _renew(cost, block * BLOCK, least)
-    while left > clusters:
-        younger = _cheapest(cost, least)
-        older = partner[younger]
+    while left > wanted:
+        younger = winners[1]
+        older, guess = partner[younger], near[younger]
         if alive[older]:
             for m in range(4):
-                moments[count, m] = moments[younger, m] + moments[older, m]
-            _place(moments, means, count)
-            _insert(means, darker, lighter, count, older if means[older, 3] < means[younger, 3] else younger)
+                clusters[count, m] = clusters[younger, m] + clusters[older, m]
+            _place(clusters, count)
+            _insert(clusters, links, count, older if clusters[older, 7] < clusters[younger, 7] else younger)
             for k in (younger, older):
-                _remove(darker, lighter, k)
-                alive[k], cost[k] = False, np.inf
-                _renew(cost, k, least)
+                _remove(links, k)
+                alive[k] = False
+            _enter(costs, winners, leaf[older], np.inf, older)
+            leaf[count] = leaf[younger]
             alive[count] = True
             younger = count
             count += 1
             left -= 1
-        _find_partner(moments, means, darker, lighter, younger, cost, partner)
-        _renew(cost, younger, least)
-    return moments[:count][alive[:count]]
+        if guess >= 0 and not alive[guess]:
+            guess = -1
+        cost, partner[younger], near[younger] = _find_partner(clusters, links, younger, guess)
+        _enter(costs, winners, leaf[younger], cost, younger)
+    moments = np.empty((left, 4))
+    row = 0
+    for k in range(count):
+        if alive[k]:
+            for m in range(4):
+                moments[row, m] = clusters[k, m]
+            row += 1
+    return moments
 
 
 @compiled(void(given(uint8, 3), given(int64, 2), int64, made(uint8, 3)))

@@ -32,6 +32,13 @@ def test_merges_in_the_order_of_an_exhaustive_search(photos, special, colors):
             assert (palette[len(expected) :] == expected[-1]).all()
 
 
+@pytest.mark.parametrize("colors", [2, 7, 40])
+def test_of_equally_cheap_pairs_the_oldest_is_merged(colors):
+    images = 40 * np.random.default_rng(0).integers(0, 5, (3, 12, 12, 3)).astype(np.uint8)
+    for image, palette in zip(images, PairwiseNearestNeighbor().palettize(images, colors).palettes, strict=True):
+        assert (palette == merged_slowly(image.reshape(-1, 3), colors)).all()
+
+
 @pytest.mark.parametrize("colors", [2, 9, 64])
 def test_is_wards_clustering(colors):
     images = np.random.default_rng(0).normal(128, 40, (2, 20, 20, 3)).clip(0, 255).astype(np.uint8)
