@@ -10,6 +10,9 @@ from methods.compiled import compiled, given, made
 
 BITS = 32
 
+RULER = np.array([min(~n & n + 1, 128).bit_length() - 1 for n in range(256)])
+"""The lowest zero bit of each number below 255."""
+
 
 @compiled()
 def _directions() -> NDArray[np.int64]:
@@ -25,15 +28,27 @@ def _directions() -> NDArray[np.int64]:
 
 @compiled()
 def _nearest(
-    r: float, g: float, b: float, centers: NDArray[np.float64], count: int, distances: NDArray[np.float64]
+    r: float,
+    g: float,
+    b: float,
+    centers: NDArray[np.float64],
+    count: int,
+    distances: NDArray[np.float64],
+    bits: NDArray[np.int64],
 ) -> int:
-    """The first of the nearest of ``count`` centers."""
+    """The first of the nearest of ``count`` centers.
+
+    bits: ``distances`` as whole numbers, which are in the same order, as none is negative: their least is found on
+    vector registers.
+    """
     for c in range(count):
         distances[c] = (centers[0, c] - r) ** 2 + (centers[1, c] - g) ** 2 + (centers[2, c] - b) ** 2
-    nearest = 0
+    least = bits[0]
     for c in range(1, count):
-        if distances[c] < distances[nearest]:
-            nearest = c
+        least = min(least, bits[c])
+    nearest = 0
+    while bits[nearest] != least:
+        nearest += 1
     return nearest
 
 
@@ -62,6 +77,8 @@ def online_centers(
     height, width = images.shape[1:3]
     directions = _directions()
     found, distances = np.empty((3, entries)), np.empty(entries)
+    bits = distances.view(np.int64)
+    rates, known = np.empty(samples + 1), 0  # by how often a center has won, as far as any has
     sizes, errors = np.empty(entries, np.int64), np.empty(entries)
     for n in range(len(images)):
         if skip[n]:
@@ -80,18 +97,23 @@ def online_centers(
             sizes.fill(0)
             errors.fill(0)
             for _ in range(samples):
-                bit = 0
-                while drawn >> bit & 1:  # the lowest zero of the number of points so far, in the order of Gray's code
-                    bit += 1
+                bit = RULER[drawn & 255]  # the lowest zero of the number of points so far, in the order of Gray's code
+                if drawn & 255 == 255:
+                    bit = 8
+                    while drawn >> bit & 1:
+                        bit += 1
                 drawn += 1
                 across ^= directions[0, bit]
                 down ^= directions[1, bit]
                 pixel = images[n, down * height >> BITS, across * width >> BITS]
                 r, g, b = float(pixel[0]), float(pixel[1]), float(pixel[2])
-                nearest = _nearest(r, g, b, found, count, distances)
+                nearest = _nearest(r, g, b, found, count, distances, bits)
                 sizes[nearest] += 1
                 errors[nearest] += distances[nearest]
-                rate = sizes[nearest] ** -exponent
+                if sizes[nearest] > known:
+                    known += 1
+                    rates[known] = known**-exponent
+                rate = rates[sizes[nearest]]
                 found[0, nearest] += rate * (r - found[0, nearest])
                 found[1, nearest] += rate * (g - found[1, nearest])
                 found[2, nearest] += rate * (b - found[2, nearest])
