@@ -102,13 +102,20 @@ def _mixed(shares: NDArray[np.float32], palette: NDArray[np.float64]) -> NDArray
     """sum_c of shares ``[H, W, C]`` times the palette's entries: ``[H, W, 3]``."""
     height, width, entries = shares.shape
     colors = np.zeros((height, width, 3))
-    for y in range(height):
-        for x in range(width):
-            for c in range(entries):
-                share = shares[y, x, c]
-                if share != 0:
-                    for channel in range(3):
-                        colors[y, x, channel] += share * palette[channel, c]
+    sites, mixed = shares.reshape(height * width, entries), colors.reshape(height * width, 3)
+    for first in range(0, height * width, 2):  # two at once, because each waits for its sums
+        second = min(first + 1, height * width - 1)
+        r, g, b, red, green, blue = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for c in range(entries):
+            share, other = sites[first, c], sites[second, c]
+            r += share * palette[0, c]
+            g += share * palette[1, c]
+            b += share * palette[2, c]
+            red += other * palette[0, c]
+            green += other * palette[1, c]
+            blue += other * palette[2, c]
+        mixed[first, 0], mixed[first, 1], mixed[first, 2] = r, g, b
+        mixed[second, 0], mixed[second, 1], mixed[second, 2] = red, green, blue
     return colors
 
 
@@ -146,11 +153,12 @@ def _spread(
     for k in range(max(-down, -y), min(down, height - 1 - y) + 1):
         coupling = rows[y, down + k]
         r, g, b = coupling * dr, coupling * dg, coupling * db
+        row = np.uintp(y + k)  # without a sign, nothing is counted from the end
         for j in range(left, right):
-            share = columns[x, across + j]
-            field[y + k, x + j, 0] += share * r
-            field[y + k, x + j, 1] += share * g
-            field[y + k, x + j, 2] += share * b
+            share, column = columns[x, across + j], np.uintp(x + j)
+            field[row, column, 0] += share * r
+            field[row, column, 1] += share * g
+            field[row, column, 2] += share * b
 
 
 @compiled()
@@ -164,6 +172,15 @@ def _step(sites: int) -> int:
         if a == 1:
             return step
         step += 1
+
+
+@compiled()
+def _next(y: int, x: int, height: int, width: int, down: int, across: int) -> tuple[int, int]:
+    """The place of a site so many rows and columns on, in reading order, after the last the first."""
+    x += across
+    wrapped = int(x >= width)
+    y += down + wrapped
+    return y - height * int(y >= height), x - width * wrapped
 
 
 @compiled()
@@ -183,11 +200,12 @@ def _anneal(
     height, width = means.shape[:2]
     entries = palette.shape[1]
     sites = height * width
-    step, place = _step(sites), 0
-    costs = np.empty(entries)
+    step = _step(sites)
+    y, x, step_down, step_across = 0, 0, step // width, step % width
+    costs, least_cost = np.empty(entries), np.empty(1)
+    bits, least_bits = costs.view(np.int64), least_cost.view(np.int64)  # whole numbers in the same order
     for _ in range(sites):
-        place = (place + step) % sites
-        y, x = place // width, place % width
+        y, x = _next(y, x, height, width, step_down, step_across)
         own = _own(rows, columns, y, x)
         r = means[y, x, 0] - field[y, x, 0] / own
         g = means[y, x, 1] - field[y, x, 1] / own
@@ -195,9 +213,11 @@ def _anneal(
         sharpness = own / temperature
         for c in range(entries):
             costs[c] = sharpness * ((palette[0, c] - r) ** 2 + (palette[1, c] - g) ** 2 + (palette[2, c] - b) ** 2)
-        least = np.inf
-        for c in range(entries):
-            least = min(least, costs[c])
+        lowest = bits[0]
+        for c in range(1, entries):
+            lowest = min(lowest, bits[c])
+        least_bits[0] = lowest
+        least = least_cost[0]
         total, r, g, b = 0.0, 0.0, 0.0, 0.0
         for c in range(entries):
             if costs[c] < least + IMPOSSIBLE:
@@ -231,11 +251,11 @@ def _descend(
     """Visits every site once and gives it the entry of least energy (of equals its own); how many have changed."""
     height, width = labels.shape
     sites = height * width
-    step, place = _step(sites), 0
+    step = _step(sites)
+    y, x, step_down, step_across = 0, 0, step // width, step % width
     changed = 0
     for _ in range(sites):
-        place = (place + step) % sites
-        y, x = place // width, place % width
+        y, x = _next(y, x, height, width, step_down, step_across)
         own = _own(rows, columns, y, x)
         now = int(labels[y, x])
         r = palette[0, now] - field[y, x, 0] / own
@@ -333,9 +353,9 @@ def _solve_hard(
                 wanted[channel, label] += pull[y, x, channel]
             pairs[label, label] += _own(rows, columns, y, x) / 2
             for k in range(min(down, height - 1 - y) + 1):  # each pair of sites once
-                coupling = rows[y, down + k]
+                coupling, row = rows[y, down + k], np.uintp(y + k)
                 for j in range(max(-across, -x) if k else 1, min(across, width - 1 - x) + 1):
-                    pairs[label, labels[y + k, x + j]] += coupling * columns[x, across + j]
+                    pairs[label, labels[row, np.uintp(x + j)]] += coupling * columns[x, across + j]
     for c in range(entries):
         for other in range(c + 1):
             pairs[c, other] = pairs[other, c] = pairs[c, other] + pairs[other, c]
