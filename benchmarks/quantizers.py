@@ -1,13 +1,15 @@
 """Images per second of every training-free quantizer, on crops of scikit-learn's two sample photographs.
 
 Also Floyd-Steinberg in plain Python (a loop over pixels, numpy within a pixel), and how much faster the compiled
-one is: alone, and with all of ``median-cut`` around it, most of whose time is Pillow's. Run from the root:
+one is: alone, and with all of ``median-cut`` around it, most of whose time is Pillow's. ``--beside-pillow`` prints
+instead what an image of 32x32 takes on one thread, beside the slowest of Pillow's built-in methods. Run from the root:
 ``python benchmarks/quantizers.py --help``. The first call compiles (some seconds, kept on disk) and is not timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from harness.contracts import BadInput, Images
@@ -26,6 +29,9 @@ VARIANTS = {
     "kmeans": [{"init": "random"}, {"init": "maximin"}, {"init": "median-cut"}, {"space": "lab"}],
 }
 """Timed beside each method's defaults."""
+
+PILLOW = [Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE, Image.Quantize.FASTOCTREE]
+"""What every Pillow has built in."""
 
 
 def floyd_steinberg_slowly(
@@ -78,6 +84,41 @@ def images_per_second(work: Callable[[Images], object], images: Images, seconds:
             return len(images) / best
 
 
+def microseconds(works: dict[str, Callable[[Images], object]], images: Images, passes: int) -> dict[str, float]:
+    """Processor time of each for an image, the least of so many passes, one of each in turn."""
+    least = dict.fromkeys(works, np.inf)
+    for work in works.values():
+        work(images[:2])
+    for _ in range(passes):
+        for title, work in works.items():
+            start = time.process_time()
+            work(images)
+            least[title] = min(least[title], (time.process_time() - start) / len(images) * 1e6)
+    return least
+
+
+def compare_with_pillow(methods: dict[str, Any], colors: list[int], passes: int = 5) -> None:
+    """Prints what 32x32 pixels take on one thread, and the ratio to Pillow's slowest of the same run."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    images = crops(128, 32)
+    columns = []
+    for count in colors:
+        works = {title: lambda batch, m=method, c=count: m.palettize(batch, c) for title, method in methods.items()}
+        for kind in PILLOW:
+            works[f"Pillow's {kind.name}"] = lambda batch, k=kind, c=count: [
+                Image.fromarray(image).quantize(c, k) for image in batch
+            ]
+        columns.append(microseconds(works, images, passes))
+    slowest = [max(column[f"Pillow's {kind.name}"] for kind in PILLOW) for column in columns]
+    print("us of processor time an image of 32x32, one thread; in brackets the share of Pillow's slowest")
+    print(f"{'':36}" + "".join(f"{f'C={count}':>14}" for count in colors))
+    for title in columns[0]:
+        cells = [
+            f"{column[title]:.0f} ({column[title] / most:.2f})" for column, most in zip(columns, slowest, strict=True)
+        ]
+        print(f"{title:36}" + "".join(f"{cell:>14}" for cell in cells))
+
+
 def is_usable(method: Any) -> bool:
     """Whether what the method needs is installed; says what is missing."""
     try:
@@ -94,15 +135,19 @@ def main() -> None:
     parser.add_argument("--colors", type=int, nargs="+", default=[2, 16], help="numbers of colors (2 16)")
     parser.add_argument("--pixels", type=int, default=1 << 20, help="pixels in a batch (2^20: 1,024 images at 32x32)")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each figure (1.0)")
+    parser.add_argument("--beside-pillow", action="store_true", help="32x32 on one thread, 2 to 64 colors")
     arguments = parser.parse_args()
 
     candidates = [
         (plugin.name + "".join(f" {key}={value}" for key, value in params.items()), plugin.make(params, plugin.name))
         for plugin in discover()
         if plugin.mark.level_kind == "colors" and not plugin.learns
-        for params in [{}, *VARIANTS.get(plugin.name, [])]
+        for params in ([{}] if arguments.beside_pillow else [{}, *VARIANTS.get(plugin.name, [])])
     ]
     methods = [(title, method) for title, method in candidates if is_usable(method)]
+    if arguments.beside_pillow:
+        compare_with_pillow(dict(methods), [2, 8, 16, 32, 64])
+        return
     columns = [(side, colors) for side in arguments.sides for colors in arguments.colors]
     batches = {side: crops(max(1, arguments.pixels // side**2), side) for side in arguments.sides}
 
