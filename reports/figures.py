@@ -167,7 +167,9 @@ def _in_words(ticks: Sequence[float], alike: bool) -> list[str]:
 
 
 def _draw_front(axes: Axes, front: list[tuple[float, float]]) -> None:
-    """Steps from point to point: what is reached with at most so many bits."""
+    """Steps from point to point: what is reached with at most so many bits; none where all of it is left out."""
+    if not front:
+        return
     bits, accuracies = zip(*front, strict=True)
     axes.step(bits, accuracies, where="post", color=INK, linewidth=pt(0.9), gid="front", zorder=2)
 
