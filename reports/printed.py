@@ -139,7 +139,7 @@ def _of_search(searched: SearchResult) -> Iterator[Printed]:
     name, legend = f"search-{slug(title(searched))}", legend_of_trials(searched)
     axes = scales(searched)
     numeric = [scale for scale in axes if scale.is_numeric]
-    rings = "Square: the paper's setting. Circle: the best trial."
+    rings = f"Square: {searched.start_words}. Circle: the best trial."
     for scale in axes:
         yield Printed(
             f"{name}-{slug(scale.parameter)}",

@@ -45,7 +45,7 @@ def tune(
     cpus: Cpus = None,
     gpus: Gpus = None,
 ) -> None:
-    """Searches a spec's space with Ray Tune, then compares the winner with the paper's setting on fresh seeds."""
+    """Searches a spec's space with Ray Tune, then compares the winner with its start on fresh seeds."""
     from harness.run.heartbeat import refuse_another
     from harness.search.table import LOGS
     from harness.search.tuning import execute_search, prepare_search
@@ -88,11 +88,12 @@ def _print_search_result(screen: Console, searched: SearchResult, folder: str) -
         return
     best, first = searched.trials[searched.best], searched.trials[0]
     values = ", ".join(f"{name}={value}" for name, value in best.chosen.items())
-    paper = "" if first.accuracy is None else f" (the paper's setting: {100 * first.accuracy:.1f} %, {first.status})"
-    what = "the paper's setting" if searched.best == 0 else f"trial {searched.best}, {values}"
+    start = searched.start_words
+    beside = "" if first.accuracy is None else f" ({start}: {100 * first.accuracy:.1f} %, {first.status})"
+    what = start if searched.best == 0 else f"trial {searched.best}, {values}"
     screen.print(
         f"{where}: {what}, {100 * (best.accuracy or 0):.1f} % of {searched.validation:,} validation images"
-        f"{paper if searched.best else ''}; {counts}.",
+        f"{beside if searched.best else ''}; {counts}.",
         highlight=False,
         soft_wrap=True,
     )

@@ -11,7 +11,7 @@ TrialStatus = Literal["finished", "stopped", "failed", "unfinished"]
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One training of a search. Trial 0 is the paper's setting.
+    """One training of a search. Trial 0 is its start: the paper's setting, or the method's defaults.
 
     Attributes:
         number: In the order in which trials were chosen.
@@ -49,7 +49,7 @@ class SearchResult:
         variant: Likewise.
         level: The number of colors.
         space: Parameter -> kind of domain -> its values.
-        start: The searched parameters in the paper's setting.
+        start: The searched parameters in trial 0: each the paper's, or else the method's default.
         algorithm: What chose the trials.
         scheduler: What stopped them early.
         seed: Of the search, and of every training in it.
@@ -63,6 +63,7 @@ class SearchResult:
         trials: All that were begun.
         best: The number of the finished trial with the highest accuracy, the first of equals; None: none finished.
         classifier_seconds: What the classifier's training took.
+        published: The searched parameters that the method's ``paper`` names.
     """
 
     dataset: str
@@ -84,3 +85,9 @@ class SearchResult:
     trials: tuple[Trial, ...]
     best: int | None
     classifier_seconds: float = 0.0
+    published: tuple[str, ...] = ()
+
+    @property
+    def start_words(self) -> str:
+        """What trial 0 is called: a method of no paper, or whose paper names none of this, has defaults alone."""
+        return "the paper's setting" if self.published else "the method's defaults"

@@ -34,8 +34,13 @@ class PlannedSearch:
         """The searched parameters of trial 0."""
         return {name: self.method.params[name] for name in self.space}
 
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The searched parameters that the method's paper states."""
+        return tuple(name for name in self.space if name in self.method.plugin.paper)
+
     def points(self, settings: SearchSettings) -> list[dict[str, Any]]:
-        """What is tried before anything is drawn: the paper's setting and, in a grid, everything else."""
+        """What is tried before anything is drawn: the start and, in a grid, everything else."""
         return starting_with(self.start, grid(self.space) if settings.algorithm == "grid" else [])
 
     def count(self, settings: SearchSettings) -> int:

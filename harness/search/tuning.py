@@ -96,7 +96,7 @@ def _check_search(spec: Spec, called: str) -> None:
     """Raises BadInput with everything in a spec that a search does not allow, and with what the plugins lack."""
     complaints = Complaints(called)
     if spec.baseline is not None:
-        complaints.add("baseline: after a search the winner is compared with the paper's setting; leave baseline out.")
+        complaints.add("baseline: after a search the winner is compared with the search's start; leave baseline out.")
     for package, asked in (("wandb", spec.search.wandb), ("mlflow", spec.search.mlflow)):
         if asked is not None and find_spec(package) is None:
             complaints.add(f"search.{package}: it is not installed here; pip install {package}, or leave it out.")
@@ -116,7 +116,7 @@ def _check_search(spec: Spec, called: str) -> None:
 def execute_search(
     request: SearchRequest, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
 ) -> list[FinishedSearch]:
-    """Searches, then trains the winners and the paper's setting again on all training images and compares them.
+    """Searches, then trains the winners and the start again on all training images and compares them.
 
     KeyboardInterrupt is passed on; whatever is finished is kept and not done again.
     """
@@ -307,6 +307,7 @@ def _searched(
         trials=trials,
         best=None if best is None else best.number,
         classifier_seconds=network["seconds"],
+        published=search.published,
     )
 
 
@@ -337,9 +338,9 @@ def _trials_table(searched: Sequence[SearchResult]) -> pd.DataFrame:
 def best_spec(
     spec: Spec, searches: Sequence[PlannedSearch], searched: Sequence[SearchResult], registry: Registry
 ) -> dict[str, Any]:
-    """A run spec of one task: the paper's setting, what was found better, and the methods that were not searched.
+    """A run spec of one task: its start, what was found better, and the methods that were not searched.
 
-    The paper's setting is the baseline; if it won, there is nothing to compare it with.
+    The start is the baseline; if it won, there is nothing to compare it with.
     """
     content = spec.written_out()
     del content["search"]

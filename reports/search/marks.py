@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.contracts import SearchResult, Trial
 from reports.alive import Mark
-from reports.drawing import INK, WHOLE_PERCENTS, around, percents, pt
+from reports.drawing import INK, WHOLE_PERCENTS, around, pt
 from reports.legends import Entry
 from reports.styles import Style
 from reports.sweeps import in_words
@@ -27,8 +28,11 @@ STATUSES = {
     "failed": Style(3, "X"),
 }
 """Color and marker of a trial, by what became of it."""
-_RING = 130
-_PAPER_RING, _BEST_RING = "s", "o"
+_RING, _RADIUS = 130, 6
+"""Points squared, and points."""
+_EDGE = 0.08
+"""As a share of the axes."""
+_START_RING, _BEST_RING = "s", "o"
 CROWDED = 60
 """From so many trials on marks and lines are finer."""
 
@@ -49,14 +53,18 @@ def dot_size(trials: int) -> float:
 
 def marks(searched: SearchResult) -> dict[int, tuple[str, str]]:
     """The trials that are marked everywhere, by number: the ring's marker and the words beside it."""
-    found = {0: (_PAPER_RING, "paper")}
+    start = "paper" if searched.published else "defaults"
+    found = {0: (_START_RING, start)}
     if searched.best is not None:
-        found[searched.best] = (_BEST_RING, "best, paper" if searched.best == 0 else "best")
+        found[searched.best] = (_BEST_RING, f"best, {start}" if searched.best == 0 else "best")
     return found
 
 
 def ring(axes: Axes, searched: SearchResult, places: Sequence[tuple[float, float, int]], aside: bool = False) -> None:
-    """Rings around the marked trials, with a word above the best and below the paper's, or at their right."""
+    """Rings around the marked trials, with a word above the best and below the start, or at their right.
+
+    A word at the edge of the axes turns inwards, where no tick's is. The axes' limits must be set.
+    """
     for x, y, number in places:
         if number not in marks(searched):
             continue
@@ -72,13 +80,16 @@ def ring(axes: Axes, searched: SearchResult, places: Sequence[tuple[float, float
             clip_on=False,
             zorder=4,
         )
-        up = 1 if number == searched.best else -1
+        across, high = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+        up = 1 if number == searched.best or high < _EDGE else -1
+        side = "left" if aside or across < _EDGE else "right" if across > 1 - _EDGE else "center"
+        inwards = {"left": -_RADIUS, "center": 0, "right": _RADIUS}[side]
         axes.annotate(
             words,
             (x, y),
-            (pt(9), pt(1.5) * up) if aside else (0, pt(9) * up),
+            (pt(9), pt(1.5) * up) if aside else (pt(inwards), pt(9) * up),
             textcoords="offset points",
-            ha="left" if aside else "center",
+            ha=side,
             va="bottom" if up > 0 else "top",
             fontsize=pt(8),
             annotation_clip=False,
@@ -119,6 +130,14 @@ def shade(accuracy: float, low: float, high: float) -> Any:
     return colormap()((accuracy - low) / (high - low))
 
 
+def accuracy_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round accuracies within the limits, and each in percent: with as many decimals as their step has."""
+    found = MaxNLocator(6, steps=WHOLE_PERCENTS).tick_values(100 * low, 100 * high)
+    decimals = max(-math.floor(math.log10(found[1] - found[0]) + 1e-6), 0)
+    within = (tick for tick in found if 100 * low - 1e-9 <= tick <= 100 * high + 1e-9)
+    return [(float(tick) / 100, f"{tick:.{decimals}f}") for tick in within]
+
+
 def color_bar(figure: Figure, box: tuple[float, float, float, float], low: float, high: float) -> None:
     """The accuracies that colors stand for, beside the axes."""
     axes = figure.add_axes(box)
@@ -131,8 +150,8 @@ def color_bar(figure: Figure, box: tuple[float, float, float, float], low: float
     axes.set_xlim(0, 1)
     axes.set_xticks([])
     axes.yaxis.tick_right()
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_PERCENTS))
-    axes.yaxis.set_major_formatter(percents)
+    ticks = accuracy_ticks(low, high)
+    axes.set_yticks([tick for tick, _ in ticks], [words for _, words in ticks])
     axes.tick_params(length=pt(2), width=pt(0.6))
     axes.set_title("%", fontsize=pt(9), pad=pt(4))
     for spine in axes.spines.values():

@@ -12,17 +12,17 @@ from markupsafe import Markup
 
 from harness.contracts import SearchResult, Trial
 from reports.points import Task
+from reports.search import notes
 from reports.search.axes import scales
 from reports.search.figures import over_parameter, over_plane
 from reports.search.importance import importances, judged
-from reports.search.lines import curve, learning_curves, parallel
+from reports.search.lines import MOST_UPRIGHTS, curves, learning_curves, parallel
 from reports.search.marks import STATUSES, marks
 from reports.search.story import outcome, sentences, title
 from reports.styles import Style
 from reports.sweeps import in_words
 
 _MOST_PLANES = 3
-_MOST_UPRIGHTS = 8
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Row:
-    """One trial in the table: its values in words, and ``paper`` or ``best`` where it is that."""
+    """One trial in the table: its values in words, and ``paper`` or ``defaults``, ``best``, or both."""
 
     trial: Trial
     values: tuple[str, ...]
@@ -45,20 +45,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """sentences: what there is to say, each with a word for what it is about.
+    """sentences: what there is to say, each with a word for what it is about. start: what trial 0 is called.
 
     statuses: those that occur, with their styles. judged: how many trials importance uses. without: how many have
-    no accuracy. errors: how often trials failed with which message.
+    no accuracy. note, importance_note: how to read the figures. errors: how often trials failed with which message.
     """
 
     id: str
     title: str
     sentences: tuple[tuple[str, str], ...]
     outcome: str
+    start: str
     parameters: tuple[str, ...]
     statuses: Mapping[str, Style]
     figures: tuple[Drawn, ...]
+    note: str
     importances: tuple[tuple[str, float], ...]
+    importance_note: str
     judged: int
     without: int
     errors: tuple[tuple[str, int], ...]
@@ -89,10 +92,13 @@ def _section(id: str, searched: SearchResult, tasks: Sequence[Task]) -> Search:
         title=title(searched),
         sentences=sentences(searched),
         outcome=outcome(searched, tasks),
+        start=searched.start_words,
         parameters=tuple(searched.space),
         statuses={status: style for status, style in STATUSES.items() if status in met},
         figures=tuple(_figures(id, searched)),
+        note=notes.of_figures(searched),
         importances=importances(searched),
+        importance_note=notes.of_importance(searched),
         judged=len(judged(searched)),
         without=len(lost),
         errors=_errors(searched),
@@ -129,35 +135,26 @@ def _figures(id: str, searched: SearchResult) -> list[Drawn]:
         return []
     axes = scales(searched)
     drawn = [
-        Drawn(f"Over {scale.parameter}", _own(over_parameter(searched, scale, f"{id}p{number}")))
+        Drawn(
+            f"Over {scale.parameter}",
+            _own(over_parameter(searched, scale, f"{id}p{number}")),
+            notes.of_parameter(scale),
+        )
         for number, scale in enumerate(axes)
     ]
     planes = list(itertools.combinations([scale for scale in axes if scale.is_numeric], 2))
     for number, (across, up) in enumerate(planes[:_MOST_PLANES]):
         figure = over_plane(searched, across, up, f"{id}plane{number}")
-        drawn.append(Drawn(f"{across.parameter} and {up.parameter}", _own(figure), _PLANE))
+        drawn.append(Drawn(f"{across.parameter} and {up.parameter}", _own(figure), notes.PLANE))
     if len(planes) > _MOST_PLANES:
-        drawn[-1] = replace(drawn[-1], note=f"{_PLANE} {len(planes) - _MOST_PLANES} more planes are not drawn.")
+        drawn[-1] = replace(drawn[-1], note=f"{notes.PLANE} {len(planes) - _MOST_PLANES} more planes are not drawn.")
     if len(axes) > 1:
-        shown = axes[:_MOST_UPRIGHTS]
+        shown = axes[:MOST_UPRIGHTS]
         words = "All parameters" if shown == axes else f"The first {len(shown)} of {len(axes)} parameters"
-        drawn.append(Drawn(words, _own(parallel(searched, shown, f"{id}all")), _PARALLEL))
-    if any(map(curve, searched.trials)):
-        drawn.append(Drawn("Over epochs", _own(learning_curves(searched, f"{id}epochs")), _epochs(searched)))
+        drawn.append(Drawn(words, _own(parallel(searched, shown, f"{id}all")), notes.of_all(searched, shown)))
+    if curves(searched):
+        drawn.append(Drawn("Over epochs", _own(learning_curves(searched, f"{id}epochs")), notes.of_epochs(searched)))
     return drawn
-
-
-_PLANE = "Color is accuracy; hollow: none was measured."
-_PARALLEL = (
-    "Each line is a trial, and its color shows its accuracy. Dashed lines did not finish; thick lines are the best "
-    "trial and the paper's."
-)
-
-
-def _epochs(searched: SearchResult) -> str:
-    cycle = f" Vertical lines end a cycle, every {searched.cycle} epochs; trials are stopped only there."
-    said = "The last mark shows how a trial ended; the accuracy axis may not begin at zero."
-    return said + (cycle if searched.cycle > 1 else "")
 
 
 def _own(svg: str) -> Markup:

@@ -104,7 +104,7 @@ def _hours(hours: float) -> str:
 
 
 def _best(searched: SearchResult) -> str:
-    best, paper = trial_of(searched, searched.best), trial_of(searched, 0)
+    best, start = trial_of(searched, searched.best), trial_of(searched, 0)
     if best is None:
         return "No trial finished, so the search chose nothing." if searched.trials else ""
     accuracy = math.nan if best.accuracy is None else best.accuracy
@@ -114,9 +114,9 @@ def _best(searched: SearchResult) -> str:
     )
     said = f" ({settings(best.chosen)}) with {percent(accuracy)}{shared if equals else ''}"
     if best.number == 0:
-        return f"Of the finished trials, trial 0, the paper's setting, is best{said}."
+        return f"Of the finished trials, trial 0, {searched.start_words}, is best{said}."
     sentence = f"Of the finished trials, trial {best.number} is best{said}"
-    return f"{sentence}; the paper's setting, trial 0 ({settings(searched.start)}), {_fared(paper)}."
+    return f"{sentence}; trial 0, {searched.start_words} ({settings(searched.start)}), {_fared(start)}."
 
 
 def _fared(trial: Trial | None) -> str:
@@ -147,10 +147,10 @@ def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
     if best is None:
         return "Nothing was found: no trial finished, so there is no winner to compare."
     if best.number == 0:
-        return "The paper's setting won the search, so there is nothing to compare."
+        return f"Trial 0, {searched.start_words}, won the search, so there is nothing to compare."
     task = next((task for task in tasks if _is_of(searched, task)), None)
     winner = _point(searched, best.chosen, task)
-    paper = _point(searched, searched.start, task)
+    start = _point(searched, searched.start, task)
     if task is None or winner is None:
         return "The winner is not among the cells of this run."
     if not winner.ok:
@@ -159,11 +159,11 @@ def outcome(searched: SearchResult, tasks: Sequence[Task]) -> str:
         )
     for comparison in task.comparisons:
         if (comparison.variant_a, comparison.level_kind, comparison.level) == _place(winner):
-            return f"{_roles(comparison, paper)} {compared(comparison)}"
+            return f"{_roles(searched, comparison, start)} {compared(comparison)}"
     kept = f"The winner, {winner.variant}, keeps {percent(winner.accuracy)} of the test images recognized"
-    if paper is None or not paper.ok:
-        return f"{kept}; the paper's setting has no finished cell, so nothing was tested."
-    return f"{kept}, the paper's setting {percent(paper.accuracy)}; nothing was tested."
+    if start is None or not start.ok:
+        return f"{kept}; there is no finished cell of {searched.start_words}, so nothing was tested."
+    return f"{kept}, {searched.start_words} {percent(start.accuracy)}; nothing was tested."
 
 
 def _is_of(searched: SearchResult, task: Task) -> bool:
@@ -176,11 +176,11 @@ def _place(point: Point) -> tuple[Any, ...]:
     return point.variant, point.level_kind, point.level
 
 
-def _roles(comparison: Comparison, paper: Point | None) -> str:
+def _roles(searched: SearchResult, comparison: Comparison, start: Point | None) -> str:
     winner = f"The winner is {comparison.variant_a}"
-    if paper is not None and paper.variant == comparison.variant_b:
-        return f"{winner}, {paper.variant} the paper's setting."
-    own = f", {paper.variant}, which keeps {percent(paper.accuracy)}" if paper is not None and paper.ok else ""
+    if start is not None and start.variant == comparison.variant_b:
+        return f"{winner}; {start.variant} has {searched.start_words}."
+    own = f", {start.variant}, which keeps {percent(start.accuracy)}" if start is not None and start.ok else ""
     return f"{winner}; {comparison.variant_b}, with which it is compared, is not this search's start{own}."
 
 

@@ -198,6 +198,7 @@ def searched(trials: Iterable[Trial], **changes: Any) -> SearchResult:
         device="cpu",
         trials=found,
         best=best.number if best else None,
+        published=("gamma", "xi"),
     )
     return replace(base, **changes)
 

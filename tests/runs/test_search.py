@@ -325,7 +325,7 @@ search: {algorithm: grid, seconds: 25, concurrency: 1}
 """,
     )
     assert {row["param.mood"]: row["status"] for row in trials(bench)} == {"calm": "finished", "hangs": "unfinished"}
-    assert "the paper's setting" in ended.out
+    assert "the method's defaults" in ended.out, "of no paper"
 
 
 def interrupted(bench: Workplace, text: str, at: str) -> str:

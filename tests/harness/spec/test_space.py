@@ -151,3 +151,12 @@ def test_one_search_a_task_a_method_and_a_color_count(registry, monkeypatch):
     one, two = (trial_job(first, searches[0].method.plugin, {"gamma": gamma}) for gamma in (0.5, 0.7))
     assert one.key == two.key != first.key
     assert resolve(spec.written_out(), registry).written_out() == spec.written_out()
+
+
+@pytest.mark.parametrize(
+    ("space", "published"),
+    [({"gamma": {"choice": [1.0]}, "dither": {"choice": ["none"]}}, ("gamma",)), ({"side": {"choice": [2]}}, ())],
+)
+def test_what_of_a_start_is_published_is_what_the_paper_names(make_spec, space, published) -> None:
+    _, (search,) = plan_searches(make_spec(methods=[{"name": "learned", "colors": [2], "search": space}]))
+    assert search.published == published

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 
 from harness.contracts import SearchResult
 from reports.search.axes import scales
-from reports.search.figures import over_parameter, over_plane
-from reports.search.lines import curve, learning_curves, parallel
-from reports.search.marks import STATUSES, color_range, shade
+from reports.search.figures import over_parameter, over_plane, parameter_figure
+from reports.search.lines import curve, learning_curves, parallel, parallel_figure
+from reports.search.marks import STATUSES, accuracy_ticks, color_range, shade
 from reports.search.section import sections
 
 if TYPE_CHECKING:
@@ -260,3 +263,61 @@ def test_what_is_not_drawn_is_said(searches: type[Searches]) -> None:
         *("The first 8 of 10 parameters", "Over epochs"),
     ]
     assert figures[12].note.endswith(f"{10 * 9 // 2 - 3} more planes are not drawn.")
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [
+        ((0.875, 0.895), ["87.5", "88.0", "88.5", "89.0", "89.5"]),
+        ((0.81, 0.87), ["81", "82", "83", "84", "85", "86", "87"]),
+        ((0.2, 0.9), ["20", "40", "60", "80"]),
+        ((0.5, 0.5012), ["50.00", "50.02", "50.04", "50.06", "50.08", "50.10", "50.12"]),
+    ],
+)
+def test_ticks_of_accuracies_say_what_they_stand_at(limits: tuple[float, float], labels: list[str]) -> None:
+    ticks = accuracy_ticks(*limits)
+    assert [words for _, words in ticks] == labels
+    assert [100 * tick for tick, _ in ticks] == pytest.approx([float(words) for words in labels], abs=1e-9)
+
+
+def test_a_narrow_range_has_true_ticks_in_every_figure(searches: type[Searches]) -> None:
+    found = searches.of([searches.trial(i, 0.875 + i / 400, {"gamma": 1.0 + i, "xi": i / 9}) for i in range(9)])
+    axes = scales(found)
+    for figure in (parallel(found, axes, "f"), over_plane(found, *axes[:2], "f")):
+        assert {"87.5", "88.0", "88.5", "89.0", "89.5"} <= set(words(figure))
+
+
+def test_words_of_ticks_lie_beside_what_is_marked(searches: type[Searches]) -> None:
+    """Trials at ticks of every axis, the best and the start at ticks of the accuracies; also one at the foot."""
+    space = {"kappa": {"choice": [0.1, 0.2, 0.5, 2.0]}, "backbone": {"choice": ["unet", "dncnn"]}}
+    chosen = [{"kappa": kappa, "backbone": "unet"} for kappa in (0.1, 0.2, 0.5)]
+    trials = [searches.trial(i, (0.88, 0.9, 0.89)[i], values) for i, values in enumerate(chosen)]
+    found = searches.of(trials, space=space)
+    figure, _ = parallel_figure(found, scales(found), "f") or pytest.fail("nothing is drawn")
+    lost = replace(found, trials=(searches.trial(0, None, chosen[0]), *trials[1:]), best=1)
+    single, _ = parameter_figure(lost, scales(lost)[0], "f")
+    for each in (figure, single):
+        FigureCanvasAgg(each).draw()
+        (axes,) = each.axes
+        said = [text.get_window_extent() for text in axes.texts]
+        said += [] if each is figure else [text.get_window_extent() for text in axes.get_xticklabels()]
+        marked = list(_marked(axes))
+        assert len(marked) > 4
+        for box in marked:
+            assert not [text for text in said if text.overlaps(box)]
+    names = [text for text in axes.texts if text.get_text() in ("best", "paper")]
+    ticks = [text.get_window_extent() for text in axes.get_xticklabels()]
+    assert not [name for name in names for tick in ticks if name.get_window_extent().overlaps(tick)]
+
+
+def _marked(axes: Axes) -> Iterator[Bbox]:
+    """What markers and rings cover, in pixels."""
+    pixels = axes.figure.dpi / 72
+    for line in axes.lines:
+        half = line.get_markersize() / 2 * pixels
+        for x, y in line.get_transform().transform(line.get_xydata()) if line.get_marker() != "None" else ():
+            yield Bbox.from_extents(x - half, y - half, x + half, y + half)
+    for dots in axes.collections:
+        half = math.sqrt(dots.get_sizes()[0]) / 2 * pixels
+        for x, y in axes.transData.transform(dots.get_offsets()):
+            yield Bbox.from_extents(x - half, y - half, x + half, y + half)

@@ -35,7 +35,7 @@ def test_the_search_stands_behind_the_tests_that_its_winner_met(after_a_search: 
     assert outcome is not None
     headline = re.search(r'<p class="headline">(.*?)</p>', text)
     assert headline is not None
-    assert outcome[1] == f"The winner is net gamma=2, net the paper&#39;s setting. {headline[1]}"
+    assert outcome[1] == f"The winner is net gamma=2; net has the paper&#39;s setting. {headline[1]}"
 
 
 def test_a_run_without_a_search_says_nothing_of_one(bench: Bench) -> None:

@@ -89,7 +89,7 @@ def test_the_best_beside_the_papers_setting(searches: type[Searches]) -> None:
         searches.trial(2, 0.9, status="stopped"),
     ]
     best = "Of the finished trials, trial 1 is best (gamma 71.56, xi 1, backbone unet) with 70.0 %"
-    paper = "; the paper's setting, trial 0 (gamma 1, xi 1, backbone unet), "
+    paper = "; trial 0, the paper's setting (gamma 1, xi 1, backbone unet), "
     assert said(searches.of(trials))["Best"] == f"{best}{paper}has 50.0 %."
     stopped = searches.trial(0, 0.5, status="stopped", epochs=2)
     assert said(searches.of([stopped, *trials[1:]]))["Best"].endswith("was stopped early, had 50.0 % after 2 epochs.")
@@ -107,7 +107,7 @@ def test_where_the_papers_setting_wins_it_says_so(searches: type[Searches]) -> N
     assert said(won)["Best"] == (
         "Of the finished trials, trial 0, the paper's setting, is best (gamma 1, xi 1, backbone unet) with 90.0 %."
     )
-    assert outcome(won, []) == "The paper's setting won the search, so there is nothing to compare."
+    assert outcome(won, []) == "Trial 0, the paper's setting, won the search, so there is nothing to compare."
     assert "Caution" not in said(searches.of([searches.trial(0, 0.9)])), "one trial is no choice"
 
 
@@ -143,7 +143,9 @@ def test_the_outcome_is_what_the_tables_say(bench: Bench, searches: type[Searche
     row = table[table["seed"].isna() & (table["variant_a"] == "net gamma=2")].iloc[0]
     lo, hi, difference = (100 * row[name] for name in ("lo", "hi", "difference"))
     text = outcome(found, tasks(bench, cells)).replace("\u202f", " ").replace("−", "-")
-    assert text.startswith("The winner is net gamma=2, net the paper's setting. At 8 colors net gamma=2 keeps 81.5 % ")
+    assert text.startswith(
+        "The winner is net gamma=2; net has the paper's setting. At 8 colors net gamma=2 keeps 81.5 % "
+    )
     assert f"where net keeps 51.5 %: {difference:+.1f} points [{lo:+.1f}, {hi:+.1f}], p " in text
     assert text.endswith("2 trainings of the classifier and quantizer cannot tell whether another would agree.")
 
@@ -165,8 +167,8 @@ def test_a_winner_without_numbers(bench: Bench, searches: type[Searches]) -> Non
         "The winner, net gamma=2, has no finished cell: failed, ValueError: boom."
     )
     assert outcome(found, tasks(bench, [winner])).replace("\u202f", " ") == (
-        "The winner, net gamma=2, keeps 75.0 % of the test images recognized; the paper's setting has no finished "
-        "cell, so nothing was tested."
+        "The winner, net gamma=2, keeps 75.0 % of the test images recognized; there is no finished cell of the "
+        "paper's setting, so nothing was tested."
     )
     untested = outcome(found, tasks(bench, [paper, winner], baseline=None)).replace("\u202f", " ")
     assert untested.endswith(
@@ -186,7 +188,7 @@ def test_two_searches_of_one_method_find_their_own_winners(bench: Bench, searche
     narrow, wide = (
         outcome(replace(found, variant=f"net width={w}"), tasks(bench, cells, baseline="net width=4")) for w in (4, 8)
     )
-    assert narrow.startswith("The winner is net width=4 gamma=2, net width=4 the paper's setting. At 8 colors")
+    assert narrow.startswith("The winner is net width=4 gamma=2; net width=4 has the paper's setting. At 8 colors")
     assert wide.replace("\u202f", " ").startswith(
         "The winner is net width=8 gamma=2; net width=4, with which it is compared, is not this search's start, net "
         "width=8, which keeps 60.0 %. At 8"
@@ -216,3 +218,20 @@ def test_accuracies_that_are_no_numbers_count_as_none(searches: type[Searches]) 
     assert section.without == 1
     drawn = "".join(str(figure.figure) for figure in section.figures)
     assert "nan" not in re.sub(r"<metadata.*?</metadata>", "", drawn)
+
+
+def test_a_method_of_no_paper_starts_from_its_defaults(bench: Bench, searches: type[Searches]) -> None:
+    found = searches.of([searches.trial(0, 0.5), searches.trial(1, 0.7, {"gamma": 2})], published=())
+    cells = [variant(bench, 0.5, "net"), variant(bench, 0.75, "net gamma=2")]
+    won = searches.of([searches.trial(0, 0.9), searches.trial(1, 0.7)], published=())
+    texts = [outcome(of, tasks(bench, among)) for of in (found, won) for among in (cells, cells[1:])]
+    texts += [outcome(found, tasks(bench, cells, baseline=None)), *said(found).values(), *said(won).values()]
+    assert "trial 0, the method's defaults (gamma 1, xi 1, backbone unet), has 50.0 %." in said(found)["Best"]
+    assert "net has the method's defaults." in texts[0]
+    assert texts[2] == "Trial 0, the method's defaults, won the search, so there is nothing to compare."
+    sections_of = sections([found, won], tasks(bench, cells))
+    texts += [figure.note + str(figure.figure) for section in sections_of for figure in section.figures]
+    texts += [row.marked for section in sections_of for row in section.rows]
+    assert not [text for text in texts if "paper" in re.sub("var\\(--paper\\)|<metadata.*?>", "", text)]
+    assert {section.start for section in sections_of} == {"the method's defaults"}
+    assert [row.marked for section in sections_of for row in section.rows] == ["best", "defaults", "best, defaults", ""]
