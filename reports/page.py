@@ -29,7 +29,7 @@ from reports.pair_matrix import PairMatrix, pair_matrices
 from reports.pairs import Apart, separated
 from reports.points import Point, Task
 from reports.published import Beside, beside, stated
-from reports.records import Records
+from reports.records import Records, task_name
 from reports.runs_section import runs_view
 from reports.search.section import sections as search_sections
 from reports.significance import margin_of
@@ -43,7 +43,7 @@ from reports.sweeps import sweeps
 from reports.tables import tabulate
 from reports.templating import fill_in
 from reports.transfer import matrices
-from reports.wording import in_points
+from reports.wording import in_points, listing
 
 _UNFOLDED = 2
 """So many galleries and searches are open at first."""
@@ -109,7 +109,8 @@ def render(results: Results) -> str:
         devices=sorted({device for point in points for device in point.devices}),
         failures=_failures(results),
         made=results.environment.get("run"),
-        environment_rows=list(_flat({n: said for n, said in results.environment.items() if n != "run"})),
+        environment_rows=_environment_rows(results),
+        origins=[(origin, _environment_rows(origin.results)) for origin in results.origins],
         spec=json.dumps(results.spec, indent=2, default=str, ensure_ascii=False),
         fewest_groups=FEWEST_GROUPS,
         fewest_trainings=FEWEST_TRAININGS,
@@ -214,15 +215,38 @@ def _facts(results: Results, tasks: list[Task]) -> list[str]:
             chosen = f" of {test_of[dataset]:,}"
             whole = ", drawn at random with every class in proportion" + (", whole sources" if grouped else "")
         said.append(f"{dataset}: {task.images:,}{chosen} test images{sources}{whole}")
-    seeds = sorted({cell.seed for cell in results.cells})
-    if seeds:
-        said.append(f"{len(seeds)} seeds" if len(seeds) > 1 else f"one seed ({seeds[0]})")
+    said += _seeds(results)
     precision = results.spec.get("precision")
     if isinstance(precision, Mapping):
         said += [f"{trained} in {arithmetic}" for trained, arithmetic in precision.items()]
     elif precision:
         said.append(precision)
     return said
+
+
+def _seeds(results: Results) -> list[str]:
+    """How many seeds there are, of each task apart where tasks differ in that."""
+    by_task: dict[tuple[str, str], set[int]] = {}
+    for cell in results.cells:
+        by_task.setdefault((cell.dataset, cell.judged_by), set()).add(cell.seed)
+    alike: dict[tuple[int, ...], list[tuple[str, str]]] = {}
+    for task, seeds in by_task.items():
+        alike.setdefault(tuple(sorted(seeds)), []).append(task)
+    said = []
+    for among, those in alike.items():
+        words = f"{len(among)} seeds" if len(among) > 1 else f"one seed ({among[0]})"
+        said.append(f"{words} on {listing(_tasks_in_words(those, list(by_task)))}" if len(alike) > 1 else words)
+    return said
+
+
+def _tasks_in_words(these: Sequence[tuple[str, str]], tasks: Sequence[tuple[str, str]]) -> list[str]:
+    """Datasets, where these have all of a dataset's tasks, else tasks."""
+    partly = {dataset for dataset, judge in tasks if (dataset, judge) not in these}
+    return list(dict.fromkeys(task_name(*task) if task[0] in partly else task[0] for task in these))
+
+
+def _environment_rows(results: Results) -> list[tuple[str, str]]:
+    return list(_flat({name: said for name, said in results.environment.items() if name != "run"}))
 
 
 def _sources(results: Results) -> list[tuple[str, str]]:

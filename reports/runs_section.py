@@ -10,9 +10,15 @@ from reports.records import task_name
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run. cells: how many it has, and of them finished, and found in no other run."""
+    """One run. cells: how many it has, and of them finished, and found in no other run.
+
+    commit: of fewcolors, with ``+`` behind it where the code had changes besides; empty where none is known.
+    """
 
     origin: Origin
+    seeds: tuple[int, ...]
+    devices: tuple[str, ...]
+    commit: str
     cells: int
     finished: int
     alone: int
@@ -46,6 +52,9 @@ def runs_view(results: Results) -> RunsView | None:
         rows=tuple(
             RunRow(
                 origin,
+                seeds=tuple(sorted({cell.seed for cell in origin.results.cells})),
+                devices=tuple(origin.results.environment.get("devices", ())),
+                commit=_commit(origin),
                 cells=len(own),
                 finished=sum(cell.status == "ok" for cell in origin.results.cells),
                 alone=sum(sum(key in others for others in keys) == 1 for key in own),
@@ -56,6 +65,11 @@ def runs_view(results: Results) -> RunsView | None:
         differences=results.differences,
         sources=_sources(results, keys),
     )
+
+
+def _commit(origin: Origin) -> str:
+    code = origin.results.environment.get("run", {}).get("code", {})
+    return f"{(code.get('commit') or '')[:12]}{'+' if code.get('dirty') else ''}"
 
 
 def _sources(results: Results, keys: list[set[str]]) -> tuple[SourceRow, ...]:

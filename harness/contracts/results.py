@@ -215,7 +215,7 @@ class Origin:
     """One of the runs that results of several are made of.
 
     Attributes:
-        name: Its name; its folder where another has the same.
+        name: Its name; the end of its folder's path where another has the same.
         folder: The run's.
         began: When it was last started, in UTC (ISO 8601); empty where that is not known.
         results: Of this run alone.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ _OF_READING = ("baseline", "headline", "recognized", "margin", "bits")
 """Keys of a spec that say how results are read: of several runs, the first one's hold."""
 
 
+_ALSO_CALLED = {"dataset": "dataset", "classifier": "classifier", "quantizer": "variant"}
+"""What of a cell has the name of a recipe, by what the recipe is of."""
 _Slot = tuple[Any, ...]
 _Made = tuple[Lineage, str, Cell]
 """The run, a key, and the cell that tells of it."""
@@ -66,7 +67,7 @@ def merge(runs: Sequence[Run]) -> Results:
         cells=cells,
         failures=tuple(_failures(origins)),
         classes={cell.dataset: tuple(cell.notes["classes"]) for cell in cells if cell.status == "ok"},
-        recipes=tuple(_recipes(origins)),
+        recipes=_recipes(origins, merging.called),
         environment=_environment(origins),
         searches=tuple(searched for origin in origins for searched in origin.results.searches),
         origins=origins,
@@ -75,9 +76,22 @@ def merge(runs: Sequence[Run]) -> Results:
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """Each run's name; the path of its folder where several have the name."""
+    """Each run's name; where several have the name, the shortest end of its folder's path that is no other's."""
     met = Counter(run.results.name for run in runs)
-    return [os.path.relpath(run.folder) if met[run.results.name] > 1 else run.results.name for run in runs]
+    paths = [run.folder.resolve().parts for run in runs]
+    alone = {name for name, count in met.items() if count == 1}
+    return [
+        run.results.name if run.results.name in alone else _ending(path, [*paths[:i], *paths[i + 1 :]], alone)
+        for i, (run, path) in enumerate(zip(runs, paths, strict=True))
+    ]
+
+
+def _ending(path: Sequence[str], others: Sequence[Sequence[str]], taken: Container[str]) -> str:
+    for length in range(1, len(path)):
+        end = "/".join(path[-length:])
+        if end not in taken and all(other[-length:] != path[-length:] for other in others):
+            return end
+    return str(Path(*path))
 
 
 @dataclass
@@ -95,6 +109,8 @@ class _Merging:
     def __init__(self) -> None:
         self.cells: dict[str, Cell] = {}
         self.differences: list[Difference] = []
+        self.called: dict[tuple[str, str, str], set[str]] = {}
+        """By run, what something is and its name in that run: what it is called here."""
         self._holders: dict[tuple[Any, ...], list[_Holder]] = {}
         self._again: dict[tuple[str, str, str], list[tuple[Cell, Cell]]] = {}
         self._whose: dict[str, str] = {}
@@ -113,6 +129,10 @@ class _Merging:
             elif cell.status == "ok" and cell.notes.get("accuracy") != there.notes.get("accuracy"):
                 what = f"{there.label} on {there.dataset} × {there.judged_by}"
                 self._again.setdefault((what, run, self._whose[cell.key]), []).append((cell, there))
+        for own in of.results.cells:
+            for what, name in _ALSO_CALLED.items():
+                called = getattr(self.cells[own.key], name)
+                self.called.setdefault((run, what, getattr(own, name)), set()).add(called)
 
     def same_keys_other_numbers(self) -> Iterator[Difference]:
         """Cells that several runs have under one key with another accuracy: the first one's is shown."""
@@ -229,15 +249,29 @@ def _failures(origins: Iterable[Origin]) -> Iterator[Failure]:
             yield replace(failure, job=f"{origin.name}: {failure.job}")
 
 
-def _recipes(origins: Iterable[Origin]) -> Iterator[Mapping[str, Any]]:
-    """Those of all runs; another one under a name that is taken is called by the name and its run."""
-    said: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+def _recipes(
+    origins: Iterable[Origin], called: Mapping[tuple[str, str, str], set[str]]
+) -> tuple[Mapping[str, Any], ...]:
+    """Those of all runs, by the names that tables have. One name is one recipe, with the remarks of all its runs.
+
+    Remarks tell of the datasets of a run, so that those of one recipe may differ. Where recipes of one name are
+    different, which tables allow on different tasks, the later one is called by the name and its run.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    made: dict[tuple[str, str], Any] = {}
     for origin in origins:
         for recipe in origin.results.recipes:
-            there = said.setdefault((recipe["what"], recipe["name"]), [])
-            if recipe not in there:
-                there.append(recipe)
-                yield {**recipe, "name": f"{recipe['name']} ({origin.name})"} if len(there) > 1 else recipe
+            what, precision = recipe["what"], origin.results.spec.get("precision")
+            made_as = (recipe.get("plugin"), recipe.get("params"), None if what == "dataset" else precision)
+            for name in sorted(called.get((origin.name, what, recipe["name"]), {recipe["name"]})):
+                there = what, name
+                if made.setdefault(there, made_as) != made_as:
+                    there = what, f"{name} ({origin.name})"
+                    made.setdefault(there, made_as)
+                first = found.setdefault(there, {**recipe, "name": there[1]})
+                if "differs" in recipe:
+                    first["differs"] = list(dict.fromkeys([*first.get("differs", ()), *recipe["differs"]]))
+    return tuple(found.values())
 
 
 def _environment(origins: Iterable[Origin]) -> dict[str, Any]:

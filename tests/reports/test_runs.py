@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.contracts import Difference, Origin, Results
+from harness.contracts import Cell, Difference, Origin, Results
 from reports import index_page
 from reports.page import render
 from reports.runs_section import runs_view
@@ -60,6 +60,45 @@ def test_the_page_says_where_runs_differ(merged) -> None:
     assert "margin 0.02, not null" in section
     assert "2026-03-01 12:30" in section
     assert '<a href="#runs">Runs</a> says where and why' in page
+
+
+def test_the_page_says_how_each_run_was_computed(merged) -> None:
+    def recorded(origin: Origin, number: int) -> Origin:
+        code = {"commit": f"{number}" * 40, "dirty": number == 2}
+        made = {"date": "2026-03-01T12:30:00", "command": f"fewcolors run {number}.yaml", "code": code, "plugins": []}
+        environment = {"devices": [f"cpu ({number})"], "versions": {"numpy": f"{number}.0"}, "run": made}
+        cells = tuple(replace(cell, seed=number) for cell in origin.results.cells)
+        return replace(origin, results=replace(origin.results, environment=environment, cells=cells))
+
+    origins = tuple(recorded(origin, number) for number, origin in enumerate(merged.origins, 1))
+    page = render(replace(merged, origins=origins))
+    (section,) = re.findall(r'<section id="runs">.*?</section>', page, re.DOTALL)
+    first, second = re.findall(r"<tr><th scope=\"row\">(?:one|two)</th>.*?</tr>", section)
+    for row, said in ((first, ("<td>1</td>", "cpu (1)", "<code>111111111111</code>")), (second, ("2222222+</code>",))):
+        assert all(words in row for words in said), row
+    (environment,) = re.findall(r'<section id="environment">.*?</section>', page, re.DOTALL)
+    one, two = re.findall(r"<details><summary><h3>(?:one|two)</h3>.*?</details>", environment, re.DOTALL)
+    assert f"git checkout {'1' * 40}" in one
+    assert "<code>fewcolors run 1.yaml</code>" in one
+    assert "1.0" in one
+    assert "2.0" not in one
+    assert "To reproduce" in two
+    assert "changes that no commit holds" in two
+    assert "Nothing was recorded" in render(merged)
+
+
+def test_seeds_are_counted_by_task_where_tasks_differ(bench) -> None:
+    def facts(*cells: Cell) -> str:
+        page = render(bench.results(cells, spec={"baseline": None}))
+        return re.findall(r'<p class="facts">(.*?)</p>', page)[0]
+
+    few = [bench.plain("net", 2, 0.5, dataset="few", seed=seed) for seed in (1, 2, 3)]
+    many = [bench.plain("net", 2, 0.5, dataset="many", seed=seed) for seed in (1, 2)]
+    assert "3 seeds on few · 2 seeds on many · " in facts(*few, *many)
+    assert " · 3 seeds · " in facts(*few)
+    assert "one seed (2) on many" in facts(*few, many[1])
+    other = [bench.plain("net", 2, 0.5, dataset="few", classifier="bignet", seed=seed) for seed in (1, 2)]
+    assert "3 seeds on few × tinynet · 2 seeds on few × bignet and many" in facts(*few, *other, *many)
 
 
 def test_a_single_run_has_no_such_section(merged) -> None:

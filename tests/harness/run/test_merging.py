@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -10,10 +14,11 @@ from harness.cli import app
 from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import make_plan
 from harness.run.events import EventLog
-from harness.run.merging import merge, read_run
+from harness.run.merging import merge, read_run, run_names
 from harness.run.results import EVENTS, SEARCH, collected, write_plan
 from harness.work.store import Store
 from harness.writing import write_json
+from tests.harness.conftest import Learned
 
 NOTES = {
     "original_p_true": {},
@@ -73,11 +78,42 @@ def test_a_cell_that_one_run_finished_is_finished(stored) -> None:
     assert len(merged.cells) == len(merged.origins[0].results.cells)
 
 
-def test_runs_of_one_name_are_called_by_their_folders(stored, tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    merged = merge([stored("a", **BASE), stored("b", **BASE)])
-    assert [origin.name for origin in merged.origins] == ["runs/a", "runs/b"]
-    assert merged.name == "runs/a + runs/b"
+def test_runs_of_one_name_are_called_by_their_folders_wherever_one_is(stored, tmp_path, monkeypatch) -> None:
+    runs = [stored(place, **BASE) for place in ("a", "b", "there/a", "one")] + [stored("c", name="one", **BASE)]
+    expected = ["runs/a", "b", "there/a", "runs/one", "one"]
+    for here in (tmp_path, tmp_path / "runs" / "there"):
+        monkeypatch.chdir(here)
+        assert run_names(runs) == expected, "the shortest end that is no other's, nor another's name"
+        moved = [replace(run, folder=Path(os.path.relpath(run.folder))) for run in runs]
+        assert run_names(moved) == expected
+    merged = merge(runs[:2])
+    assert [origin.name for origin in merged.origins] == ["a", "b"]
+    assert merged.name == "a + b"
+
+
+def named(results):
+    return [(recipe["what"], recipe["name"]) for recipe in results.recipes]
+
+
+def test_a_recipe_is_named_as_tables_name_what_it_made(stored, monkeypatch) -> None:
+    monkeypatch.setattr(Learned, "departures", lambda _self, dataset, _classifiers: [f"for {dataset}"], raising=False)
+    first = stored("a", name="one", **BASE)
+    other = stored("b", name="two", **BASE | {"datasets": [{"name": "dots", "params": {"n": 9}, "label": "more"}]})
+    merged = merge([first, other])
+    assert merged.differences == ()
+    assert named(merged) == [("dataset", "dots"), ("classifier", "net"), ("quantizer", "learned"), ("dataset", "more")]
+    (learned,) = (recipe for recipe in merged.recipes if recipe["name"] == "learned")
+    assert learned["differs"][-1:] == ["for dots"]
+    longer = {"classifiers": [{"name": "net", "params": {"epochs": 9}}], "seeds": [1]}
+    apart = merge([first, stored("c", name="three", **BASE | longer), stored("d", name="four", **BASE | longer)])
+    assert [name for what, name in named(apart) if what == "classifier"] == ["net", "net (three)"]
+    assert {cell.classifier for cell in apart.cells} == {"net", "net (three)"}
+    fewer = BASE | {"datasets": [{"name": "dots", "train_images": 2}]}
+    assert ("dataset", "dots (five)") in named(merge([first, stored("e", name="five", **fewer)]))
+    shorter = {"datasets": [{"name": "dots", "label": "more"}], "classifiers": longer["classifiers"]}
+    elsewhere = merge([first, stored("f", name="six", **BASE | shorter)])
+    assert elsewhere.differences == (), "tables tell them apart by the dataset"
+    assert [name for what, name in named(elsewhere) if what == "classifier"] == ["net", "net (six)"]
 
 
 def test_a_method_of_other_parameters_under_one_name_keeps_apart(stored) -> None:
