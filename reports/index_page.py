@@ -45,6 +45,8 @@ def render(results: Results, folder: Path) -> str:
     tasks = tabulate(merged).tasks
     return fill_in(
         "index.html",
+        script="script.js",
+        style="index.css",
         results=replace(results, name=f"{folder.resolve().name}: {len(results.origins)} runs"),
         runs=[_listed(origin, folder) for origin in results.origins],
         boards=[(task, boards(task, results)) for task in tasks if any(point.ok for point in task.points)],

@@ -22,10 +22,11 @@ _FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "lis
 _FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval", "status_command")
 
 
-def fill_in(template: str, script: str = "", **values: Any) -> str:
+def fill_in(template: str, script: str = "", style: str = "page.css", **values: Any) -> str:
     """A page as text. Whatever is put in is escaped; a name that no value has is an error.
 
-    script: a file beside the templates with the script that the page has; it is put in as it is.
+    script: a file beside the templates with the script that the page has; it is put in as it is. style: a template of
+    its style sheet.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -40,7 +41,7 @@ def fill_in(template: str, script: str = "", **values: Any) -> str:
     environment.globals |= {name: getattr(wording, name) for name in _FUNCTIONS}
     environment.globals["install_commands"] = install_commands
     environment.globals |= {"level_words": level_words, "palette": PALETTE, "tests_in_words": TESTS_IN_WORDS}
-    own = {"style": environment.get_template("page.css").render()}
+    own = {"style": environment.get_template(style).render()}
     if script:
         own["script"] = (_TEMPLATES / script).read_text(encoding="utf-8")
     page = environment.get_template(template).render(values | {name: Markup(text) for name, text in own.items()})

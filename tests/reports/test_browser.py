@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contracts import ClaimRow, Failure, Results, StatedClaim, Verdict
+from harness.contracts import ClaimRow, Failure, Origin, Results, StatedClaim, Verdict
 from reports import plugins
 
 if TYPE_CHECKING:
@@ -587,3 +587,41 @@ def test_eleven_variants_with_long_names_fit_a_matrix_on_a_wide_screen(
     boxes = [head.bounding_box() for head in narrow.locator("table.pairs thead th:nth-child(n + 3)").all()]
     left = narrow.locator("#pairs .scroll").bounding_box()["x"]
     assert sum(box["x"] + box["width"] <= left + width for box in boxes) >= 2
+
+
+@pytest.fixture
+def index(tmp_path: Path, bench: Bench) -> Path:
+    """Of two runs whose folders, and one of whose variants, have long names."""
+    long = "median-cut dither=floyd-steinberg-clipped space=lab"
+    shares = [(long, 0.5), ("wu", 0.7), ("octree", 0.6), ("kmeans", 0.8)]
+    cells = [bench.plain(name, level, share + level / 100) for name, share in shares for level in (2, 4)]
+    run = bench.results(cells)
+    names = ("a-run-of-a-long-afternoon-with-seeds-1-to-9", "another-run-with-the-same-cells")
+    origins = tuple(Origin(name, tmp_path / name, "2026-03-01T12:30:00", run) for name in names)
+    return plugins.Index().write(bench.results(cells, origins=origins), tmp_path)
+
+
+def test_the_index_is_sorted_and_filtered(opened: Callable[..., Any], index: Path) -> None:
+    page = opened(index)
+    board = page.locator("table.board")
+    board.locator("thead button", has_text="accuracy").click()
+    assert column(board, 2) == ["52.0\u202f%", "54.0\u202f%", "62.0\u202f%", "64.0\u202f%"] + [
+        f"{share}.0\u202f%" for share in (72, 74, 82, 84)
+    ]
+    page.get_by_label("Filter rows").last.fill("wu")
+    assert column(board, 1) == ["wu", "wu"]
+    assert column(board, 0) == ["2 colors", "4 colors"]
+    assert page.locator("table.runs thead button").count() == 5
+
+
+def test_the_index_shows_accuracies_on_a_phone(opened: Callable[..., Any], index: Path) -> None:
+    page = opened(index, viewport={"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    for cell in page.locator("table.board tbody td.n b").all():
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= 420
+    lines = page.locator("table.board tbody tr").evaluate_all(
+        "rows => rows.map((row) => row.offsetHeight / parseFloat(getComputedStyle(row).fontSize))"
+    )
+    assert max(lines) < 8, "a long name alone takes several lines"
+    assert sorted(lines)[len(lines) // 2] <= 5
