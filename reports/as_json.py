@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -9,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from harness.contracts import Results
+from harness.contracts import Results, SearchResult
 from reports.glossary import BITS, CELLS, CLAIMS, JUDGES, PAIRS, TESTS
 from reports.pairs import Apart, separated
 from reports.points import Task
 from reports.story import answer
 from reports.tables import tabulate
-from reports.units import UNITS, type_of
+from reports.units import type_of, unit_of
 
 FORMAT = 1
 """Raised when a field changes its meaning or goes; new ones may come without."""
@@ -35,8 +36,9 @@ def render(results: Results) -> str:
     ``format``: ``FORMAT``. ``name``, ``spec``, ``environment``, ``recipes``, ``classes``: as in ``Results``.
     ``answers``: of each task its ``dataset``, ``classifier``, ``judge``, ``headline``, ``details`` and the ``level``
     that the headline speaks of. ``tables``: by name ``columns`` (``name``, ``type``, ``unit``), ``meanings`` (of
-    columns, or of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``failures``: ``job``,
-    ``message``, ``traceback``, ``cells``, ``key``.
+    columns, or of several together) and ``rows``, mappings by column; ``params`` is a mapping. ``searches``: the fields
+    of ``SearchResult`` with its ``trials``, and ``start_words``. ``failures``: ``job``, ``message``, ``traceback``,
+    ``cells``, ``key``.
     """
     found = tabulate(results)
     content = {
@@ -45,7 +47,8 @@ def render(results: Results) -> str:
         "spec": results.spec,
         "environment": results.environment,
         "answers": _answers(results, found.tasks, separated(found.tables["pairs"])),
-        "tables": {name: _table(table, _GLOSSARIES[name]) for name, table in found.tables.items()},
+        "tables": {name: _table(name, table) for name, table in found.tables.items()},
+        "searches": [_search(searched) for searched in results.searches],
         "failures": [vars(failure) for failure in results.failures],
         "recipes": results.recipes,
         "classes": results.classes,
@@ -62,7 +65,11 @@ def _answers(results: Results, tasks: Iterable[Task], apart: Apart) -> list[dict
     return answers
 
 
-def _table(table: pd.DataFrame, glossary: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+def _search(searched: SearchResult) -> dict[str, Any]:
+    return dataclasses.asdict(searched) | {"start_words": searched.start_words}
+
+
+def _table(called: str, table: pd.DataFrame) -> dict[str, Any]:
     rows = [
         {name: None if value is pd.NA else value for name, value in row.items()} for row in table.to_dict("records")
     ]
@@ -72,10 +79,10 @@ def _table(table: pd.DataFrame, glossary: tuple[tuple[str, str], ...]) -> dict[s
     columns = [(str(name), type_of(str(name), table[name])) for name in table.columns]
     return {
         "columns": [
-            {"name": name, "type": "object" if name == "params" else kind, "unit": UNITS.get(name)}
+            {"name": name, "type": "object" if name == "params" else kind, "unit": unit_of(called, name)}
             for name, kind in columns
         ],
-        "meanings": dict(glossary),
+        "meanings": dict(_GLOSSARIES[called]),
         "rows": rows,
     }
 

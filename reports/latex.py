@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.contracts import Level, LevelKind, Results
+from reports.claims.judged import Judged
+from reports.claims.section import claims_section
 from reports.file_names import free, slug
 from reports.grids import Entry, Grid, grids
 from reports.pairs import separated
@@ -18,7 +20,7 @@ from reports.significance import TESTS_IN_WORDS
 from reports.statistics import SIGNIFICANT
 from reports.tables import tabulate
 from reports.templating import write_page
-from reports.wording import in_points, points, rounded_p
+from reports.wording import effect, effect_interval, in_points, points, rounded_p
 
 FOLDER = "latex"
 _SPECIAL = {
@@ -46,6 +48,9 @@ _LONG_NAME = 24
 _WIDEST = "10em"
 _MOST_LINES = 36
 """Of a table of comparisons on one page."""
+_CLAIM, _VERDICT, _EFFECT = "15em", "5em", "8em"
+_LETTERS = 30
+"""Of a claim, in a line of its column."""
 _SMALLEST_P = 1e-15
 _HEADS = {"colors": "colors per image, at most", "quality": "quality"}
 
@@ -61,7 +66,10 @@ def write_latex(results: Results, folder: Path) -> Path:
 
 
 def latex_tables(results: Results) -> dict[str, str]:
-    """The tables by the names of their files: of every task its accuracies, and its comparisons with the baseline."""
+    """The tables by the names of their files: of every task its accuracies and its comparisons with the baseline.
+
+    Last, the claims that the run has numbers for.
+    """
     made = tabulate(results)
     apart = separated(made.tables["pairs"])
     found: dict[str, str] = {}
@@ -78,6 +86,13 @@ def latex_tables(results: Results) -> dict[str, str]:
             which = f" Part {number} of {len(parts)}." if len(parts) > 1 else ""
             columns = _names_column(c.variant_a for c in part) + "rlll"
             found[name] = _table(name, _comparison_caption(task) + which, columns, _comparison_lines(part), r"\small")
+    claims = claims_section(made.judged)
+    pages = list(_pages(claims.measured)) if claims else []
+    for number, page in enumerate(pages, 1):
+        name = free("claims", found)
+        which = f" Part {number} of {len(pages)}." if len(pages) > 1 else ""
+        columns = f"p{{{_CLAIM}}}p{{{_VERDICT}}}p{{{_EFFECT}}}l"
+        found[name] = _table(name, _CLAIMS_CAPTION + which, columns, _claim_lines(page), r"\small")
     return found
 
 
@@ -229,6 +244,43 @@ def _comparison_lines(comparisons: Iterable[Comparison]) -> Iterator[str]:
         for c in together:
             interval = _MISSING if math.isnan(c.lo) else f"[{_points(c.lo)}, {_points(c.hi)}]"
             yield _row(_name(c.variant_a), _points(c.difference), interval, p_value(c.p_holm), escaped(c.verdict))
+
+
+_CLAIMS_CAPTION = (
+    "Statements made before the run, held against its numbers. The effect is that of the part which supports the claim "
+    r"least, its 95\,\% interval holds for the smallest of all parts. Each claim is tested at 5\,\% by itself."
+)
+
+
+def _pages(claims: Iterable[Judged]) -> Iterator[list[Judged]]:
+    """As many claims together as a page has room for."""
+    page: list[Judged] = []
+    lines = 0
+    for one in claims:
+        own = max(math.ceil(len(_claim(one)) / _LETTERS), 3) + 1
+        if page and lines + own > _MOST_LINES:
+            yield page
+            page, lines = [], 0
+        page.append(one)
+        lines += own
+    if page:
+        yield page
+
+
+def _claim(one: Judged) -> str:
+    return f"{one.claim.statement} ({one.claim.source})" if one.claim.source else one.claim.statement
+
+
+def _claim_lines(claims: Iterable[Judged]) -> Iterator[str]:
+    yield _row("claim", "verdict", r"effect, 95\,\% interval", "$p$")
+    rule = r"\midrule"
+    for one in claims:
+        yield rule
+        rule = r"\addlinespace"
+        said = one.verdict
+        numbers = f"{effect(said.effect, said.unit)} {effect_interval(said.lo, said.hi, said.unit)}".rstrip()
+        words = (rf"\raggedright {escaped(words)}" for words in (_claim(one), said.verdict, numbers))
+        yield _row(*words, _MISSING if math.isnan(said.p) else p_value(said.p))
 
 
 def _points(difference: float) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.contracts import Failure, Results
+from reports.claims.section import ClaimsSection, claims_section
 from reports.grids import Entry, Grid, grids
 from reports.pairs import Apart, separated
 from reports.points import Task
@@ -17,6 +18,8 @@ from reports.tables import tabulate
 from reports.trade_offs import KINDS, Bits, TradeOff, first_kind, trade_offs
 from reports.wording import (
     MISSING,
+    effect,
+    effect_interval,
     in_points,
     listing,
     p_value,
@@ -38,6 +41,9 @@ def render(results: Results) -> str:
         parts += _task(task, results, apart)
     if not made.tasks:
         parts.append("This run has no cells, so there is nothing to tell.")
+    claims = claims_section(made.judged)
+    if claims:
+        parts += _claims(claims)
     if results.failures:
         parts.append("## Failures")
         parts.append(_bullets(map(_failure, results.failures)))
@@ -128,6 +134,28 @@ def _comparisons(task: Task, baseline: str | None) -> Iterator[str]:
         f"p by {tests}, adjusted by Holm. Not separated: the test cannot say which is better; same: the difference "
         f"lies within ±{in_points(task.comparisons[0].margin)}, tested likewise."
     )
+
+
+def _claims(claims: ClaimsSection) -> Iterator[str]:
+    yield "## Claims"
+    yield f"Statements that were made before this run, held against its numbers: {claims.outcome}."
+    rows = [
+        [
+            escaped(f"{one.claim.statement} ({one.claim.source})" if one.claim.source else one.claim.statement),
+            f"{claims.marks[one.verdict.verdict]} {one.verdict.verdict}",
+            escaped(effect(one.verdict.effect, one.verdict.unit)),
+            escaped(effect_interval(one.verdict.lo, one.verdict.hi, one.verdict.unit)) or MISSING,
+            MISSING if math.isnan(one.verdict.p) else escaped(p_value(one.verdict.p).removeprefix("= ")),
+        ]
+        for one in claims.measured
+    ]
+    yield _table(["claim", "verdict", "effect", "95 % interval", "p"], rows, words=2)
+    yield (
+        "The effect is that of the part which supports the claim least, its interval holds for the smallest of all "
+        "parts. Each claim is tested at 5 % by itself."
+    )
+    if claims.others:
+        yield f"The run has no numbers for {len(claims.others)} more."
 
 
 def _bits(rows: tuple[TradeOff, ...], bits: Bits) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Gallery:
         return write_page(render(results), folder / "gallery.html")
 
 
-@report("latex", summary="latex/*.tex: accuracies and comparisons as tables for a paper, with booktabs")
+@report("latex", summary="latex/*.tex: accuracies, comparisons and claims as tables for a paper, with booktabs")
 class Latex:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.latex import write_latex
@@ -55,7 +55,7 @@ class Markdown:
         return write_page(render(results), folder / "report.md")
 
 
-@report("parquet", summary="cells.parquet, significance.parquet, bits.parquet: the tables with types and units")
+@report("parquet", summary="cells.parquet, significance.parquet, pairs.parquet, ...: the tables with types and units")
 class Parquet:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.parquet import write_parquet
@@ -63,7 +63,7 @@ class Parquet:
         return write_parquet(results, folder)
 
 
-@report("json", summary="report.json: tables with units, answers and the spec in one file for other programs")
+@report("json", summary="report.json: tables with units, answers, searches and the spec in one file for other programs")
 class Json:
     def write(self, results: Results, folder: Path) -> Path:
         from reports.as_json import render
@@ -85,7 +85,7 @@ class Index:
 
 @report("figures", summary="figures/*.pdf and *.svg: the figures for a paper, in a column's width")
 class Figures:
-    """Accuracy against colors and bits, sweeps and searches for print; ``fewcolors figures`` takes the parameters.
+    """Accuracy against colors and bits, ranks, sweeps and searches for print, as ``fewcolors figures`` asks for them.
 
     Args:
         width: Of each figure: 3.25in, 84mm, 8.4cm or 240pt (TeX's points).

@@ -13,16 +13,21 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from harness.contracts import BadInput, Results, SearchResult
+from reports.critical_difference import is_tested, ranks_figure
 from reports.drawing import Marked, Sheet, drawing
 from reports.figures import bits_figure, colors_figure, colors_title, legend_of, with_colors
 from reports.file_names import free, slug
+from reports.leaderboard import Leaderboard, leaderboard
 from reports.legends import Entry, put_above, room_for
 from reports.points import Task
+from reports.records import level_words
+from reports.search import notes
 from reports.search.axes import scales
 from reports.search.figures import parameter_figure, plane_figure
-from reports.search.lines import epochs_figure
+from reports.search.lines import MOST_UPRIGHTS, epochs_figure, legend_of_ends, parallel_figure
 from reports.search.marks import legend_of_trials
 from reports.search.story import title
+from reports.significance import margin_of
 from reports.styles import Style, assign, styles_of
 from reports.sweep_figures import legend_of as legend_of_lines
 from reports.sweep_figures import sweep_figure
@@ -36,6 +41,8 @@ _PROPORTION = 0.72
 """Of the height of a figure without its legend to its width, where no height is stated."""
 _FEWEST_LETTERS, _LOWEST = 25, 9
 """Of ordinary text, across a figure and from its bottom to its legend: what axes with their labels need."""
+_LEAST_OF_ITS_OWN = 0.8
+"""Of the height that a figure takes by itself, where it does not follow the sheet: lines of names come closer."""
 _SAVED: Mapping[str, Mapping[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
     "svg": {"metadata": {"Date": None, "Creator": None}},
@@ -89,11 +96,18 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def figures_of(results: Results) -> list[Printed]:
-    """Accuracy against colors and every kind of bits of each task, all sweeps, and what searches tried."""
-    tasks = tabulate(results).tasks
+    """Accuracy against colors and every kind of bits of each task, mean ranks over tasks, all sweeps, and searches."""
+    made = tabulate(results)
+    tasks = made.tasks
+    board = leaderboard(tasks, made.tables["pairs"], results.spec.get("baseline"), margin_of(results))
     styles = styles_of(results.cells)
     found: dict[str, Printed] = {}
-    groups = [*(_of_task(task, styles) for task in tasks), _of_sweeps(tasks), *map(_of_search, results.searches)]
+    groups = [
+        *(_of_task(task, styles) for task in tasks),
+        _of_ranks(board, styles),
+        _of_sweeps(tasks),
+        *map(_of_search, results.searches),
+    ]
     for printed in (printed for group in groups for printed in group):
         name = free(printed.name, found)
         found[name] = replace(printed, name=name)
@@ -119,6 +133,21 @@ def _of_task(task: Task, styles: Mapping[str, Style]) -> Iterator[Printed]:
         )
 
 
+def _of_ranks(found: Leaderboard | None, styles: Mapping[str, Style]) -> Iterator[Printed]:
+    """The critical-difference diagram of each level of which Friedman's test is made."""
+    if found is None:
+        return
+    for board in filter(is_tested, found.boards):
+        level = level_words(board.level_kind, board.level)
+        name = f"ranks-{slug(level)}"
+        yield Printed(
+            name,
+            f"Mean ranks at {level} over {len(found.tasks)} tasks, the best at the left. Bars join "
+            "variants whose ranks differ by less than the critical difference of Nemenyi's test.",
+            functools.partial(ranks_figure, board, styles, name),
+        )
+
+
 def _of_sweeps(tasks: Sequence[Task]) -> Iterator[Printed]:
     found = sweeps(tasks)
     styles = assign(sorted(line for sweep in found for line, _ in sweep.lines))
@@ -133,7 +162,7 @@ def _of_sweeps(tasks: Sequence[Task]) -> Iterator[Printed]:
 
 
 def _of_search(searched: SearchResult) -> Iterator[Printed]:
-    """Every parameter, the plane of the first two numeric ones, and over epochs."""
+    """Every parameter, the plane of the first two numeric ones, all parameters together, and over epochs."""
     if all(trial.accuracy is None for trial in searched.trials):
         return
     name, legend = f"search-{slug(title(searched))}", legend_of_trials(searched)
@@ -143,7 +172,8 @@ def _of_search(searched: SearchResult) -> Iterator[Printed]:
     for scale in axes:
         yield Printed(
             f"{name}-{slug(scale.parameter)}",
-            f"Validation accuracy of every trial over {scale.parameter}, {title(searched)}. {rings}",
+            f"Validation accuracy of every trial over {scale.parameter}, {title(searched)}. {rings} "
+            f"{notes.of_parameter(scale)}".rstrip(),
             functools.partial(parameter_figure, searched, scale, f"{name}-{slug(scale.parameter)}"),
             legend,
         )
@@ -154,9 +184,17 @@ def _of_search(searched: SearchResult) -> Iterator[Printed]:
             functools.partial(plane_figure, searched, across, up, f"{name}-plane"),
             legend_of_trials(searched, hollow=True),
         )
+    if len(axes) > 1:
+        shown = axes[:MOST_UPRIGHTS]
+        yield Printed(
+            f"{name}-all",
+            f"Parameters and validation accuracy of every trial, {title(searched)}. {notes.of_all(searched, shown)}",
+            functools.partial(parallel_figure, searched, shown, f"{name}-all"),
+            legend_of_ends(searched),
+        )
     yield Printed(
         f"{name}-epochs",
-        f"Validation accuracy over epochs, {title(searched)}.",
+        f"Validation accuracy over epochs, {title(searched)}. {notes.of_epochs(searched)}",
         functools.partial(epochs_figure, searched, f"{name}-epochs"),
         legend,
     )
@@ -170,16 +208,24 @@ def on_paper(printed: Printed, width: float, height: float | None, text: float) 
     if height is not None:
         sheet = replace(sheet, height=height - (0.0 if room is None else room.height))
         if 72 * sheet.height < _LOWEST * text:
-            raise BadInput(f"figures: {height:.3g} in are too low for {printed.name} and its legend; make them higher.")
+            raise _too_low(height, printed.name)
     found = printed.draw(sheet)
     if found is None:
         return None
     figure, _ = found
+    if height is not None:
+        if sheet.height < _LEAST_OF_ITS_OWN * figure.get_figheight():
+            raise _too_low(height, printed.name)
+        figure.set_size_inches(width, sheet.height)
     if room is None:
         return figure
     with drawing(printed.name, sheet):
         put_above(figure, printed.legend, room)
     return figure
+
+
+def _too_low(height: float, name: str) -> BadInput:
+    return BadInput(f"figures: {height:.3g} in are too low for {name} and its legend; make them higher.")
 
 
 def saved(figure: Figure, name: str, format: str, text: float) -> bytes:

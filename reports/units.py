@@ -57,7 +57,14 @@ UNITS = {
     "recovered": FRACTION,
 }
 """By column; one that is not here has none: words, seeds, and levels, of which ``level_kind`` says what they count."""
+_UNIT_OF_ROW = {"claims": ("effect", "lo", "hi")}
+"""Columns by table whose numbers have the unit that their row states, in its column ``unit``."""
 _COUNTED = ("images", "pairs", "trainings", "sources", "comparisons", "levels", "seeds")
+
+
+def unit_of(table: str, column: str) -> str | None:
+    """What all numbers of a table's column are counted in; None where they have no unit, or each row its own."""
+    return None if column in _UNIT_OF_ROW.get(table, ()) else UNITS.get(column)
 
 
 def type_of(name: str, column: pd.Series) -> Literal["integer", "number", "string"]:

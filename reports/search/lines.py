@@ -154,12 +154,12 @@ def parallel(searched: SearchResult, scales: Sequence[Scale], name: str) -> str:
     found = parallel_figure(searched, scales, name)
     if found is None:
         return ""
-    height = put_above_page(found, legend_of_lines(searched), name)
+    height = put_above_page(found, legend_of_ends(searched), name)
     words = f"Parameters and accuracy of every trial, {searched.variant}"
     return to_svg(found[0], name, words, found[1], legend_height=height)
 
 
-def legend_of_lines(searched: SearchResult) -> tuple[Entry, ...]:
+def legend_of_ends(searched: SearchResult) -> tuple[Entry, ...]:
     """What a legend says of the lines through all parameters."""
     finished = {trial.status == "finished" for trial in searched.trials if trial.accuracy is not None}
     ways = ((True, "finished", "solid"), (False, "did not finish", _DASHED))

@@ -8,6 +8,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from harness.contracts import Failure, Results
+from harness.contracts import ClaimRow, Failure, Results, StatedClaim, Verdict, VerdictWord
 from reports import as_json, glossary, latex, markdown
 from reports.grids import grids
 from reports.pairs import separated
@@ -238,7 +239,7 @@ def test_json_is_strict_and_complete(run, bench, tmp_path: Path) -> None:
     read = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
     assert text == as_json.render(run)
     assert list(read) == [
-        "format", "name", "spec", "environment", "answers", "tables", "failures", "recipes", "classes"
+        "format", "name", "spec", "environment", "answers", "tables", "searches", "failures", "recipes", "classes"
     ]  # fmt: skip
     assert read["answers"][1]["headline"].startswith("At 2 colors")
     write_tables(run, tmp_path)
@@ -271,3 +272,79 @@ def test_every_number_of_a_table_has_a_unit(run, bench) -> None:
         n.strip() for entry in (glossary.CELLS, glossary.TESTS, glossary.BITS) for n, _ in entry for n in n.split(",")
     }
     assert {"accuracy", "bd_rate", "p_holm"} <= named & UNITS.keys()
+
+
+def judged(effect: float, unit: str, verdict: VerdictWord = "supported", p: float = 0.01) -> Verdict:
+    row = ClaimRow("toys", "net", verdict, effect, unit, effect - 0.1, effect + 0.1, p, ("key",))
+    return Verdict(verdict, effect, unit, effect - 0.1, effect + 0.1, p, rows=(row,))
+
+
+@pytest.fixture
+def claiming(run) -> Results:
+    """Claims of accuracies, of colors, with a hostile statement, and one that the run has no numbers for."""
+    verdicts = {
+        "net beats median-cut": judged(0.3, "accuracy"),
+        "few colors are used": judged(-1.2, "colors per image", "contradicted"),
+        HOSTILE: judged(0.02, "bits per pixel", "not enough data", math.nan),
+        "of what is missing": Verdict("not enough data", missing=("no octree",)),
+    }
+    claims = [
+        StatedClaim(f"claim-{i}", said, "Table 1", lambda _view, verdict=verdict: verdict)
+        for i, (said, verdict) in enumerate(verdicts.items())
+    ]
+    return replace(run, claims=tuple(claims))
+
+
+def test_claims_have_the_unit_of_their_row(claiming, tmp_path: Path) -> None:
+    write_parquet(claiming, tmp_path)
+    fields = {field.name: field.metadata for field in pq.read_schema(tmp_path / "claims.parquet")}
+    assert {fields[name] for name in ("effect", "lo", "hi")} == {None}
+    assert fields["p"] == {b"unit": b"probability"}
+    assert pq.read_schema(tmp_path / "significance.parquet").field("lo").metadata == {b"unit": b"fraction"}
+    columns = json.loads(as_json.render(claiming))["tables"]["claims"]["columns"]
+    assert {column["name"]: column["unit"] for column in columns if column["name"] in ("lo", "p")} == {
+        "lo": None,
+        "p": "probability",
+    }
+    write_parquet(replace(claiming, claims=()), tmp_path)
+    assert not (tmp_path / "claims.parquet").exists()
+
+
+def test_json_has_the_searches(run, searches) -> None:
+    found = searches.of([*searches.drawn(4), searches.trial(4, math.nan)])
+    (read,) = json.loads(as_json.render(replace(run, searches=(found,))))["searches"]
+    assert (read["variant"], read["best"], read["start_words"]) == ("net", found.best, "the paper's setting")
+    assert [trial["accuracy"] for trial in read["trials"]] == [*(t.accuracy for t in found.trials[:4]), None]
+    assert read["trials"][0]["history"] == [dict(metrics) for metrics in found.trials[0].history]
+
+
+def test_markdown_says_what_became_of_claims(claiming, run) -> None:
+    text = markdown.render(claiming)
+    (table,) = (part for part in text.split("\n\n") if part.startswith("| claim |"))
+    rows = table.splitlines()[2:]
+    assert [re.search(r"[✓✗·] ([a-z ]+) \|", row)[1] for row in rows] == [
+        "supported",
+        "contradicted",
+        "not enough data",
+    ]
+    assert "net beats median-cut (Table 1)" in rows[0]
+    assert "| +30.0 points | \\[+20.0, +40.0\\] | 0.01 |" in rows[0]
+    assert "−1.2 colors per image" in rows[1]
+    assert rows[2].endswith("| – |")
+    assert "<b>" not in text
+    assert "The run has no numbers for 1 more." in text
+    assert "## Claims" not in markdown.render(run)
+
+
+def test_latex_has_the_claims(claiming, run, tmp_path: Path) -> None:
+    text = latex.latex_tables(claiming)["claims"]
+    assert "claims" not in latex.latex_tables(run)
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {columns_of(line.removesuffix(r" \\")) for line in rows} == {4}
+    assert r"$-$1.2 colors per image {[}$-$1.3, $-$1.1]" in rows[2]
+    assert r"50\%\_of" in rows[3]
+    assert rows[3].endswith(r"& -- \\")
+    assert "of what is missing" not in text
+    many = latex.latex_tables(replace(claiming, claims=claiming.claims[:3] * 8))
+    assert [name for name in many if name.startswith("claims")] == ["claims", "claims-2", "claims-3"]
+    assert r"\input{claims}" in latex.write_latex(claiming, tmp_path).read_text()
