@@ -12,7 +12,10 @@
    data-scope           Legends inside act on what is inside alone, those outside on what is outside all scopes.
    table                With a thead and two or more rows it is sorted, saved as CSV and, from five rows on, filtered,
                         unless it has data-plain. data-value="..." on a cell is what it is sorted by ("" is missing), otherwise its
-                        text without <small>. Rows of a tbody stay in it if it has a row of class "group".
+                        text without <small>. Rows of a tbody stay in it if it has a row of class "group". A row of class "rests"
+                        goes wherever the row above it goes and counts as a part of it; of its own it has only
+                        paragraphs in CSV. data-aside="..." is what stands in small letters in cells of a column whose
+                        head does not say.
    svg .point           Shows its <title> when hovered over or focused (reports/alive.py).
    svg metadata         data-svg and data-outlined: the figure as files, base64 of gzip.
    class="scroll"       Is named after the heading before it.
@@ -103,7 +106,16 @@
 
   const bodyRows = (table) => [...table.tBodies].flatMap((body) => [...body.rows]);
   const isGroup = (row) => row.classList.contains("group");
+  const isRest = (row) => row.classList.contains("rests");
+  const isOwn = (row) => !isGroup(row) && !isRest(row);
   const isShown = (row) => !row.closest(".is-hidden, .is-filtered");
+
+  /* A row and those below it that belong to it. */
+  function withRest(row) {
+    const rows = [row];
+    while (rows.at(-1).nextElementSibling?.matches(".rests")) rows.push(rows.at(-1).nextElementSibling);
+    return rows;
+  }
 
   function textOf(cell, aside = false) {
     const copy = cell.cloneNode(true);
@@ -192,8 +204,8 @@
   function sortedTogether(table) {
     const bodies = [...table.tBodies].filter((body) => body.rows.length);
     if (!bodies.some((body) => [...body.rows].some(isGroup)))
-      return [{ body: bodies[0], rows: bodies.flatMap((body) => [...body.rows]) }];
-    return bodies.map((body) => ({ body, rows: [...body.rows].filter((row) => !isGroup(row)) }));
+      return [{ body: bodies[0], rows: bodies.flatMap((body) => [...body.rows]).filter(isOwn) }];
+    return bodies.map((body) => ({ body, rows: [...body.rows].filter(isOwn) }));
   }
 
   function sortBy(table, column, direction) {
@@ -202,7 +214,7 @@
     for (const { body, rows } of sortedTogether(table)) {
       const keys = new Map(grid(rows).map((cells, r) => [rows[r], keyOf(cells[column])]));
       const compare = comparison([...keys.values()], direction);
-      body.append(...rows.sort((a, b) => compare(keys.get(a), keys.get(b))));
+      body.append(...rows.sort((a, b) => compare(keys.get(a), keys.get(b))).flatMap(withRest));
     }
   }
 
@@ -246,15 +258,17 @@
     const rows = bodyRows(table);
     const cells = grid(rows);
     rows.forEach((row, r) => {
-      const text = [...new Set(cells[r])].map(words).join(" ").toLowerCase();
-      const left = !isGroup(row) && !tools.wanted.every((word) => text.includes(word));
-      row.classList.toggle("is-filtered", left);
+      if (!isOwn(row)) return;
+      const together = withRest(row);
+      const text = together.flatMap((_, i) => [...new Set(cells[r + i])].map(words)).join(" ").toLowerCase();
+      const left = !tools.wanted.every((word) => text.includes(word));
+      for (const each of together) each.classList.toggle("is-filtered", left);
     });
     for (const row of rows.filter(isGroup)) {
       const others = [...row.parentNode.rows].filter((other) => !isGroup(other));
       row.classList.toggle("is-filtered", others.every((other) => other.classList.contains("is-filtered")));
     }
-    const counted = rows.filter((row) => !isGroup(row));
+    const counted = rows.filter(isOwn);
     const left = counted.filter((row) => !row.classList.contains("is-filtered"));
     tools.count.textContent = tools.wanted.length ? `${left.length} of ${counted.length} rows` : "";
   }
@@ -275,29 +289,49 @@
     return /[",;\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
   }
 
-  /* The table as it is shown. What stands in small letters in any cell of a column is a column of its own. */
+  /* How a column is called, after its heads: alone, or beside one of what stands in small letters in its cells. The
+     last thing that heads say in small letters is then said of what is small, all before it of the rest. */
+  function namesOf(table, heads) {
+    const name = heads.map((head) => textOf(head)).filter(Boolean).join(" ");
+    const small = heads.map((head) => textOf(head, true)).filter(Boolean).join(" ");
+    const named = (more) => [name, more].filter(Boolean).join(": ");
+    const before = small.split(", ");
+    const last = before.pop() || table.dataset.aside;
+    return {
+      alone: named(small),
+      beside: named(before.join(", ")),
+      small: named(last || "remark"),
+      smallAlone: named(small || table.dataset.aside),
+    };
+  }
+
+  /* The table as it is shown. What stands in small letters in any cell of a column is a column of its own, and so are
+     the paragraphs below rows. */
   function csvOf(table) {
     const heads = grid([...table.tHead.rows]);
     const rows = bodyRows(table);
-    const cells = grid(rows).filter((_, r) => isShown(rows[r]) && !isGroup(rows[r]));
-    const lines = cells.map(() => []);
-    const first = [];
+    const listed = rows.filter((row) => isShown(row) && isOwn(row));
+    const cells = grid(rows).filter((_, r) => listed.includes(rows[r]));
+    const columns = [];
     for (let c = 0; c < Math.max(...heads.map((row) => row.length)); c += 1) {
       const over = [...new Set(heads.map((row) => row[c]).filter(Boolean))];
       if (over.some((cell) => cell.classList.contains("is-hidden"))) continue;
-      const name = over.map((cell) => textOf(cell)).join(" ");
-      const asides = cells.map((row) => (row[c] && row.indexOf(row[c]) === c ? textOf(row[c], true) : ""));
-      first.push(name);
-      cells.forEach((row, r) => lines[r].push(row[c] && row.indexOf(row[c]) === c ? textOf(row[c]) : ""));
-      if (!asides.some(Boolean)) continue;
-      first.push(`${name}: ${over.map((cell) => textOf(cell, true)).join(" ").trim() || "remark"}`);
-      asides.forEach((aside, r) => lines[r].push(aside));
+      const own = cells.map((row) => (row[c] && row.indexOf(row[c]) === c ? row[c] : null));
+      const [texts, smalls] = [false, true].map((aside) => own.map((cell) => (cell ? textOf(cell, aside) : "")));
+      const names = namesOf(table, over);
+      if (!smalls.some(Boolean)) columns.push([names.alone, ...texts]);
+      else if (!texts.some(Boolean)) columns.push([names.smallAlone, ...smalls]);
+      else columns.push([names.beside, ...texts], [names.small, ...smalls]);
     }
-    return [first, ...lines].map((line) => `${line.map(csvValue).join(",")}\n`).join("");
+    const said = listed.map((row) => withRest(row).flatMap((each) => all(":scope.rests > td > p", each)).map(words));
+    if (said.some((each) => each.length)) columns.push(["remarks", ...said.map((each) => each.join(" "))]);
+    return [-1, ...listed.keys()].map((r) => `${columns.map((each) => csvValue(each[r + 1])).join(",")}\n`).join("");
   }
 
   function enliven(table) {
-    if (!table.tHead || table.dataset.plain !== undefined || bodyRows(table).length < 2) return;
+    if (!table.tHead || table.dataset.plain !== undefined) return;
+    const rows = bodyRows(table).filter((row) => !isRest(row)).length;
+    if (rows < 2) return;
     const name = headingOf(table);
     const tools = {
       bar: make("div", { class: "tools", role: "group", "aria-label": `Table: ${name}` }),
@@ -306,7 +340,7 @@
       wanted: [],
     };
     offerSorting(table, tools);
-    if (bodyRows(table).length >= MANY) offerFilter(table, tools);
+    if (rows >= MANY) offerFilter(table, tools);
     tools.bar.append(
       tools.count,
       button("Save CSV", { "aria-label": `Save CSV: ${name}` }, () =>
@@ -326,14 +360,16 @@
     if (!cell) return [chip.closest(".bar, .row")].filter(Boolean);
     const table = cell.closest("table");
     if (cell.closest("thead")) {
-      const column = grid([...table.tHead.rows]).find((row) => row.includes(cell)).indexOf(cell);
-      const below = grid(bodyRows(table)).map((row) => row[column]).filter((each) => each?.colSpan === 1);
-      return [cell, ...new Set(below)];
+      const heads = grid([...table.tHead.rows]);
+      const row = heads.find((each) => each.includes(cell));
+      const below = [...heads, ...grid(bodyRows(table))].flatMap((each) => each.filter((_, c) => row[c] === cell));
+      return [cell, ...new Set(below.filter((each) => each.colSpan === 1 && each !== cell))];
     }
     const row = cell.parentNode;
     if (cell.tagName === "TD" && row.cells[0] !== cell) return [];
     const rows = [...row.parentNode.rows];
-    return rows.slice(rows.indexOf(row), rows.indexOf(row) + cell.rowSpan);
+    const spanned = rows.slice(rows.indexOf(row), rows.indexOf(row) + cell.rowSpan);
+    return [...new Set(spanned.flatMap(withRest))];
   }
 
   /* By scope: which elements belong to which variants, and what is hidden and highlighted. */

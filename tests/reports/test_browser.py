@@ -88,6 +88,12 @@ def far_from_the_paper(_: object) -> Verdict:
     return Verdict("not enough data", -0.1, rows=(row,), missing=("the recipe departs from the paper's " * 9,))
 
 
+def claiming(p: float) -> Callable[[object], Verdict]:
+    """A claim whose verdict has this p and says that it rests on a part of its own."""
+    row = ClaimRow(f"part {p}", "colorcnn", "supported", 0.1, "accuracy", 0.05, 0.15, p, ("0" * 64,))
+    return lambda _: Verdict("supported", 0.1, lo=0.05, hi=0.15, p=p, rows=(row,), missing=(f"only {p}",))
+
+
 def written(results: Results, folder: Path) -> Path:
     plugins.Tables().write(results, folder)
     plugins.Gallery().write(results, folder)
@@ -344,8 +350,72 @@ def test_tables_are_saved(opened: Callable[..., Any], report: Path) -> None:
     assert {row["variant"] for row in rows} == {"colorcnn", "octree"}
     assert re.fullmatch(r"\d+\.\d %", rows[0]["accuracy"])
     assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\]", rows[0]["accuracy: 95 % interval"])
-    assert re.fullmatch(r"-?\d+\.\d", rows[0]["less original"]), "numbers are plain"
+    assert re.fullmatch(r"-?\d+\.\d", rows[0]["less original: points"]), "numbers are plain"
     assert re.fullmatch(r"\d\.\d{3}", rows[0]["bits per pixel file"])
+
+
+def test_columns_of_a_saved_table_are_told_apart_and_have_units(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    heads = {}
+    for control in page.get_by_role("button", name="Save CSV").all():
+        text = saved(page, control).decode()
+        heads[control.get_attribute("aria-label")], *rows = csv.reader(io.StringIO(text))
+        assert all(len(row) == len(rows[0]) for row in rows)
+    for name, head in heads.items():
+        assert len(set(head)) == len(head), name
+        assert all(head), name
+    told = set().union(*heads.values())
+    assert {"p: Holm", "p: unadjusted", "difference: points", "difference: 95 % interval"} <= told
+    assert {"its probability: colorcnn", "its probability: median-cut"} <= told
+    assert {"colorcnn recognized", "colorcnn less untouched: points", "colors: per image", "remarks"} <= told
+
+
+def test_what_small_letters_are_is_said_by_the_table(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    page.locator("table.pairs").first.evaluate("(table) => { table.dataset.aside = 'p'; }")
+    text = saved(page, page.locator("#pairs").get_by_role("button", name="Save CSV").first).decode()
+    first = next(csv.reader(io.StringIO(text)))
+    assert "colorcnn: p" in first
+
+
+def test_what_a_claim_rests_on_stays_with_it(opened: Callable[..., Any], bench: Bench, tmp_path: Path) -> None:
+    ps = (0.3, 0.01, 0.2, 0.04, 0.1)
+    claims = tuple(StatedClaim(f"c{p}", f"Claim with {p}.", "Table 2", claiming(p)) for p in ps)
+    page = opened(written(bench.results([bench.plain("median-cut", 2, 0.5)], claims=claims), tmp_path / "report"))
+    table, tools = page.locator("table.claims"), page.locator("#claims .tools")
+    said = table.locator(":scope > tbody > tr:not(.rests)")
+
+    def in_order() -> list[tuple[float, float]]:
+        """p in each claim, and in what stands below it, of those that are shown."""
+        rows = table.locator(":scope > tbody > tr:visible").all_text_contents()
+        found = [float(re.findall(r"0\.\d+", row)[0]) for row in rows]
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    assert said.count() == len(ps)
+    for expected in (sorted(ps), sorted(ps, reverse=True), list(ps)):
+        table.get_by_role("button", name="p", exact=True).click()
+        assert in_order() == [(p, p) for p in expected]
+    tools.get_by_role("searchbox").fill("part 0.04")
+    assert in_order() == [(0.04, 0.04)]
+    assert tools.locator("output").inner_text() == "1 of 5 rows"
+    tools.get_by_role("searchbox").fill("")
+    rows = list(csv.DictReader(io.StringIO(saved(page, tools.get_by_role("button", name="Save CSV")).decode())))
+    assert [(float(row["p"]), row["remarks"]) for row in rows] == [(p, f"only {p}.") for p in ps]
+
+
+def test_remarks_on_bits_leave_no_empty_rows_on_a_phone(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, viewport={"width": 420, "height": 800})
+    table = page.locator("table.trade-offs").first
+    remarks = table.locator(".rests p")
+    assert remarks.count() > 1
+    seen = table.locator("xpath=..").bounding_box()
+    for remark in remarks.all():
+        box = remark.bounding_box()
+        assert seen["x"] <= box["x"]
+        assert box["x"] + box["width"] <= seen["x"] + seen["width"]
+    page.get_by_role("button", name="Hide colorcnn").first.click()
+    assert table.locator("tr.rests:visible").count() == remarks.count() - 1
 
 
 def test_a_search_s_legend_acts_on_its_own_figures(
