@@ -20,12 +20,11 @@ MOST_IMAGES = 6
 MOST_PICTURES = 1500
 """On one page; a run with more pictures of an image shows fewer images."""
 MOST_SWATCHES = 16
-_ACROSS = 4, 6
-"""Tiles of a variant stand side by side, at least and at most so many, where there are enough."""
-_NARROWEST = 2
-"""A lone tile is given room for so many pictures, so that its variant's name is readable."""
+_ACROSS = 2, 6
+"""Tiles of a variant, or pictures of a lone one, stand side by side, at most so many where there are enough; there is
+room for at least so many, so that its variant's name is readable."""
 _CAM, _CAM_ORIGINAL, _ACTIVATION = "cam", "cam-original", "activation"
-_CAPTIONS = {_CAM: "evidence", _ACTIVATION: "activation", "train-time": "training (Eq. 7)"}
+_CAPTIONS = {_CAM: "evidence", _ACTIVATION: "activation", "train-time": "training (Eq.\u00a07)"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Strip:
         """How many tiles, or pictures of a lone one, stand side by side, so that a variant's lines are equally long."""
         fewest, most = _ACROSS
         if self.is_single:
-            fewest, beside = _NARROWEST, max((1 + len(tile.views) for _, (tile,) in self.rows), default=1)
+            beside = max((1 + len(tile.views) for _, (tile,) in self.rows), default=1)
         else:
             beside = max(len(tiles) for _, tiles in self.rows)
         return max(fewest, math.ceil(beside / math.ceil(beside / most)))

@@ -18,7 +18,7 @@ from reports.significance import TESTS_IN_WORDS
 from reports.styles import PALETTE
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FILTERS = ("short_path", "percent", "share", "points", "number", "signed", "listing")
+_FILTERS = ("short_path", "percent", "share", "points", "number", "counted", "signed", "listing")
 _FUNCTIONS = ("percent_interval", "points_interval", "p_value", "effect", "effect_interval", "status_command")
 
 

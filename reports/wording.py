@@ -90,6 +90,11 @@ def number(value: float, digits: int = 2) -> str:
     return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
+def counted(value: float, digits: int = 0) -> str:
+    """As ``number``, with thousands apart: ``14,005``."""
+    return f"{value:,.{digits}f}" if math.isfinite(value) else number(value, digits)
+
+
 def short_path(name: str, longest: int = 60) -> str:
     """A file's path, a long one without its beginning."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"

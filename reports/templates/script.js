@@ -18,8 +18,10 @@
                         head does not say.
    svg .point           Shows its <title> when hovered over or focused (reports/alive.py).
    svg metadata         data-svg and data-outlined: the figure as files, base64 of gzip.
-   class="scroll"       Is named after the heading before it.
-   details              Is printed open, unless it has data-folded: pages of pictures, and what a file holds too. */
+   class="scroll"       Is named after the heading before it. While columns are beyond its right edge, a line above it
+                        says how many.
+   details              Is printed open, unless it has data-folded: pages of pictures, and what a file holds too. With
+                        data-wide it is open at first where the page is wide, and closed where it is narrow. */
 "use strict";
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -523,6 +525,40 @@
     }
   }
 
+  /* Says how many columns are beyond the right edge of what a table is scrolled in. The line keeps its place at the
+     end, so that the table does not move under the finger. */
+  function sayBeyond(region) {
+    const table = region.querySelector("table");
+    if (!table?.tHead) return;
+    const said = make("p", { class: "beyond", hidden: "" });
+    region.before(said);
+    region.classList.add("is-told");
+    const say = () => {
+      const edge = region.getBoundingClientRect().right;
+      const isBeyond = (head) => {
+        const end = head.getBoundingClientRect().right - parseFloat(getComputedStyle(head).paddingRight);
+        return end > edge + 1;
+      };
+      const count = [...headersOf(table).values()].filter(isBeyond).length;
+      said.hidden = region.scrollWidth <= region.clientWidth + 1;
+      said.textContent = count ? `${count} more ${count === 1 ? "column" : "columns"} to the right` : "";
+    };
+    const resized = new ResizeObserver(say);
+    resized.observe(region);
+    resized.observe(table);
+    region.addEventListener("scroll", say, { passive: true });
+  }
+
+  /* What is open where there is room is closed where there is none. */
+  function foldWhereNarrow() {
+    const narrow = matchMedia("screen and (max-width: 40rem)");
+    const set = () => {
+      for (const details of all("details[data-wide]")) details.open = !narrow.matches;
+    };
+    narrow.addEventListener("change", set);
+    set();
+  }
+
   // Paper
 
   /* Opens what would stay closed on paper for as long as it is printed. */
@@ -542,6 +578,8 @@
   if ("DecompressionStream" in window) for (const held of all("metadata[data-svg]")) offerFigure(held.parentNode);
   nameRegions();
   offerVariants();
+  foldWhereNarrow();
   openForPrint();
   for (const table of all("table")) if (!table.parentElement.closest("table")) enliven(table);
+  for (const region of all(".scroll")) sayBeyond(region);
 })();

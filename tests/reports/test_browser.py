@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -515,6 +517,60 @@ def test_what_is_closed_is_printed_open_and_closed_again(opened: Callable[..., A
     assert closed.evaluate_all("(all) => all.map((one) => one.innerHTML)") == before
 
 
+def pictured(bench: Bench) -> Results:
+    """Seven variants at three levels, with all that can be shown of them."""
+    maps = {name: np.eye(16, dtype=np.uint8) * 255 for name in ("cam", "activation", "train-time")}
+    return bench.results(bench.seen(bench.plain(name, level, 0.7), maps) for name in "abcdefg" for level in (2, 4, 8))
+
+
+def test_pictures_of_three_levels_fill_the_width(opened: Callable[..., Any], bench: Bench, tmp_path: Path) -> None:
+    page = opened(written(pictured(bench), tmp_path / "report"))
+    rows = page.locator("#gallery .rows").first
+    right = rows.bounding_box()["x"] + rows.bounding_box()["width"]
+    ends = rows.locator(".tile > img").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().right)")
+    assert max(ends) > right - 8
+    assert len({round(end) for end in ends}) == 3 * 3, "three variants side by side"
+
+
+def test_on_a_phone_all_images_but_the_first_are_folded(
+    opened: Callable[..., Any], bench: Bench, tmp_path: Path
+) -> None:
+    path = written(pictured(bench), tmp_path / "report")
+    strips = "#gallery .strip:visible"
+    for width, seen in ((1200, 2), (420, 1)):
+        page = opened(path, viewport={"width": width, "height": 800})
+        assert page.locator(strips).count() == seen
+        assert page.locator("#gallery .further > summary:visible").count() == 2 - seen
+        page.emulate_media(media="print")
+        page.wait_for_function(
+            "[...document.querySelectorAll('#gallery .strip')].every((one) => one.getClientRects().length)"
+        )
+        assert page.locator("#gallery .further > summary:visible").count() == 0
+    assert opened(path, viewport={"width": 420, "height": 800}, java_script_enabled=False).locator(strips).count() == 2
+
+
+def test_what_is_printed_is_not_made_smaller(opened: Callable[..., Any], bench: Bench, tmp_path: Path) -> None:
+    page = opened(written(pictured(bench), tmp_path / "report"))
+    packed = re.findall(rb"stream\r?\n(.*?)endstream", page.pdf(format="A4", prefer_css_page_size=True), re.DOTALL)
+    scales = set()
+    for stream in packed:
+        with contextlib.suppress(zlib.error):
+            scales |= set(re.findall(rb"^([\d.]+) 0 0 \1 \S+ \S+ cm$", zlib.decompress(stream), re.MULTILINE))
+    assert max(map(float, scales)) == 300 / 96, "a page that is too wide is printed smaller as a whole"
+
+
+def test_body_cells_stand_under_their_heads(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    starts = page.locator("table").evaluate_all(
+        """(tables) => tables.filter((one) => !one.querySelector(":scope > tbody th"))
+             .map((table) => [table.tHead.rows[0], table.tBodies[0].rows[0]])
+             .map((rows) => rows.map((row) => getComputedStyle(row.cells[0]).paddingLeft))"""
+    )
+    assert starts
+    assert all(head == body for head, body in starts)
+
+
 def test_pictures_of_a_single_level_take_one_line(
     opened: Callable[..., Any], benches: type[Bench], tmp_path: Path
 ) -> None:
@@ -551,6 +607,43 @@ def test_a_phone_does_not_scroll_sideways(opened: Callable[..., Any], report: Pa
     assert page.locator(".tip").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     assert page.locator("table.cells").first.evaluate("(table) => table.scrollWidth > table.parentNode.clientWidth")
+
+
+def test_columns_out_of_sight_are_counted(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, viewport={"width": 420, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    region = page.locator("#cells .scroll").first
+    said = region.locator("xpath=preceding-sibling::*[1]")
+    heads = region.locator("thead th:not([colspan])")
+    unseen = 0
+    for left in (0, 200, 10_000):
+        region.evaluate("(one, left) => { one.scrollLeft = left; }", left)
+        edge = region.bounding_box()["x"] + region.bounding_box()["width"]
+        boxes = [head.bounding_box() for head in heads.all()]
+        padding = 0.6 * 16 * 0.9 * 0.86
+        unseen = sum(box["x"] + box["width"] - padding > edge + 1 for box in boxes)
+        words = f"{unseen} more columns to the right" if unseen else ""
+        page.wait_for_function("([one, words]) => one.textContent === words", arg=[said.element_handle(), words])
+        if left == 0:
+            assert unseen > 3
+            before = region.bounding_box()["y"] - said.bounding_box()["y"]
+    assert unseen == 0
+    assert region.bounding_box()["y"] - said.bounding_box()["y"] == before, "the table stays where it is"
+    page.set_viewport_size({"width": 1600, "height": 800})
+    page.wait_for_function("document.querySelectorAll('.beyond:not([hidden])').length === 0")
+    assert opened(report, java_script_enabled=False).locator(".beyond").count() == 0
+
+
+def test_columns_out_of_sight_are_told_of_without_a_script(opened: Callable[..., Any], report: Path) -> None:
+    page = opened(report, viewport={"width": 420, "height": 800}, java_script_enabled=False)
+    if not page.evaluate("CSS.supports('container-type', 'scroll-state')"):
+        pytest.skip("this browser does not tell a style sheet what can be scrolled")
+    region = page.locator("#cells .scroll").first
+    told = "(one) => getComputedStyle(one, '::after').display"
+    assert region.evaluate(told) == "block"
+    region.evaluate("(one) => { one.scrollLeft = 10000; }")
+    page.wait_for_timeout(300)
+    assert region.evaluate(told) == "none"
 
 
 def test_long_names_are_whole_on_a_phone_and_on_paper(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -347,3 +348,12 @@ def test_the_page_says_what_was_tested_and_of_what_sources(bench: Bench) -> None
     assert "others: 120 test images" in page.text
     assert page.text.count("toys: All by <one> painter.") == 2, "beside the count, and under Statistics"
     assert "toys dataset image-folder" in page.text
+
+
+def test_many_comparisons_are_folded(bench: Bench) -> None:
+    for variants, opened in (("ab", " open"), ("abc", "")):
+        cells = [bench.plain(name, level, 0.6) for name in ("median-cut", *variants) for level in (2, 4, 8, 16, 32, 64)]
+        assert f"<details{opened}><summary>{6 * len(variants)} comparisons</summary>" in page.render(
+            bench.results(cells)
+        )
+        shutil.rmtree(bench.root)

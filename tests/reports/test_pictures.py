@@ -223,6 +223,7 @@ def test_numbers_are_readable() -> None:
     assert wording.percent(0.8474) == "84.7\u202f%"
     assert wording.points(-0.0215) == "−2.1"
     assert wording.points_interval(-0.01, 0.02) == "[−1.0, +2.0]"
+    assert [wording.counted(x) for x in (math.nan, math.inf, 14005.2, 820.0)] == ["–", "∞", "14,005", "820"]
     assert [wording.number(x) for x in (math.nan, math.inf, 1.005, 2.0)] == ["–", "∞", "1.00", "2.00"]
     assert [wording.listing(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
     assert not re.search(
