@@ -353,7 +353,5 @@ def test_the_page_says_what_was_tested_and_of_what_sources(bench: Bench) -> None
 def test_many_comparisons_are_folded(bench: Bench) -> None:
     for variants, opened in (("ab", " open"), ("abc", "")):
         cells = [bench.plain(name, level, 0.6) for name in ("median-cut", *variants) for level in (2, 4, 8, 16, 32, 64)]
-        assert f"<details{opened}><summary>{6 * len(variants)} comparisons</summary>" in page.render(
-            bench.results(cells)
-        )
+        assert f"<details{opened}><summary>{6 * len(variants)} comparisons</summary>" in render(bench.results(cells))
         shutil.rmtree(bench.root)
