@@ -56,6 +56,7 @@ def answer(
         shown = _at(measured, subject.level_kind, subject.level)
         named = spec.get("headline") is not None
         sentences = [compared(subject, chosen_from=1 if named else subject.alike)]
+        sentences += [_alone(subject)] if named else []
         sentences += [_elsewhere(subject, task), _best(subject, shown, task, apart)]
     else:
         fewest = min(measured, key=_fewest_first)
@@ -106,8 +107,7 @@ def compared(c: Comparison, chosen_from: int = 1) -> str:
     p = "" if math.isnan(c.p_holm) else f", {_p(c.p_holm)} ({TESTS_IN_WORDS[c.test]}, Holm)"
     return (
         f"{_where(c.level_kind, c.level)}{c.variant_a} keeps {percent(c.accuracy_a)} of the images recognized where "
-        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}"
-        f"{_alone(c) if chosen_from == 1 else ''}."
+        f"{c.variant_b} keeps {percent(c.accuracy_b)}: {points(c.difference)} points{interval}{wide}{p}; {verdict(c)}."
     )
 
 
@@ -116,10 +116,12 @@ def _p(p: float) -> str:
 
 
 def _alone(c: Comparison) -> str:
-    """Why an interval leaves out 0 where nothing is separated."""
+    """Why the interval of the headline leaves out 0 where nothing is separated."""
     if c.verdict != "not separated" or c.p >= SIGNIFICANT:
         return ""
-    return f". Asked alone it would be separated ({_p(c.p)}); Holm’s adjustment counts all of this run’s comparisons"
+    return (
+        f"Asked alone it would be separated ({_p(c.p)}); Holm’s adjustment counts all comparisons with {c.variant_b}."
+    )
 
 
 def verdict(c: Comparison) -> str:
