@@ -170,7 +170,7 @@ def run(
     planned = plan_spec(spec, store, plugins, datasets, classifiers, methods, seeds, colors, baseline, scale)
     folder = Path("runs") / planned.name if out is None else as_path(out, "out")
     run_plan(planned, folder, address, cpus, gpus, progress)
-    return load_run(folder, None, _tables(), registry=planned.request.registry)
+    return load_run(folder, planned.request.store.name, _tables(), registry=planned.request.registry)
 
 
 def load(

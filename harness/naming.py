@@ -7,7 +7,11 @@ import itertools
 import re
 from collections.abc import Iterable
 
+from harness.complaints import shown
+from harness.contracts import BadInput
+
 _LONGEST, _DIGITS = 120, 8
+_KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def plain_name(words: str) -> str:
@@ -20,6 +24,18 @@ def plain_name(words: str) -> str:
         return plain
     digits = hashlib.sha256(words.encode()).hexdigest()[:_DIGITS]
     return f"{plain[: _LONGEST - _DIGITS - 1].rstrip('-.')}-{digits}"
+
+
+def is_key(name: str) -> bool:
+    """Whether artifacts can have this key: nothing that leads out of the folder it is looked for in."""
+    return _KEY.fullmatch(name) is not None
+
+
+def checked_key(key: str) -> str:
+    """The key. Raises BadInput where it is none: it may come from a folder that somebody else has made."""
+    if not is_key(key):
+        raise BadInput(f"{shown(key)} is not the key of an artifact.")
+    return key
 
 
 def folder_names(names: Iterable[str]) -> list[str]:

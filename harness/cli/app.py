@@ -77,7 +77,10 @@ StorePath = Annotated[
     ),
 ]
 MovedStore = Annotated[
-    str | None, typer.Option("--store", help="The run's store, if it was moved.", show_default="where the run left it")
+    str | None,
+    typer.Option(
+        "--store", help="The run's store, if it was moved or is at a URI.", show_default="where the run left it"
+    ),
 ]
 Plugins = Annotated[
     list[str],

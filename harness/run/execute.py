@@ -172,7 +172,7 @@ def execute(
             with aside_for(request.store) as aside:
                 log = EventLog(folder / EVENTS, _judge_watch(request, say, aside), *listeners)
                 compute(request.plan, request.remaining, request.store, pool, log, console)
-        results = with_claims(gather(folder, say=say), request.registry)
+        results = with_claims(gather(folder, request.store.name, say), request.registry)
         pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(request.remaining.pending))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,20 @@ from typing import Any
 import pyarrow.parquet
 import pydantic
 
+from harness.complaints import printable
 from harness.contracts import BadInput, Cell, Failure, Precision, Results, SearchResult
 from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import Plan
 from harness.run.events import Event, last_run
 from harness.run.pictures import Show, pictures_in
+from harness.run.plan_file import checked_plan
 from harness.run.provenance import read_provenance
 from harness.run.stages import Stages, stages_in
 from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import ABOUT, GALLERY, read_about
 from harness.work.explaining import read_pictures
-from harness.work.remote import open_store
+from harness.work.remote import is_uri, open_store
 from harness.work.store import DamagedArtifact, Store
 from harness.writing import read_sealed, write_sealed
 
@@ -117,9 +120,10 @@ def read_plan(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{folder / PLAN}: damaged ({error}); run the spec again.") from None
     except OSError as error:
         raise BadInput(f"{folder / PLAN}: cannot be read: {error.strerror}.") from None
-    if set(content) != {"spec", "store", "jobs", "cells", "recipes"}:
-        raise BadInput(f"{folder / PLAN}: not the plan of a run; run the spec again.")
-    return content
+    try:
+        return checked_plan(content)
+    except ValueError as error:
+        raise BadInput(f"{folder / PLAN}: not the plan of a run ({error}); run the spec again.") from None
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -144,8 +148,18 @@ def collected(folder: Path) -> list[Path]:
 
 
 def store_of(content: Mapping[str, Any], moved_to: str | Path | None = None) -> Store:
-    """The store of a run, by its ``plan.json`` or where it was moved to. Raises BadInput where there is none."""
-    store = open_store(moved_to or content["store"])
+    """The store of a run, by its ``plan.json`` or where it was moved to.
+
+    Raises BadInput where there is none, and where the plan alone names a URI: whoever wrote it would decide which
+    server is asked, with the reader's credentials.
+    """
+    named = content["store"]
+    if moved_to is None and is_uri(named) and named.rstrip("/") != os.environ.get("FEWCOLORS_STORE", "").rstrip("/"):
+        raise BadInput(
+            f"the run names {printable(named)} as its store; give --store or set FEWCOLORS_STORE to say that it may be "
+            "asked."
+        )
+    store = open_store(moved_to or named)
     if not store.is_there():
         raise BadInput(f"{store}: there is no store here; give its new place with --store.")
     return store

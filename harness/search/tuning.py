@@ -172,7 +172,7 @@ def _report_alone(
     before = {key: request.before[key] for search in searches for _, key in search.first.inputs.values()}
     task = _spec_of_task(request.spec, searches[0])
     write_plan(place, task, Plan(before, ()), request.store)
-    results = gather(place)
+    results = gather(place, request.store.name)
     pages, broken = write_reports(task.reports, results, place / "report", console)
     return FinishedRun(results, pages, broken, computed=0)
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.naming import checked_key
+
 EXPIRES_SECONDS = 60.0
 REFRESH_SECONDS = 10.0
 
@@ -53,7 +55,7 @@ class Leases:
         """Whether this driver has the lease from now on; an abandoned one is taken over."""
         if key in self._held:
             return True
-        path = self.folder / key
+        path = self._place(key)
         try:
             if self._is_abandoned(key):
                 self._clear_away(path)
@@ -73,7 +75,7 @@ class Leases:
 
     def is_held(self, key: str) -> bool:
         """Whether it is somebody's."""
-        return (self.folder / key).exists() and not self._is_abandoned(key)
+        return (self._place(key)).exists() and not self._is_abandoned(key)
 
     def holder(self, key: str) -> Holder | None:
         """Who has the lease; None where nobody has, or it cannot be read."""
@@ -89,7 +91,7 @@ class Leases:
         self._refreshed = time.monotonic()
         for key in self._held:
             with contextlib.suppress(OSError):  # one that was taken over, or is on a disk that is gone, stays lost
-                os.utime(self.folder / key)
+                os.utime(self._place(key))
 
     def release(self, keys: Iterable[str]) -> None:
         """Gives leases back."""
@@ -97,21 +99,24 @@ class Leases:
             self._held.discard(key)
             if self.holder(key) == self.me:
                 with contextlib.suppress(OSError):
-                    (self.folder / key).unlink()
+                    (self._place(key)).unlink()
 
     def close(self) -> None:
         """Gives all of this driver's leases back."""
         self.release(set(self._held))
 
+    def _place(self, key: str) -> Path:
+        return self.folder / checked_key(key)
+
     def _content(self) -> bytes:
         return json.dumps(vars(self.me)).encode()
 
     def _read(self, key: str) -> bytes:
-        return (self.folder / key).read_bytes()
+        return (self._place(key)).read_bytes()
 
     def _is_abandoned(self, key: str) -> bool:
         try:
-            expired = time.time() - (self.folder / key).stat().st_mtime > EXPIRES_SECONDS
+            expired = time.time() - (self._place(key)).stat().st_mtime > EXPIRES_SECONDS
         except FileNotFoundError:
             return False
         return expired or self._is_gone(self.holder(key))

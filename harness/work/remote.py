@@ -18,14 +18,15 @@ from pathlib import Path
 from harness import full_disks
 from harness.complaints import one_line
 from harness.contracts import BadInput
+from harness.naming import checked_key, is_key
 from harness.spec.schema import Stage
 from harness.work.bucket import Bucket, StoreRefused, StoreUnreachable
 from harness.work.cache import Cache
 from harness.work.leases import Leases
 from harness.work.remote_leases import LEASES, RemoteLeases
-from harness.work.store import HISTORY, DamagedArtifact, Store, changed_in, damaged
+from harness.work.store import CHECKPOINTS, HISTORY, DamagedArtifact, Store, changed_in, checked_stage, damaged
 
-CHECKPOINTS, MARK = "checkpoints", "fewcolors-store.json"
+MARK = "fewcolors-store.json"
 UNPACKED = "unpacked"
 KEEP_SECONDS = 30.0
 """A training tries to send its checkpoint at most so often."""
@@ -88,7 +89,8 @@ class RemoteStore(Store):
     def sizes(self, stage: Stage) -> dict[str, int]:
         with self._refusal_is_bad_input():
             packed = self._bucket.sizes(stage).items()
-        return {name.removesuffix(".tar"): size for name, size in packed if name.endswith(".tar")}
+        found = {name.removesuffix(".tar"): size for name, size in packed if name.endswith(".tar")}
+        return {key: size for key, size in found.items() if is_key(key)}
 
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there. What it holds is verified when it is brought here, and each time after."""
@@ -153,7 +155,7 @@ class RemoteStore(Store):
         for name, size in self._bucket.sizes(CHECKPOINTS).items():
             key = name.removesuffix(".tar").removesuffix(".json")
             found[key] = found.get(key, 0) + size
-        return found
+        return {key: size for key, size in found.items() if is_key(key)}
 
     def fetch_checkpoints(self, key: str) -> Path:
         folder = self.checkpoints(key)
@@ -190,7 +192,7 @@ class RemoteStore(Store):
         return folder
 
     def _watched_in(self, key: str) -> Path:
-        return self.root / "watched" / key
+        return self.root / "watched" / checked_key(key)
 
     def read_note(self, name: str) -> bytes | None:
         return self._bucket.read(name)
@@ -264,7 +266,7 @@ class RemoteStore(Store):
 
 
 def _object(stage: Stage, key: str) -> str:
-    return f"{stage}/{key}.tar"
+    return f"{checked_stage(stage)}/{checked_key(key)}.tar"
 
 
 def _pack(folder: Path, packed: Path) -> None:
@@ -281,6 +283,12 @@ def _pack(folder: Path, packed: Path) -> None:
 
 def _unpack(packed: Path, folder: Path) -> None:
     """Raises TarError where a member is anything but a file or folder below ``folder``."""
+
+    def plain(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo:
+        if not (member.isdir() or member.isreg()) or member.issparse():
+            raise tarfile.SpecialFileError(member)
+        return tarfile.data_filter(member, place)
+
     folder.mkdir()
     with tarfile.open(packed, "r:") as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, filter=plain)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.naming import checked_key
 from harness.work.bucket import Bucket
 from harness.work.leases import EXPIRES_SECONDS, REFRESH_SECONDS, Holder, Leases
 
@@ -25,6 +26,10 @@ LEASES = "leases"
 DRIVERS = f"{LEASES}/drivers"
 LOOK_SECONDS = 1.0
 """How old what is known of other drivers may be when it is asked whether a short job is free."""
+
+
+def _object(key: str) -> str:
+    return f"{LEASES}/{checked_key(key)}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class RemoteLeases(Leases):
         return next((other.holder for other in self._others.values() if key in other.since), None)
 
     def is_held(self, key: str) -> bool:
-        return self._bucket.has(f"{LEASES}/{key}") and not self._is_abandoned(key)
+        return self._bucket.has(_object(key)) and not self._is_abandoned(key)
 
     def refresh(self) -> None:
         """Also tells the store what was given back."""
@@ -110,7 +115,7 @@ class RemoteLeases(Leases):
     def _take_long(self, key: str) -> bool:
         if time.monotonic() - self._written > REFRESH_SECONDS:
             self._write(anew=True)
-        name = f"{LEASES}/{key}"
+        name = _object(key)
         taken = self._bucket.write(name, self._content(), replace=False)
         if not taken and (holder := super().holder(key)) != self.me:
             if not self._is_abandoned(key, holder):
@@ -215,13 +220,13 @@ class RemoteLeases(Leases):
         self._look(time.monotonic() - LOOK_SECONDS)
         if holder is not None and holder.number in self._others:
             return False
-        age = self._bucket.age(f"{LEASES}/{key}")
+        age = self._bucket.age(_object(key))
         return age is not None and age > EXPIRES_SECONDS
 
     def _read(self, key: str) -> bytes:
-        return self._bucket.read(f"{LEASES}/{key}") or b""
+        return self._bucket.read(_object(key)) or b""
 
     def _give_back(self, key: str) -> None:
         if super().holder(key) == self.me:
             with contextlib.suppress(OSError):
-                self._bucket.remove(f"{LEASES}/{key}")
+                self._bucket.remove(_object(key))

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness import full_disks
-from harness.complaints import printable
+from harness.complaints import printable, shown
 from harness.contracts import BadInput
+from harness.naming import checked_key, is_key
 from harness.spec.schema import STAGES, TRAINED, Stage
 from harness.work.leases import Leases
 from harness.writing import unique, write_json, write_whole
 
-MANIFEST, HISTORY = "manifest.json", "history.json"
+MANIFEST, HISTORY, CHECKPOINTS = "manifest.json", "history.json", "checkpoints"
 _READERS = 8
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
@@ -69,15 +70,16 @@ class Store:
         return self._place(stage, key)
 
     def _place(self, stage: Stage, key: str) -> Path:
-        return self.root / stage / key
+        return self.root / checked_stage(stage) / checked_key(key)
 
     def checkpoints(self, key: str) -> Path:
         """Where a training under way keeps what it resumes from; removed when its artifact is written."""
-        return self.root / "checkpoints" / key
+        return self.root / CHECKPOINTS / checked_key(key)
 
     def checkpoint_sizes(self) -> dict[str, int]:
         """The bytes of each checkpoint, by its training's key."""
-        return {folder.name: _size_of(folder) for folder in self.checkpoints("").glob("*/")}
+        folders = (self.root / CHECKPOINTS).glob("*/")
+        return {folder.name: _size_of(folder) for folder in folders if is_key(folder.name)}
 
     def fetch_checkpoints(self, key: str) -> Path:
         """The same, with what another machine has left there."""
@@ -181,7 +183,7 @@ class Store:
     @contextlib.contextmanager
     def write(self, stage: Stage, key: str) -> Iterator[Path]:
         """A folder to fill; on leaving it becomes the artifact in one step. The first writer wins."""
-        partial = self.root / stage / f".partial-{key[:12]}-{uuid.uuid4().hex}"
+        partial = self._place(stage, key).with_name(f".partial-{key[:12]}-{uuid.uuid4().hex}")
         try:
             with full_disks.told(self.root, f"the artifact {stage}/{key[:12]}", partial):
                 partial.mkdir(parents=True)
@@ -202,6 +204,13 @@ class Store:
 
     def _written(self, stage: Stage, key: str) -> None:
         """Called when an artifact is complete in its place."""
+
+
+def checked_stage(stage: Stage) -> Stage:
+    """The stage. Raises BadInput where there is no such stage."""
+    if stage not in STAGES:
+        raise BadInput(f"{shown(stage)} is not a stage (known: {', '.join(STAGES)}).")
+    return stage
 
 
 def _names_in(folder: Path) -> frozenset[str]:

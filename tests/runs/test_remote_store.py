@@ -82,7 +82,8 @@ def test_a_store_at_a_uri_gives_the_same_numbers_and_serves_another_machine(work
         again = workplace.fewcolors(*run, "--store", "s3://colors/store", **remote)
         assert "all stored already" in again.out
         assert workplace.numbers() == on_disk
-        workplace.fewcolors("report", "runs/tiny", **remote)
+        assert "give --store" in workplace.fewcolors("report", "runs/tiny", code=2, **remote).err
+        workplace.fewcolors("report", "runs/tiny", "--store", "s3://colors/store", **remote)
         assert workplace.numbers() == on_disk
 
 
@@ -116,6 +117,6 @@ def test_a_search_in_a_folder_at_a_uri_goes_on_on_another_machine(workplace: Wor
         assert notes.read_text() == trained, "its training is in the store"
         rows = storage.cat("colors/runs/found/trials.csv").decode().splitlines()
         assert [",finished," in row for row in rows[1:]] == [True] * 3
-        said = workplace.fewcolors("status", uri, **remote, **two).out
+        said = workplace.fewcolors("status", uri, "--store", "s3://colors/store", **remote, **two).out
         assert ": at its end (process " in said
         assert not (workplace.folder / "runs").exists()

@@ -37,8 +37,12 @@ def fewcolors(*arguments, code=0):
 def refers_to(folder, store, keys):
     """A run whose jobs make these artifacts."""
     folder.mkdir(parents=True)
-    jobs = [{"key": key, "name": key, "stage": "cells", "inputs": {}} for key in keys]
-    write_sealed(folder / "plan.json", {"spec": {}, "store": str(store.root), "jobs": jobs, "cells": [], "recipes": []})
+    usual = {"plugin": "x", "params": {}, "inputs": {}, "needs": {}}
+    jobs = [{"key": key, "name": key, "stage": "cells"} | usual for key in keys]
+    spec = {"name": "x", "reports": []}
+    write_sealed(
+        folder / "plan.json", {"spec": spec, "store": str(store.root), "jobs": jobs, "cells": [], "recipes": []}
+    )
     return folder
 
 
