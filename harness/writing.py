@@ -36,6 +36,13 @@ class BrokenSeal(ValueError):
     """Sealed JSON is not what was written."""
 
 
+class TooDeep(ValueError):
+    """JSON is nested deeper than Python reads and writes it."""
+
+    def __str__(self) -> str:
+        return "lists and mappings lie too deep in one another"
+
+
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON as ``write_json``, with a digest of what it says."""
     write_json(path, sealed(content))
@@ -52,12 +59,14 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
     Raises ValueError where it is damaged (BrokenSeal where it is JSON nevertheless), and OSError.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a file")
     return unsealed(path.read_bytes())
 
 
 def unsealed(text: bytes) -> dict[str, Any]:
     """The same of what such a file holds."""
-    content = json.loads(text, object_pairs_hook=unique)
+    content = parsed(text)
     if not isinstance(content, dict):
         raise BrokenSeal("it holds no mapping")
     seal = content.pop(SEAL, None)
@@ -66,9 +75,25 @@ def unsealed(text: bytes) -> dict[str, Any]:
     return content
 
 
+def parsed(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError, also where a name stands twice, or where it is too deep to be read."""
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except RecursionError:
+        raise TooDeep from None
+
+
 def seal_of(content: Mapping[str, Any]) -> str:
-    """The digest of plain JSON values, whatever their order and layout."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """The digest of plain JSON values, whatever their order and layout. Raises ValueError where they lie too deep."""
+    return hashlib.sha256(plain_json(content, sort_keys=True).encode()).hexdigest()
+
+
+def plain_json(content: Any, *, sort_keys: bool = False) -> str:
+    """Plain values as JSON. Raises ValueError where they lie too deep in one another."""
+    try:
+        return json.dumps(content, sort_keys=sort_keys)
+    except RecursionError:
+        raise TooDeep from None
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -104,6 +104,14 @@ def gc(
         opened.remove(kept.stage, kept.key)
     for key in checkpoints:
         opened.forget(key)
+    left = [f"{kept.stage}/{kept.key}" for kept in found if opened.is_left(kept.stage, kept.key)]
+    left += [f"checkpoints/{key}" for key in checkpoints if opened.is_checkpoint_left(key)]
+    if left:
+        for each in left:
+            screen.print(f"{each} could not be removed.", style="red", highlight=False, soft_wrap=True)
+        of = len(taken) + len(checkpoints)
+        screen.print(f"Removed {of - len(left)} of these {of}.", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
     screen.print(f"Removed {many}.", highlight=False, soft_wrap=True)
 
 

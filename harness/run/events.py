@@ -15,7 +15,7 @@ from typing import Literal
 import pydantic
 
 from harness.plan import Job
-from harness.writing import SEAL, seal_of, unique
+from harness.writing import SEAL, parsed, plain_json, seal_of
 
 EventKind = Literal[
     "run-started",
@@ -129,7 +129,10 @@ def utc_now() -> str:
 def moment(time: str) -> datetime.datetime:
     """When that was. Raises ValueError where it is no time."""
     found = datetime.datetime.fromisoformat(time)
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    try:
+        return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    except OverflowError:
+        raise ValueError(f"{time} is beyond the first or the last year") from None
 
 
 def last_run(path: Path, say: Callable[[str], None] = lambda _sentence: None) -> Iterator[Event]:
@@ -153,9 +156,9 @@ def last_run(path: Path, say: Callable[[str], None] = lambda _sentence: None) ->
 def _event(line: bytes) -> Event | None:
     """A line's event; None where it is damaged, or cut short by a crash. One without a checksum is taken as it is."""
     try:
-        content = json.loads(line, object_pairs_hook=unique)
+        content = parsed(line)
         seal = content.pop(SEAL, None)
-        event = _EVENTS.validate_json(json.dumps(content), strict=True)
+        event = _EVENTS.validate_json(plain_json(content), strict=True)
         moment(event.time)
     except (ValueError, TypeError, AttributeError):
         return None

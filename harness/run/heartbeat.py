@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import math
 import os
 import socket
 import threading
@@ -65,7 +66,7 @@ def read_driver(folder: Path) -> Driver | None:
         moment(driver.since), moment(driver.beat)
     except (OSError, ValueError):
         return None
-    return driver
+    return driver if math.isfinite(driver.cpus) and math.isfinite(driver.gpus) else None
 
 
 def refuse_another(folder: Path) -> None:

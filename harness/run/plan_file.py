@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired
 
@@ -13,6 +12,7 @@ from typing_extensions import TypedDict
 from harness.complaints import by_place, escaped, sentence_about
 from harness.contracts import JudgeKind, Level, LevelKind, Needs, Precision
 from harness.spec.schema import Stage
+from harness.writing import plain_json
 
 _DEEPEST = 8
 """How many jobs a chain of inputs may have: of those there are, a retrained judge has the longest."""
@@ -115,7 +115,7 @@ _MISSING: dict[str, Any] = {"levels": [], "retraining": None}
 def checked_plan(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a ``plan.json``. Raises ValueError that says what in it is not as runs write it."""
     try:
-        _PLANS.validate_json(json.dumps(content), strict=True)
+        _PLANS.validate_json(plain_json(content), strict=True)
     except pydantic.ValidationError as error:
         path, complaints = next(iter(by_place(error, content).items()))
         raise ValueError(escaped(sentence_about(path, complaints)).removeprefix(".").removesuffix(".")) from None

@@ -40,7 +40,7 @@ def _of_search(folder: Path) -> set[str]:
         content = yaml.safe_load((folder / SEARCH).read_text(encoding="utf-8"))
         tasks = len(content["spec"]["datasets"]) * len(content["spec"]["classifiers"])
         keys = set[str](content["before"])
-    except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
+    except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise BadInput(
             f"{folder / SEARCH}: does not tell what the search refers to; give its fewcolors tune again, "
             f"or remove {folder}."

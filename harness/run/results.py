@@ -24,10 +24,10 @@ from harness.run.provenance import read_provenance
 from harness.run.stages import Stages, stages_in
 from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
-from harness.work.artifacts import ABOUT, GALLERY, read_about
+from harness.work.artifacts import GALLERY, read_about
 from harness.work.explaining import read_pictures
 from harness.work.remote import is_uri, open_store
-from harness.work.store import DamagedArtifact, Store
+from harness.work.store import ABOUT, DamagedArtifact, Store
 from harness.writing import read_sealed, write_sealed
 
 PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"

@@ -197,7 +197,7 @@ def _check_folder_is_free(request: SearchRequest, folder: Path) -> None:
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
             differing = [key for key in asked["spec"] if there["spec"].get(key) != asked["spec"][key]]
             same = not differing and there["trials"] == asked["trials"]
-        except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
+        except (OSError, yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
             raise BadInput(f"{path}: damaged; remove {folder} or choose another --out.") from None
         if not same:
             why = f"in {', '.join(differing)}" if differing else "in the data or the plugins' code"

@@ -93,13 +93,16 @@ class _Loader(yaml.SafeLoader):
         """A scalar that has the form of a number or a date and is none is an error of YAML too."""
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, LookupError, AttributeError, TypeError):
             kind = node.tag.rpartition(":")[2]
+            what = repr(node.value[:30]) if isinstance(node, yaml.ScalarNode) else "this"
             raise yaml.constructor.ConstructorError(
-                None, None, f"{node.value[:30]!r} cannot be read as {kind}", node.start_mark
+                None, None, f"{what} cannot be read as {kind}", node.start_mark
             ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(None, None, "a mapping is expected here", node.start_mark)
         merge = "tag:yaml.org,2002:merge"
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
         for key, times in Counter(map(repr, keys)).items():

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.complaints import escaped
+from harness.complaints import escaped, printable
 from harness.contracts import Augmentation, DatasetArrays, Images, Normalization, Palettized, Split
 from harness.registry import Registry
 from harness.spec.schema import Stage
 from harness.work.applying import chunk_size, decode_all
-from harness.work.store import Store
-from harness.writing import write_json
+from harness.work.store import ABOUT, Store, damaged
+from harness.writing import parsed, write_json
 
 if TYPE_CHECKING:
     import torch
 
-ABOUT = "about.json"
 NETWORK = "network.safetensors"
 STATE = "state.safetensors"
 GALLERY = "gallery"
@@ -33,7 +32,10 @@ NAMES = "names.json"
 
 def read_about(store: Store, stage: Stage, key: str) -> dict[str, Any]:
     """What an artifact says of itself: plugin, params, seconds and what its stage adds. Raises DamagedArtifact."""
-    about: dict[str, Any] = json.loads(store.read(stage, key, ABOUT))
+    try:
+        about: dict[str, Any] = parsed(store.read(stage, key, ABOUT))
+    except ValueError as error:
+        raise damaged(stage, key, [printable(f"{ABOUT}: {error}", 200)]) from None
     return about
 
 

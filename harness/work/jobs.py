@@ -34,7 +34,6 @@ from harness.spec.schema import Stage
 from harness.work.applying import apply_method, chunks, palettize_all, reduce_images
 from harness.work.arrays import on_disk
 from harness.work.artifacts import (
-    ABOUT,
     GALLERY,
     NETWORK,
     STATE,
@@ -50,7 +49,7 @@ from harness.work.explaining import explain_classifier, explain_method, write_pi
 from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
 from harness.work.retraining import retrain
-from harness.work.store import HISTORY, Store
+from harness.work.store import ABOUT, HISTORY, Store
 from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 from harness.writing import read_sealed, write_json, write_sealed
 

@@ -18,9 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.naming import checked_key
+from harness.writing import parsed
 
 EXPIRES_SECONDS = 60.0
 REFRESH_SECONDS = 10.0
+MOST_PROCESSES = 2**31 - 1
+"""What a system can number."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class Holder:
 
     def __str__(self) -> str:
         return f"{self.host}, process {self.process}"
+
+
+def read_holder(content: object) -> Holder:
+    """What a lease says of its holder. Raises ValueError where it is damaged."""
+    match content:
+        case {"host": str(host), "process": int(process), "number": str(number)}:
+            if process is not True and 0 < process <= MOST_PROCESSES:
+                return Holder(host, process, number)
+    raise ValueError("it names no holder")
 
 
 class Leases:
@@ -80,8 +92,8 @@ class Leases:
     def holder(self, key: str) -> Holder | None:
         """Who has the lease; None where nobody has, or it cannot be read."""
         try:
-            return Holder(**json.loads(self._read(key)))
-        except (OSError, ValueError, TypeError):
+            return read_holder(parsed(self._read(key)))
+        except (OSError, ValueError):
             return None
 
     def refresh(self) -> None:

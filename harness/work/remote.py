@@ -142,6 +142,12 @@ class RemoteStore(Store):
         self._bucket.remove(_object(stage, key))
         self._there.discard((stage, key))
 
+    def is_left(self, stage: Stage, key: str) -> bool:
+        return self._bucket.has(_object(stage, key))
+
+    def is_checkpoint_left(self, key: str) -> bool:
+        return any(self._bucket.has(f"{CHECKPOINTS}/{checked_key(key)}{ending}") for ending in (".tar", ".json"))
+
     def forget(self, key: str) -> None:
         super().forget(key)
         shutil.rmtree(self._watched_in(key), ignore_errors=True)

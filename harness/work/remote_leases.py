@@ -20,7 +20,8 @@ from pathlib import Path
 
 from harness.naming import checked_key
 from harness.work.bucket import Bucket
-from harness.work.leases import EXPIRES_SECONDS, REFRESH_SECONDS, Holder, Leases
+from harness.work.leases import EXPIRES_SECONDS, REFRESH_SECONDS, Holder, Leases, read_holder
+from harness.writing import parsed
 
 LEASES = "leases"
 DRIVERS = f"{LEASES}/drivers"
@@ -201,10 +202,10 @@ class RemoteLeases(Leases):
         if age is None:
             return None
         try:
-            content = json.loads(self._bucket.read(name) or b"")
-            since = {str(key): float(then) for key, then in content.pop("since").items()}
-            driver = _Driver(Holder(**content), since)
-        except (ValueError, TypeError, AttributeError, KeyError):
+            content = parsed(self._bucket.read(name) or b"")
+            since = {str(key): float(then) for key, then in content["since"].items()}
+            driver = _Driver(read_holder(content), since)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
             driver = None
         if age > EXPIRES_SECONDS or (driver is not None and self._is_gone(driver.holder)):
             with contextlib.suppress(OSError):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness import full_disks
 from harness.complaints import printable, shown
@@ -19,9 +19,9 @@ from harness.contracts import BadInput
 from harness.naming import checked_key, is_key
 from harness.spec.schema import STAGES, TRAINED, Stage
 from harness.work.leases import Leases
-from harness.writing import unique, write_json, write_whole
+from harness.writing import parsed, write_json, write_whole
 
-MANIFEST, HISTORY, CHECKPOINTS = "manifest.json", "history.json", "checkpoints"
+MANIFEST, ABOUT, HISTORY, CHECKPOINTS = "manifest.json", "about.json", "history.json", "checkpoints"
 _READERS = 8
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
@@ -115,9 +115,8 @@ class Store:
         return {key: key in listed[stage] for stage, key in asked}
 
     def sizes(self, stage: Stage) -> dict[str, int]:
-        """The bytes of each artifact of a stage, by its key."""
-        found = (path.parent for path in (self.root / stage).glob(f"*/{MANIFEST}"))
-        return {path.name: _size_of(path) for path in found}
+        """The bytes of each artifact of a stage, by its key, also of one that has lost its manifest."""
+        return {path.name: _size_of(path) for path in (self.root / stage).glob("*/") if is_key(path.name)}
 
     def verify(self, stage: Stage, key: str) -> bool:
         """Whether the artifact is there, with every file as it was written. Raises DamagedArtifact where one is not."""
@@ -154,7 +153,7 @@ class Store:
         """One file of an artifact. Raises DamagedArtifact where it is not as it was written."""
         folder = self.path(stage, key)
         try:
-            content, digest = (folder / name).read_bytes(), read_manifest(folder).get(name)
+            content, digest = _content_of(folder / name), read_manifest(folder).get(name)
         except (OSError, ValueError) as error:
             raise damaged(stage, key, [_in_words(error)]) from None
         if hashlib.sha256(content).hexdigest() != digest:
@@ -172,6 +171,14 @@ class Store:
     def remove(self, stage: Stage, key: str) -> None:
         """Throws an artifact away."""
         shutil.rmtree(self._place(stage, key), ignore_errors=True)
+
+    def is_left(self, stage: Stage, key: str) -> bool:
+        """Whether anything of an artifact lies there, sound or not."""
+        return os.path.lexists(self._place(stage, key))
+
+    def is_checkpoint_left(self, key: str) -> bool:
+        """The same of a training's checkpoint."""
+        return os.path.lexists(self.checkpoints(key))
 
     def let_go(self, stage: Stage, key: str) -> None:
         """Called for an artifact that this machine will not read soon."""
@@ -235,7 +242,10 @@ def wrong_in(folder: Path) -> list[str]:
 def changed_in(folder: Path) -> list[str]:
     """The same, but raises OSError where a file that is there cannot be read."""
     try:
-        return [name for name, digest in read_manifest(folder).items() if digest_of(folder / name) != digest]
+        manifest = read_manifest(folder)
+        if ABOUT not in manifest:
+            return [f"{MANIFEST}: it does not name {ABOUT}"]
+        return [name for name, digest in manifest.items() if digest_of(folder / name) != digest]
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
         return [_in_words(error)]
 
@@ -253,15 +263,28 @@ def _in_words(error: Exception) -> str:
 
 def read_manifest(folder: Path) -> dict[str, str]:
     """Each file's digest by its path. Raises OSError, and ValueError where the manifest is damaged."""
-    manifest = json.loads((folder / MANIFEST).read_bytes(), object_pairs_hook=unique)
+    manifest = parsed(_content_of(folder / MANIFEST))
     if not isinstance(manifest, dict):
         raise ValueError("it holds no mapping")
     for name in manifest:
-        if "\0" in name:
-            raise ValueError("it names no file")
+        if "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise ValueError("it names no file of the artifact")
     return manifest
 
 
 def digest_of(path: Path) -> str:
+    """Of a file's content. Raises OSError, and ValueError for what is no file."""
+    _check_is_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _content_of(path: Path) -> bytes:
+    _check_is_file(path)
+    return path.read_bytes()
+
+
+def _check_is_file(path: Path) -> None:
+    """Raises ValueError for a link, a device or a pipe, which may have no end."""
+    if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
+        raise ValueError(f"{path.name} is not a file")

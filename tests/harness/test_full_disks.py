@@ -35,6 +35,7 @@ def fill(store, key, size):
     with store.write("cells", key) as folder:
         (folder / "whole.bin").write_bytes(bytes(size // 2))
         (folder / "rest.bin").write_bytes(bytes(size - size // 2))
+        (folder / "about.json").write_text("{}")
 
 
 def test_which_disk_is_full_how_much_was_wanted_and_what_to_do(small_disk):

@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from harness.writing import write_json, write_whole, write_yaml
+from harness.writing import parsed, read_sealed, unsealed, write_json, write_whole, write_yaml
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -35,3 +35,22 @@ def test_yaml_keeps_the_order_of_its_keys_and_letters_as_they_are(tmp_path):
     text = (tmp_path / "a.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text) == {"b": "größer", "a": [1, 2]}
     assert text.startswith("b: größer")
+
+
+@pytest.mark.parametrize("depth", [200, 900, 960, 980, 2000, 100_000])
+def test_json_that_is_too_deep_is_damaged(depth):
+    nested = depth * "[" + depth * "]"
+    with pytest.raises(ValueError, match=r"no mapping|too deep"):
+        unsealed(nested.encode())
+    whole = f'{{"a": {nested}, "sha256": "x"}}'.encode()
+    with pytest.raises(ValueError, match=r"its checksum is another|too deep"):
+        unsealed(whole)
+    if depth >= 2000:
+        with pytest.raises(ValueError, match=r"^lists and mappings lie too deep in one another$"):
+            parsed(nested)
+
+
+def test_what_has_no_end_is_not_read(tmp_path):
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="it is not a file"):
+        read_sealed(tmp_path / "endless")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -59,6 +60,34 @@ def test_what_is_damaged_is_said(store):
     said = fewcolors("verify", "--store", store.root, code=1)
     assert f"cells/{KEYS[1][:12]} was damaged (about.json)." in said
     assert "3 artifacts, 1 damaged" in said
+
+
+def test_what_has_lost_its_manifest_is_listed_and_damaged_and_removed(store, tmp_path):
+    lost = store.path("cells", KEYS[1])
+    (lost / "manifest.json").unlink()
+    (store.root / "cells" / ".partial-x").mkdir()
+    assert KEYS[1] in fewcolors("ls", "--store", store.root)
+    said = fewcolors("verify", "--store", store.root, code=1)
+    assert f"cells/{KEYS[1][:12]} was damaged (manifest.json: No such file or directory)." in said
+    assert "3 artifacts, 1 damaged" in said
+    refers_to(tmp_path / "run", store, [KEYS[0], KEYS[2]])
+    assert "Removed 1 artifact" in fewcolors("gc", tmp_path / "run", "--store", store.root, "--yes")
+    assert not lost.exists()
+
+
+def test_what_cannot_be_removed_is_said(store, tmp_path, monkeypatch):
+    refers_to(tmp_path / "run", store, KEYS[:1])
+    store.checkpoints("e" * 64).mkdir(parents=True)
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **more: KEYS[1] in str(path) or remove(path, **more))
+    said = fewcolors("gc", tmp_path / "run", "--store", store.root, "--yes", code=1)
+    assert f"cells/{KEYS[1]} could not be removed." in said
+    assert "Removed 2 of these 3." in said
+    assert not store.has("cells", KEYS[2])
+    monkeypatch.setattr(shutil, "rmtree", lambda _path, **_: None)
+    store.checkpoints("e" * 64).mkdir(parents=True)
+    said = fewcolors("gc", tmp_path / "run", "--store", store.root, "--yes", code=1)
+    assert f"checkpoints/{'e' * 64} could not be removed." in said
 
 
 def test_what_no_run_refers_to_is_said_first_and_removed_when_told(store, tmp_path):

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.contracts import BadInput
 from harness.plan import make_plan
+from harness.run.events import EventLog
+from harness.run.heartbeat import DRIVER, Heartbeat
 from harness.run.plan_file import checked_plan
-from harness.run.results import PLAN, gather, read_plan, store_of, write_plan
+from harness.run.results import EVENTS, PLAN, gather, read_plan, store_of, write_plan
 from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import read_sealed
@@ -181,3 +183,38 @@ def test_an_artifact_is_files_and_folders(kind, tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="was damaged"):
         store.path("cells", key)
     assert not list((tmp_path / "cache").rglob("strange"))
+
+
+def test_what_is_too_deep_or_has_no_end_is_damaged(run):
+    whole = (run / PLAN).read_text()
+    deep = 2000 * "[" + 2000 * "]"
+    (run / EVENTS).write_text(f'{deep}\n{{"a": {deep}}}\n')
+    told = CliRunner().invoke(app, ["status", str(run)])
+    assert told.exit_code == 0
+    assert "2 damaged lines are passed over" in " ".join(told.output.split())
+    within = whole.replace('"params": {', f'"params": {{"x": {900 * "["}{900 * "]"}, ', 1)
+    for text in (deep, f'{{"spec": {deep}}}', within):
+        (run / PLAN).write_text(text)
+        for command in (["report", run], ["status", run], ["status", run, "--job", "x"], ["store", "gc", run]):
+            more = ["--store", run.parent / "store"] if command[0] == "store" else []
+            said = said_by(*command, *more)
+            assert "plan.json: " in said
+            assert "\n" not in said
+    (run / PLAN).unlink()
+    (run / PLAN).symlink_to("/dev/zero")
+    assert "plan.json: damaged (it is not a file)" in said_by("report", run)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_all_years_is_no_time(run, time):
+    with Heartbeat(run):
+        pass
+    driver = read_sealed(run / DRIVER)
+    for changes in ({"beat": time}, {"since": time}, {"cpus": 1e999}):
+        (run / DRIVER).write_text(json.dumps({k: v for k, v in (driver | changes).items() if k != "sha256"}))
+        told = CliRunner().invoke(app, ["status", str(run)])
+        assert told.exit_code == 0, told.exception
+    log = EventLog(run / EVENTS)
+    log("run-started")
+    (run / EVENTS).write_text(f'{{"time": "{time}", "job": "", "event": "run-started"}}\n')
+    assert CliRunner().invoke(app, ["status", str(run)]).exit_code == 0

@@ -1,5 +1,8 @@
 """A spec that was made to do harm costs one sentence: no number too large, no text too deep, no alias that explodes."""
 
+import contextlib
+import itertools
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -45,6 +48,10 @@ KEYS = [
      "number there is here."),
     ("seeds", f"[{5000 * '9'}]", f"not valid YAML: '{30 * '9'}' cannot be read as int."),
     ("datasets", "[2020-99-99]", "not valid YAML: '2020-99-99' cannot be read as timestamp."),
+    ("seeds", '[!!bool "x"]', "not valid YAML: 'x' cannot be read as bool."),
+    ("datasets", '[!!timestamp "x"]', "not valid YAML: 'x' cannot be read as timestamp."),
+    ("seeds", '[!!int ""]', "not valid YAML: '' cannot be read as int."),
+    ("datasets", "!!set [a]", "not valid YAML: a mapping is expected here."),
     ("margin", ".nan", "margin: it should be a finite number, got nan."),
     ("retraining", "{rate: .inf}", "retraining.rate: it should be a finite number, got inf."),
     ("resources", "{cells: {cpus: .inf}}", "resources.cells.cpus: it should be a finite number, got inf."),
@@ -87,6 +94,18 @@ def test_one_sentence_and_no_more(key, value, expected, registry, tmp_path):
     assert sentence.endswith(expected), sentence
     assert sentence.isprintable()
     assert len(sentence) < 300
+
+
+TAGS = "null bool int float binary timestamp omap pairs set str seq map merge value".split()
+NODES = ["x", '""', "[1]", "{a: 1}", "[a: 1]", "[[1]]", "{}", "[]", "'='", "{? [1] : 2}", "'0x'", "{<<: [1]}"]
+PLACES = ["a: {}", "{}", "? {}\n: 1", "[{}]", "a: {{<<: {}}}", "- !!set {{? {} : ~}}"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_a_tag_stands_before_is_read_or_refused(place):
+    for tag, node in itertools.product(TAGS, NODES):
+        with contextlib.suppress(yaml.YAMLError):
+            load_yaml(place.format(f"!!{tag} {node}"))
 
 
 def test_aliases_written_out_are_few(tmp_path):

@@ -1,6 +1,8 @@
 """Leases: one holder at a time, and none that is gone holds anything up."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -45,6 +47,20 @@ def test_a_job_has_one_holder_until_that_gives_it_back(folder):
     other.close()
     one.close()
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("process", ["x", 10**30, -1, 0, None, [1], 1.5, True])
+def test_a_lease_that_names_no_process_is_somebodys_until_it_expires(folder, process):
+    folder.mkdir(parents=True)
+    content = {"host": socket.gethostname(), "process": process, "number": "n"}
+    for text in (json.dumps(content), 100_000 * "[", "{}", json.dumps({"host": 1} | content | {"number": None})):
+        (folder / KEY).write_text(text)
+        leases = Leases(folder)
+        assert leases.holder(KEY) is None
+        assert not leases.take(KEY)
+        age(folder, EXPIRES_SECONDS + 5)
+        assert leases.take(KEY)
+        leases.close()
 
 
 def test_of_many_that_ask_at_once_one_has_it(folder):

@@ -45,6 +45,7 @@ def machine(uri, tmp_path, monkeypatch):
 def fill(store, text="hello", key=KEY, stage="cells"):
     with store.write(stage, key) as folder:
         (folder / "a.txt").write_text(text)
+        (folder / "about.json").write_text("{}")
         (folder / "deep").mkdir()
         np.save(folder / "deep" / "b.npy", np.arange(1000))
 
@@ -83,6 +84,7 @@ def test_the_first_writer_wins_and_the_other_then_reads_what_counts(machine):
     one, two = machine("one"), machine("two")
     with one.write("cells", KEY) as folder:
         (folder / "a.txt").write_text("late")
+        (folder / "about.json").write_text("{}")
         fill(two, "early")
     assert one.read("cells", KEY, "a.txt") == two.read("cells", KEY, "a.txt") == b"early"
 

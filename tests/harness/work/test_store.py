@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import time
@@ -23,6 +24,7 @@ def store(tmp_path):
 
 def fill(store, text="hello", key=KEY):
     with store.write("cells", key) as folder:
+        (folder / "about.json").write_text("{}")
         (folder / "a.txt").write_text(text)
         (folder / "deep").mkdir()
         (folder / "deep" / "b.bin").write_bytes(bytes(range(256)))
@@ -37,11 +39,11 @@ def test_an_artifact_is_there_whole_once_it_is_written(store):
     assert not store.has("cells", KEY)
     assert store.verify("cells", KEY) is False
     with store.write("cells", KEY) as folder:
-        (folder / "a.txt").write_text("hello")
+        (folder / "about.json").write_text("{}")
         assert not store.has("cells", KEY)
     assert store.has("cells", KEY)
     assert store.verify("cells", KEY) is True
-    assert files(store.path("cells", KEY)) == {"a.txt", "manifest.json"}
+    assert files(store.path("cells", KEY)) == {"about.json", "manifest.json"}
     assert [path.name for path in (store.root / "cells").iterdir()] == [KEY]
 
 
@@ -60,6 +62,7 @@ def test_an_exception_leaves_nothing(store, error):
 
 def test_the_first_writer_wins(store):
     with store.write("cells", KEY) as folder:
+        (folder / "about.json").write_text("{}")
         (folder / "a.txt").write_text("second")
         fill(store, "first")
     assert (store.path("cells", KEY) / "a.txt").read_text() == "first"
@@ -73,6 +76,12 @@ def flip(path):
     path.write_bytes(bytes(content))
 
 
+def name_another(folder, name, instead):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = manifest.pop(name)
+    (folder / "manifest.json").write_text(json.dumps(manifest | ({instead: digest} if instead else {})))
+
+
 DAMAGES = {
     "a byte": lambda folder: flip(folder / "a.txt"),
     "a byte deep inside": lambda folder: flip(folder / "deep" / "b.bin"),
@@ -84,6 +93,17 @@ DAMAGES = {
     "an empty manifest": lambda folder: (folder / "manifest.json").write_text(""),
     "half a manifest": lambda folder: os.truncate(folder / "manifest.json", 40),
     "another manifest": lambda folder: (folder / "manifest.json").write_text("[1]"),
+    "a manifest of nothing": lambda folder: (folder / "manifest.json").write_text("{}"),
+    "a manifest without about.json": lambda folder: name_another(folder, "about.json", None),
+    "a manifest that names a device": lambda folder: name_another(folder, "a.txt", "/dev/zero"),
+    "a manifest that leads out": lambda folder: name_another(folder, "a.txt", "../../../x"),
+    "a link to a device": lambda folder: ((folder / "a.txt").unlink(), (folder / "a.txt").symlink_to("/dev/zero")),
+    "a pipe": lambda folder: ((folder / "a.txt").unlink(), os.mkfifo(folder / "a.txt")),
+    "a manifest without end": lambda folder: (
+        (folder / "manifest.json").unlink(),
+        (folder / "manifest.json").symlink_to("/dev/zero"),
+    ),
+    "a deep manifest": lambda folder: (folder / "manifest.json").write_text(2000 * "[" + 2000 * "]"),
     "a binary manifest": lambda folder: (folder / "manifest.json").write_bytes(b"\xff\xfe"),
 }
 
@@ -172,6 +192,7 @@ def test_names_of_images_are_kept_as_a_terminal_prints_them_and_their_damage_is_
     names = ("<b>.png", "new\nline.png", "\udcff\u202e.png", "x" * 255, "mein schönes Bild.png")
     split = Split.of(np.zeros((5, 1, 1, 3), np.uint8), np.arange(5), names=names)
     with store.write("datasets", "named") as folder:
+        (folder / "about.json").write_text("{}")
         write_split(folder, "test", split)
         write_split(folder, "train", replace(split, names=()))
     assert read_names(store, "named", "train") == ()
