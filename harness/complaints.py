@@ -34,6 +34,8 @@ LONGEST = 500
 LONGEST_TRACEBACK = 100_000
 LARGEST = 2**53
 """Up to here whole numbers are exact in whatever reads them: JSON's readers, a double."""
+MOST_SHOWN, MOST_GATHERED = 20, 1000
+"""Of what is wrong with one input, how much is printed, and how much is looked for."""
 _DEEPEST, _MOST_DIGITS, _LONGEST_NAME = 50, 30, 1000
 
 
@@ -50,11 +52,15 @@ class BadInputs(BadInput):
         self.sentences = tuple(sentences)
 
     def __str__(self) -> str:
-        return "\n  ".join([f"{self.args[0]} has {len(self.sentences)} errors:", *self.sentences])
+        count, least = len(self.sentences), "at least " if len(self.sentences) >= MOST_GATHERED else ""
+        more = [f"and {count - MOST_SHOWN:,} more."] if count > MOST_SHOWN else []
+        return "\n  ".join([f"{self.args[0]} has {least}{count:,} errors:", *self.sentences[:MOST_SHOWN], *more])
 
 
 class Complaints:
-    """Gathers what is wrong with one input, so that the user hears all of it at once and nothing twice.
+    """Gathers what is wrong with one input, so that the user hears of all of it at once and nothing twice.
+
+    Once a thousand things are wrong it raises BadInput: nobody mends more before the next try.
 
     Examples:
         >>> complaints = Complaints("a.yaml")
@@ -73,6 +79,8 @@ class Complaints:
 
     def add(self, *sentences: str) -> None:
         self._sentences.update(dict.fromkeys(sentences))
+        if len(self) >= MOST_GATHERED:
+            self.raise_if_any()
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:

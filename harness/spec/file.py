@@ -14,7 +14,7 @@ from harness.contracts import BadInput
 from harness.spec.examples import spec_path
 from harness.spec.loading import Refused, load_yaml
 
-LARGEST_FILE = 4 << 20
+LARGEST_FILE = 2 << 20
 """Bytes of a spec."""
 
 

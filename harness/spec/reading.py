@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,8 @@ _INNER: Mapping[str, type[Model]] = {
     "retraining": RetrainingSettings,
     "search": SearchSettings,
 }
+_MOST_SIBLINGS = 100
+"""Of the unknown keys beside a missing one, how many it may be."""
 _ELSEWHERE = {
     "quality": "it belongs to a codec's own entry: {name: jpeg, quality: [10, 50]}",
     "train_images": "it belongs to a dataset's own entry: {name: digits-on-photos, train_images: 4000}",
@@ -79,7 +81,8 @@ def read_file(content: Mapping[str, Any], complaints: Complaints) -> Reading:
         file, errors = SpecFile.model_validate(content), {}
     except pydantic.ValidationError as error:
         errors = by_place(error, content)
-        complaints.add(*_sentences(error, content))
+        for sentence in _sentences(errors):
+            complaints.add(sentence)
         rest, kept = _without(content, error)
         file = _Readable.model_validate(rest)
     else:
@@ -117,25 +120,28 @@ def _without(
     return rest, kept
 
 
-def _sentences(error: pydantic.ValidationError, content: Mapping[str, Any]) -> list[str]:
-    sentences, found = [], error.errors(include_url=False)
-    unknown = [complaint["loc"] for complaint in found if complaint["type"] == "extra_forbidden"]
-    for path, complaints in by_place(error, content).items():
+def _sentences(errors: Mapping[str, list[Any]]) -> Iterator[str]:
+    """errors: by their place in the spec."""
+    unknown: dict[tuple[int | str, ...], list[str]] = {}
+    for complaint in (each for complaints in errors.values() for each in complaints):
+        *parents, key = complaint["loc"]
+        if complaint["type"] == "extra_forbidden":
+            unknown.setdefault(tuple(parents), []).append(str(key))
+    for path, complaints in errors.items():
         *parents, key = complaints[0]["loc"]
         kind = complaints[0]["type"]
-        siblings = [str(loc[-1]) for loc in unknown if list(loc[:-1]) == parents]
+        siblings = unknown.get(tuple(parents), [])[:_MOST_SIBLINGS]
         if kind == "missing" and any(did_you_mean(name, _known(parents)) == _guess(key) for name in siblings):
             continue  # it is there, misspelt
         if kind == "extra_forbidden":
-            sentences.append(_unknown(parents, key, complaints[0]["input"]))
+            yield _unknown(parents, key, complaints[0]["input"])
         elif parents[:1] == ["resources"] and key == "[key]":
             where, stage = _dotted(parents[:-1]), str(parents[-1]).partition("/")[0]
             guess, known = did_you_mean(stage, STAGES), ", ".join(STAGES)
-            sentences.append(f"{where}: unknown stage {shown(stage)}{guess} (known: {known}).")
+            yield f"{where}: unknown stage {shown(stage)}{guess} (known: {known})."
         else:
             sentence = sentence_about(path, complaints)
-            sentences.append(f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip("."))
-    return sentences
+            yield f"spec{sentence}" if sentence.startswith(":") else sentence.lstrip(".")
 
 
 def _known(parents: list[int | str]) -> list[str]:

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from harness.complaints import LONGEST, LONGEST_TRACEBACK, one_line, printable, traceback_of
+from harness.complaints import LONGEST, LONGEST_TRACEBACK, BadInputs, Complaints, one_line, printable, traceback_of
+from harness.contracts import BadInput
 
 
 class Silent(Exception):
@@ -78,3 +79,26 @@ def test_a_traceback_keeps_its_lines():
         lines = traceback_of(error).split("\n")
     assert lines[0] == "Traceback (most recent call last):"
     assert "test_complaints.py" in lines[1]
+
+
+@pytest.mark.parametrize(("count", "lines", "last"), [(2, 3, "  1."), (20, 21, "  19."), (21, 22, "  and 1 more.")])
+def test_twenty_complaints_are_printed_and_how_many_more_there_are(count, lines, last):
+    said = str(BadInputs("a.yaml", [f"{number}." for number in range(count)])).splitlines()
+    assert said[0] == f"a.yaml has {count} errors:"
+    assert (len(said), said[-1]) == (lines, last)
+
+
+def test_what_a_thousand_complaints_are_about_is_looked_at_no_further():
+    outer, seen = Complaints("a.yaml"), 0
+
+    def look():
+        nonlocal seen
+        inner = Complaints("methods")
+        for seen in range(100_000):
+            inner.add(f"methods[{seen}] is wrong.")
+
+    with pytest.raises(BadInput) as error, outer.gathering():
+        look()
+    assert seen == 999
+    assert str(error.value).startswith("a.yaml has at least 1,000 errors:\n  methods[0] is wrong.\n")
+    assert str(error.value).endswith("\n  and 980 more.")

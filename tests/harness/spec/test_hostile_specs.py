@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import json
+import time
 
 import pytest
 import yaml
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.contracts import BadInput
 from harness.discovery import discover
+from harness.spec import loading
 from harness.spec.file import read_spec
 from harness.spec.loading import DEEPEST, load_yaml
 from harness.spec.resolve import resolve
@@ -142,8 +145,64 @@ def test_a_file_without_end_is_not_read(tmp_path):
     path = tmp_path / "long.yaml"
     with path.open("wb") as file:
         file.truncate(1 << 33)
-    with pytest.raises(BadInput, match="it has more than 4 MiB"):
+    with pytest.raises(BadInput, match="it has more than 2 MiB"):
         read_spec(path)
+
+
+def refused(tmp_path, registry, text):
+    """What is said of a spec's text, and the seconds of this process's time that it took."""
+    (tmp_path / "long.yaml").write_text(text)
+    began = time.process_time()
+    with pytest.raises(BadInput) as error:
+        resolve(read_spec(tmp_path / "long.yaml"), registry, called="long.yaml")
+    return str(error.value), time.process_time() - began
+
+
+def spec_with(key, value):
+    return "".join(f"{key}: {value}\n" for key, value in (GOOD | {key: value}).items())
+
+
+MANY = [
+    (spec_with("methods", f"[{', '.join(f'nosuch{n}' for n in range(90_000))}]"), "at least 1,000 errors"),
+    (spec_with("colors", f"[{', '.join(140_000 * ['x'])}]"), "at least 1,000 errors"),
+    (spec_with("methods", "\n" + 24_000 * "- {nam: x, b: 1}\n"), "at least 1,000 errors"),
+    ("".join(f"k{n}: 1\n" for n in range(70_000)), "at least 1,000 errors"),
+    ("".join(f"k{n}: 1\n" for n in range(80_000)), ", line 75000: it has more than 150,000 values."),
+    (spec_with("colors", f"[{', '.join(400_000 * ['2'])}]"), ", line 4: it has more than 150,000 values."),
+    (spec_with("colors", f"[[{', '.join(20_000 * ['2'])}], {60 * '['}{60 * ']'}]"), DEEP),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MANY, ids=range(len(MANY)))
+def test_a_long_spec_costs_few_lines_and_seconds(text, expected, registry, tmp_path):
+    said, seconds = refused(tmp_path, registry, text)
+    assert expected in said
+    assert len(said.splitlines()) <= 22
+    assert seconds < 10, "minutes without these limits"
+
+
+@pytest.mark.parametrize("libyaml", [True, False])
+def test_sixteen_thousand_methods_are_read_whatever_parses_them(libyaml, tmp_path, monkeypatch):
+    if not libyaml:
+        monkeypatch.setattr(loading, "HAS_LIBYAML", False)
+    count = 16_000 if libyaml else 2_000
+    entries = [{"name": "kmeans", "params": {"seed": n, "n_init": 1e-3}} for n in range(count)]
+    path = tmp_path / "long.yaml"
+    path.write_text("methods:\n" + "".join(f"- {json.dumps(entry)}\n" for entry in entries))
+    assert read_spec(path)["methods"] == entries
+    path.write_text("a: [" + ", ".join(10_000 * ["1e-3, 010, 0x10, 2:16, no, ~"]) + "]")
+    assert read_spec(path)["a"] == 10_000 * [0.001, "010", 16, "2:16", False, None]
+    path.write_text("a: 1\na: 2\n" + 40_000 * " \n")
+    with pytest.raises(BadInput, match="not valid YAML: duplicate key 'a'"):
+        read_spec(path)
+
+
+def test_values_are_counted_without_libyaml_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "HAS_LIBYAML", False)
+    monkeypatch.setattr(loading, "MOST_WRITTEN", 100)
+    (tmp_path / "long.yaml").write_text(f"a: [{', '.join(100 * ['1'])}]")
+    with pytest.raises(BadInput, match=r"long\.yaml, line 1: it has more than 100 values"):
+        read_spec(tmp_path / "long.yaml")
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats() | st.text(max_size=8)
