@@ -10,6 +10,7 @@ from harness.contracts import BadInput
 from harness.interactive.given import python_words
 from harness.interactive.planned import RunPlan
 from harness.run.execute import FinishedRun, execute
+from harness.run.heartbeat import refuse_another
 from harness.terminal import Screen
 
 _under_way = threading.Lock()
@@ -25,6 +26,7 @@ def run_plan(
     try:
         _say(console, repr(plan))
         with python_words():
+            refuse_another(folder)
             finished = execute(plan.request, folder, console, address, cpus, gpus)
     except KeyboardInterrupt:
         request = plan.request

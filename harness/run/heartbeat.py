@@ -53,6 +53,8 @@ class Driver:
             return False
         if self.machine == _machine() and self.born:
             return _born(self.process) != self.born
+        if self.machine == _machine() and not _is_there(self.process):
+            return True
         return (now - moment(self.beat)).total_seconds() > SILENT_SECONDS
 
 
@@ -126,6 +128,17 @@ def _machine() -> str:
     with contextlib.suppress(OSError):
         parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
     return " ".join(parts)
+
+
+def _is_there(process: int) -> bool:
+    """Whether a process has this number now, as far as the system tells."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _born(process: int) -> str:

@@ -42,7 +42,7 @@ def working_folder(
     Args:
         place: A folder or a URI.
         store: The name of the run's store, in which the folder may not lie, nor the other way round.
-        check: Is given the copy of a folder at a URI before it is worked in; it may raise BadInput.
+        check: Is given the folder, or the copy of one at a URI, before it is worked in; it may raise BadInput.
         leave: Names of folders within it that stay on this machine.
 
     Raises:
@@ -52,6 +52,7 @@ def working_folder(
             raised, this is a warning.
     """
     if not is_uri(str(place)):
+        check(Path(place))
         yield Path(place)
         return
     uri = str(place).rstrip("/")

@@ -19,6 +19,7 @@ from harness.run.events import EventLog, moment, utc_now
 from harness.run.heartbeat import DRIVER, SILENT_SECONDS, Heartbeat, read_driver, refuse_another
 from harness.run.results import EVENTS, write_plan
 from harness.run.status import read_status
+from harness.work.folders import working_folder
 from harness.work.jobs import _History
 from harness.work.remote import open_store
 from harness.work.store import Store
@@ -263,3 +264,34 @@ def test_a_folder_in_which_another_machine_is_at_work_is_refused_until_it_ended_
     for over in (replace(another, beat=silent), replace(another, ended="at its end")):
         write_sealed(tmp_path / place / DRIVER, asdict(over))
         refuse_another(tmp_path)
+
+
+BEATING = """
+import sys, time
+from pathlib import Path
+from harness.run.heartbeat import Heartbeat
+with Heartbeat(Path(sys.argv[1])):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("born", [True, False])
+def test_a_folder_on_a_disk_has_one_driver_until_that_is_killed(run, tmp_path, born):
+    """born: whether the system tells when a process was started."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("datasets: [digits-on-photos]\nclassifiers: [alexnet]\nmethods: [otsu]\ncolors: [2]\n")
+    start = ["run", str(spec), "--out", str(run), "--store", str(tmp_path / "store"), "--cpus", "1"]
+    with subprocess.Popen([sys.executable, "-c", BEATING, str(run)], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout.readline() == "at work\n"
+        ended = CliRunner().invoke(app, start)
+        assert isinstance(ended.exception, BadInput)
+        assert str(ended.exception).startswith(f"--out {run}: process {driver.pid} on {socket.gethostname()} works in")
+        with pytest.raises(BadInput), working_folder(run, check=refuse_another):
+            raise AssertionError
+        driver.kill()
+        driver.wait()
+    if not born:
+        write_sealed(run / DRIVER, asdict(replace(read_driver(run), born="")))
+    with working_folder(run, check=refuse_another) as folder:
+        assert folder == run
