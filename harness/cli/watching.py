@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +29,9 @@ MOST_BYTES = 1 << 16
 
 @app.command()
 def status(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its URI.", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The folder of a run or a search, or its URI.", show_default=False)
+    ],
     store: MovedStore = None,
     job: Annotated[
         str | None,
@@ -41,8 +43,10 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """Shows how a run stands, also from another terminal or host: jobs, failures, hosts, the time left."""
+    """Shows how a run or a search stands, also from another terminal or host: jobs, failures, hosts, the time left."""
     from harness.run.status import READ
+    from harness.search.status import READ as OF_SEARCH
+    from harness.search.status import is_search
     from harness.work.folders import read_folder
 
     screen = console()
@@ -50,11 +54,38 @@ def status(
     def say(sentence: str, style: str | None = None) -> None:
         screen.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    with read_folder(run, READ) as folder:
-        if job is None:
-            _say_of_run(run, folder, store, say)
-        else:
+    with read_folder(run, {*READ, *OF_SEARCH}) as folder:
+        searched = is_search(folder) and job is None
+        if job is not None:
             _say_of_jobs(folder, job, say)
+        elif not searched:
+            _say_of_run(run, folder, store, say)
+    if searched:
+        with read_folder(run, OF_SEARCH, below=True) as folder:
+            _say_of_search(run, folder, say)
+
+
+def _say_of_search(run: str, folder: Path, say: Callable[..., None]) -> None:
+    from harness.search.status import read_search_status
+
+    now = datetime.datetime.now(datetime.UTC)
+    found = read_search_status(folder, now, lambda sentence: say(sentence, "red"))
+    if found.driver is not None:
+        say(_of_driver(found.driver, found.gone, now), "red" if found.gone else None)
+    for stage, states in found.states.items():
+        say(f"{stage}: {_counts(states)}")
+    for name, states in found.trials.items():
+        say(printable(f"trials of {name}: {_counts(states)}"))
+    for task in found.compared:
+        say(printable(f"{task}: the winners are compared; fewcolors status {run}/{task}"))
+    if not found.trials:
+        say("no plan of jobs and no trial yet")
+    for sentence in found.failures:
+        say(printable(f"failed: {sentence}"), "red")
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
 
 
 def _say_of_run(run: str, folder: Path, store: str | None, say: Callable[..., None]) -> None:
@@ -65,7 +96,7 @@ def _say_of_run(run: str, folder: Path, store: str | None, say: Callable[..., No
     if found.driver is not None:
         say(_of_driver(found.driver, found.gone, now), "red" if found.gone else None)
     for stage, states in found.states.items():
-        say(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+        say(f"{stage}: {_counts(states)}")
     _say_of_work(found, say)
     for event in found.failures:
         say(printable(f"failed: {event.stage}: {event.job}: {event.message}"), "red")

@@ -20,6 +20,7 @@ TrialState = Literal["drawn", "running", "ended", "stopped", "lost"]
 Happened = Literal["asked", "told"]
 _REPORTED = ("epoch", "epochs", "cycles", "finished", "error", "ended", VALIDATION_ACCURACY)
 """What of a trial's report is kept."""
+TABLE = "trials.json"
 LOGS = "tune"
 """The folder, next to the table, of Tune's own files."""
 

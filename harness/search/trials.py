@@ -48,15 +48,13 @@ from harness.search.hooks import (
     read_list,
 )
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
-from harness.search.table import LOGS, TrialRow, TrialTable
+from harness.search.table import LOGS, TABLE, TrialRow, TrialTable
 from harness.spec.schema import SearchSettings
 from harness.spec.space import Domain
 from harness.work.artifacts import read_about
 from harness.work.bucket import is_unreachable
 from harness.work.jobs import fit_history, read_history, run_job, validation_accuracy
 from harness.work.store import Store
-
-TABLE = "trials.json"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.complaints import one_line
@@ -82,7 +82,7 @@ def working_folder(
 
 
 @contextlib.contextmanager
-def read_folder(place: str, names: Sequence[str], *, below: bool = False) -> Iterator[Path]:
+def read_folder(place: str, names: Collection[str], *, below: bool = False) -> Iterator[Path]:
     """A run's folder to read; of one at a URI, a copy of the files with these names, for as long as it is entered.
 
     below: also of those in folders within it.
