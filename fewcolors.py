@@ -182,7 +182,7 @@ def load(
 
     Args:
         folder: The run's, such as ``runs/quickstart``.
-        store: Where the run's store is now, if it was moved.
+        store: Where the run's store is now, if it was moved or is at a URI.
         plugins: Those it was run with that are not installed; needed for the images of codecs and trained methods.
 
     Returns:
