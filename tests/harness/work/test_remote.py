@@ -229,13 +229,13 @@ def test_an_upload_in_parts_that_fails_at_any_step_leaves_nothing(machine, serve
 
     server.faults[:] = [fail]
     with pytest.raises(StoreRefused if status == 403 else StoreUnreachable), store.write("cells", KEY) as folder:
-        (folder / "large").write_bytes(bytes(11 << 20))
+        (folder / "about.json").write_bytes(bytes(11 << 20))
     assert failed
     server.faults.clear()
     assert not machine("two").has("cells", KEY)
     assert Bucket(store.uri).names_below() == [remote.MARK]
     assert store.has("cells", KEY), "it was computed here, and is sent now"
-    assert (machine("three").path("cells", KEY) / "large").stat().st_size == 11 << 20
+    assert (machine("three").path("cells", KEY) / "about.json").stat().st_size == 11 << 20
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "path", "empty"])
