@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness import environment
+from harness import environment, full_disks
 from harness.complaints import escaped
 from harness.contracts import (
     ContractError,
@@ -61,6 +61,8 @@ GALLERY_IMAGES = 8
 PIXELS_JUDGED = 1 << 19
 """At a time: a network's activations are many times as large as its images."""
 EXPLAINED = "explained-"
+PARTIAL_CHECKPOINTS = "training.safetensors.*"
+"""What ``harness.learning`` writes before it moves it to its place."""
 NOTE_SECONDS = 1.0
 """How often it is noted how far the making of a dataset is."""
 
@@ -166,7 +168,9 @@ def _train_classifier(job: Job, context: Context, folder: Path) -> dict[str, Any
     data = load_dataset(context.store, job.inputs["dataset"][1])
     history = _History(context.store, job.key, context.on_epoch)
     classifier = _instance("classifier", job, context)
-    _save_tensors(classifier.fit(_lesson(job, context, data, history)).state_dict(), folder / NETWORK)
+    with history.kept():
+        fitted = classifier.fit(_lesson(job, context, data, history))
+    _save_tensors(fitted.state_dict(), folder / NETWORK)
     history.write(folder)
     network = stored_network(folder, classifier, len(data.classes), context.device)
     predicted = _logits(network, chunks(data.test.images), data, context.device).argmax(axis=1)
@@ -193,7 +197,8 @@ def _retrain_classifier(job: Job, retraining: Retraining, context: Context, fold
             images[start : start + len(chunk)] = reduce_images(method, chunk, job.levels[0]).decoded
             start += len(chunk)
         network = load_classifier(store, job.inputs["classifier"][1], context.registry, len(data.classes), device)
-        retrain(network, replace(lesson, train=replace(lesson.train, images=images)), **retraining.recipe)
+        with history.kept():
+            retrain(network, replace(lesson, train=replace(lesson.train, images=images)), **retraining.recipe)
     _save_tensors(network.state_dict(), folder / NETWORK)
     history.write(folder)
     devices = environment.devices(device)
@@ -219,7 +224,8 @@ def _fit_quantizer(job: Job, context: Context, folder: Path) -> dict[str, Any]:
         colors=tuple(level for level in job.levels if level is not None),
     )
     method = _instance("method", job, context)
-    method.fit(lesson)
+    with history.kept():
+        method.fit(lesson)
     _save_tensors(method.state(), folder / STATE)
     history.write(folder)
     epochs = len(history.epochs)
@@ -372,6 +378,22 @@ class _History:
             shutil.rmtree(folder)
         self.epochs = read_history(folder)[0]
         self._since = time.perf_counter()
+        self._drop_partial()
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within it a training writes its checkpoints: a full disk is told, and no half of one stays."""
+        try:
+            with full_disks.told(self.store.root, f"the checkpoint of {self.key[:12]}", self.folder):
+                yield
+        except BaseException:
+            self._drop_partial()
+            raise
+
+    def _drop_partial(self) -> None:
+        """Removes what a write left that failed, or was killed with its process."""
+        for partial in self.folder.glob(PARTIAL_CHECKPOINTS):
+            partial.unlink(missing_ok=True)
 
     def note(self, done: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)

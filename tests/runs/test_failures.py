@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from workplace import EXAMPLES, Workplace
 
 TASK = EXAMPLES / "my_task.py"
@@ -221,3 +222,22 @@ def test_a_damaged_checkpoint_is_said_and_the_training_starts_anew(workplace: Wo
     assert "training starts anew" in said
     assert "warned" in {event["event"] for event in workplace.events()}
     assert network.read_bytes() == weights
+
+
+def test_a_disk_that_an_array_finds_no_room_on_is_told(workplace: Workplace) -> None:
+    spec = workplace.spec(
+        """
+datasets: [{name: stripes, params: {images: 2000}}]
+classifiers: [{name: tiny-net, params: {epochs: 1, batch_size: 20}}]
+methods: [otsu]
+colors: [2]
+reports: [tables]
+"""
+    )
+    with small_disk(workplace.folder / "disk") as disk:
+        workplace.fewcolors("run", spec, "--plugin", TASK, "--store", disk / "store", code=1)
+        (failed,) = [event["message"] for event in workplace.events() if event["event"] == "failed"]
+        assert failed.startswith(f"FullDisk: the disk of {disk / 'store'} is full (")
+        assert "needs more than" in failed
+        assert failed.endswith("Make room or give another folder, and start again: what is finished is kept")
+        assert not list(disk.glob("store/*/.partial-*"))
