@@ -75,28 +75,29 @@ def gc(
     store: StorePath = "store",
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only said.")] = False,
 ) -> None:
-    """Removes the artifacts that none of the given runs and searches refers to, and checkpoints that no training needs.
+    """Removes artifacts that none of the given runs and searches refers to, and checkpoints that none of them needs.
 
-    What they refer to is never taken, nor the checkpoint of a run's training under way.
+    What they refer to is never taken. Nothing is while another run or search is at work in the store.
     """
-    from harness.run.references import FILES, referred_to, runs_below
+    from harness.run.references import FILES, keys_of, referred_to, runs_below
     from harness.work.folders import read_folder
-    from harness.work.upkeep import kept_in, unneeded_checkpoints, unreferenced
+    from harness.work.upkeep import check_none_at_work, kept_in, unneeded_checkpoints, unreferenced
 
     opened, screen = _opened(store), console()
     kept_there = kept_in(opened)
-    wanted, folders = set[str](), set[Path]()
+    wanted, folders = set[str](), dict[Path, set[str]]()
     for run in runs:
         with read_folder(run, FILES, below=True) as folder:
             wanted |= referred_to(folder)
-            folders |= set(runs_below(folder))
+            folders |= {place: keys_of(place) for place in runs_below(folder)}
+    check_none_at_work(opened, folders.values(), wanted)
     found, checkpoints = unreferenced(kept_there, wanted), unneeded_checkpoints(opened, kept_there, wanted)
     taken = [(kept.stage, kept.key, kept.size) for kept in found]
     for stage, key, size in [*taken, *(("checkpoints", *each) for each in checkpoints.items())]:
         screen.print(f"{stage:<12} {key} {size_in_words(size):>10}", highlight=False, soft_wrap=True)
     many = f"{_counted('artifact', [kept.size for kept in found])} that none of {len(folders)} runs refers to"
     if checkpoints:
-        many += f", and {_counted('checkpoint', checkpoints.values())} that no training needs"
+        many += f", and {_counted('checkpoint', checkpoints.values())} that none of them needs"
     if not yes:
         screen.print(f"{many}. Give --yes to remove them.", highlight=False, soft_wrap=True)
         return

@@ -32,6 +32,7 @@ from harness.spec.resolve import Spec, resolve
 from harness.work.foreign_code import foreign_code_of
 from harness.work.jobs import read_history
 from harness.work.judges import stored_judge
+from harness.work.leases import new_lease_of_run
 from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_yaml
@@ -240,8 +241,9 @@ def compute(
     schedule = None
     if pool is not None:
         durations = Durations.kept_in(store)
-        leases = store.leases(lambda key: plan.jobs[key].stage not in BATCHED)
+        leases = store.leases(lambda key: key not in plan.jobs or plan.jobs[key].stage not in BATCHED)
         with contextlib.closing(leases), aside_for(store) as aside:
+            aside.submit(leases.take_free, [new_lease_of_run(plan.jobs)])
             progress = Progress(console, plan, todo.pending, store, pool, aside)
             log.listeners = (*log.listeners, progress)
             schedule = Schedule(

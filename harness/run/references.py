@@ -21,12 +21,17 @@ def runs_below(folder: Path) -> list[Path]:
     return found
 
 
+def keys_of(run: Path) -> set[str]:
+    """The keys of a run's jobs. Raises BadInput."""
+    return {job["key"] for job in read_plan(run)["jobs"]}
+
+
 def referred_to(folder: Path) -> set[str]:
     """The keys that the runs and searches in and below a folder refer to.
 
     Raises BadInput where one cannot be read, and where a search is not finished: what it will make is not known.
     """
-    of_runs = {job["key"] for run in _holding(PLAN, folder) for job in read_plan(run)["jobs"]}
+    of_runs = {key for run in _holding(PLAN, folder) for key in keys_of(run)}
     return of_runs.union(*(_of_search(search) for search in _holding(SEARCH, folder)))
 
 

@@ -32,6 +32,7 @@ from harness.spreadsheets import csv_text
 from harness.work.artifacts import read_about
 from harness.work.foreign_code import foreign_code_of
 from harness.work.judges import stored_judge
+from harness.work.leases import at_work
 from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_yaml
@@ -136,7 +137,7 @@ def execute_search(
             pool.check([*request.before.values(), *(search.first for search in request.searches)])
             _check_gpus(request.spec, pool)
             write_search_file(request, folder)
-            with Heartbeat(folder):
+            with Heartbeat(folder), at_work(request.store.leases(lambda _key: True), request.before):
                 _prepare_tasks(request, folder, console, pool)
                 for place, searches in tasks.items():
                     _search_task(request, place, searches, console, pool)

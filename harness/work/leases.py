@@ -2,28 +2,32 @@
 
 A lease is a file ``<store>/leases/<key>``. Its holder keeps it fresh; one that has not been for a minute is nobody's,
 and so is that of a process of this host that is gone: a holder that dies delays others by a minute at most. Leases save
-work and decide nothing: an artifact is written once, whoever computes it.
+work and decide nothing: an artifact is written once, whoever computes it. A run or a search at work also has a lease of
+its own, by which ``store gc`` sees that between its jobs and of what these rest on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.naming import checked_key
+from harness.naming import checked_key, is_key
 from harness.writing import parsed
 
 EXPIRES_SECONDS = 60.0
 REFRESH_SECONDS = 10.0
 MOST_PROCESSES = 2**31 - 1
 """What a system can number."""
+_RUN = "run-"
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,14 @@ class Leases:
         """Whether it is somebody's."""
         return (self._place(key)).exists() and not self._is_abandoned(key)
 
+    def names(self) -> list[str]:
+        """Of the leases that are somebody's: keys of jobs, and what ``name_of_run`` gives, with endings."""
+        try:
+            there = sorted(os.listdir(self.folder))
+        except OSError:
+            return []
+        return [name for name in there if is_key(name) and self.is_held(name)]
+
     def holder(self, key: str) -> Holder | None:
         """Who has the lease; None where nobody has, or it cannot be read."""
         try:
@@ -151,3 +163,33 @@ class Leases:
         with contextlib.suppress(FileNotFoundError):
             path.rename(aside)
             aside.unlink()
+
+
+def name_of_run(keys: Iterable[str]) -> str:
+    """What the lease of a run begins with that has jobs of these keys."""
+    return f"{_RUN}{hashlib.sha256(' '.join(sorted(keys)).encode()).hexdigest()[:16]}"
+
+
+def new_lease_of_run(keys: Iterable[str]) -> str:
+    """The name of a lease for such a run; several may be at work at once."""
+    return f"{name_of_run(keys)}-{uuid.uuid4().hex[:8]}"
+
+
+@contextlib.contextmanager
+def at_work(leases: Leases, keys: Iterable[str]) -> Iterator[None]:
+    """Within it a run with jobs of these keys has its lease, which a thread keeps fresh."""
+    ended = threading.Event()
+
+    def hold() -> None:
+        leases.take(new_lease_of_run(keys))
+        while not ended.wait(1.0):
+            leases.refresh()
+
+    thread = threading.Thread(target=hold, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        leases.close()

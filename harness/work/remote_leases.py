@@ -81,6 +81,11 @@ class RemoteLeases(Leases):
             return super().holder(key)
         return next((other.holder for other in self._others.values() if key in other.since), None)
 
+    def names(self) -> list[str]:
+        self._look(time.monotonic() - LOOK_SECONDS)
+        long = [name for name in self._bucket.names_in(LEASES) if name != Path(DRIVERS).name and self.is_held(name)]
+        return sorted({*long, *(key for other in self._others.values() for key in other.since)})
+
     def is_held(self, key: str) -> bool:
         return self._bucket.has(_object(key)) and not self._is_abandoned(key)
 

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from harness.contracts import BadInput
 from harness.spec.schema import STAGES, Stage
+from harness.work.leases import name_of_run
 from harness.work.store import MANIFEST, DamagedArtifact, Store
 
 
@@ -37,6 +39,22 @@ def damage_in(store: Store, kept: Iterable[Kept]) -> Iterator[DamagedArtifact | 
 def unreferenced(kept: Iterable[Kept], wanted: Collection[str]) -> list[Kept]:
     """Those whose keys are not wanted."""
     return [each for each in kept if each.key not in wanted]
+
+
+def check_none_at_work(store: Store, runs: Iterable[Collection[str]], wanted: Collection[str]) -> None:
+    """Raises BadInput where a run or a search is at work in the store that is none of these.
+
+    runs: each one's keys. wanted: those of all of them, and of searches.
+    """
+    leases = store.leases(lambda _key: True)
+    named = {name_of_run(keys) for keys in runs}
+    for name in leases.names():
+        if name not in wanted and name.rpartition("-")[0] not in named:
+            holder = leases.holder(name)
+            raise BadInput(
+                f"--store {store}: a run or search that is not among these is at work in it"
+                f"{f' ({holder})' if holder else ''}; name its folder, too, or wait until it has ended."
+            )
 
 
 def unneeded_checkpoints(store: Store, kept: Iterable[Kept], wanted: Collection[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.contracts import BadInput
+from harness.work.leases import new_lease_of_run
 from harness.work.remote import open_store
 from harness.work.store import Store
 from harness.writing import write_sealed
@@ -112,16 +113,48 @@ def test_checkpoints_of_trainings_that_are_finished_or_nobodys_are_removed_too(s
     for key in (finished, unfinished, nobodys, under_way):
         store.checkpoints(key).mkdir(parents=True)
         (store.checkpoints(key) / "weights").write_bytes(bytes(1000))
-    refers_to(tmp_path / "runs" / "one", store, [*KEYS, unfinished])
+    refers_to(tmp_path / "runs" / "one", store, [*KEYS, unfinished, under_way])
     with contextlib.closing(store.leases(lambda _key: True)) as leases:
         assert leases.take(under_way)
         said = fewcolors("gc", tmp_path / "runs", "--store", store.root)
         assert [line.split()[1] for line in said.splitlines() if line.startswith("checkpoints ")] == [finished, nobodys]
         assert "0 artifacts (" in said
-        assert "and 2 checkpoints (2 kB) that no training needs. Give --yes to remove them." in said
+        assert "and 2 checkpoints (2 kB) that none of them needs. Give --yes to remove them." in said
         assert len(store.checkpoint_sizes()) == 4
         assert "Removed 0 artifacts" in fewcolors("gc", tmp_path / "runs", "--store", store.root, "--yes")
     assert set(store.checkpoint_sizes()) == {unfinished, under_way}
+
+
+@pytest.mark.parametrize("distant", [False, True])
+@pytest.mark.parametrize("lease", ["d" * 64, new_lease_of_run(["d" * 64])])
+def test_nothing_is_removed_while_a_run_that_is_not_named_is_at_work(store, tmp_path, monkeypatch, distant, lease):
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
+    place = f"file://{tmp_path}/distant" if distant else str(store.root)
+    if distant:
+        fewcolors("copy", place, "--store", store.root)
+    refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
+    refers_to(tmp_path / "runs" / "two", store, ["d" * 64])
+    with contextlib.closing(open_store(place).leases(lambda _key: True)) as leases:
+        assert leases.take(lease)
+        for yes in ((), ("--yes",)):
+            said = fewcolors("gc", tmp_path / "runs" / "one", "--store", place, *yes, code=2)
+            assert said == (
+                f"--store {place}: a run or search that is not among these is at work in it ({leases.me}); name its "
+                "folder, too, or wait until it has ended."
+            )
+        assert "2 artifacts (" in fewcolors("gc", tmp_path / "runs", "--store", place)
+    assert "Removed 2 artifacts" in fewcolors("gc", tmp_path / "runs" / "one", "--store", place, "--yes")
+
+
+def test_a_short_job_at_a_uri_is_seen_too(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
+    place = f"file://{tmp_path}/distant"
+    fewcolors("copy", place, "--store", store.root)
+    refers_to(tmp_path / "runs" / "one", store, KEYS[:1])
+    with contextlib.closing(open_store(place).leases(lambda _key: False)) as leases:
+        assert leases.take("d" * 64)
+        said = fewcolors("gc", tmp_path / "runs", "--store", place, "--yes", code=2)
+        assert "is not among these is at work in it; name its folder" in said
 
 
 def test_runs_at_a_uri_keep_what_they_refer_to(store, tmp_path, monkeypatch):
@@ -136,7 +169,7 @@ def test_runs_at_a_uri_keep_what_they_refer_to(store, tmp_path, monkeypatch):
     refers_to(tmp_path / "runs" / "two", store, KEYS[1:2])
     said = fewcolors("gc", runs, "--store", distant, "--yes")
     assert "Removed 1 artifact (" in said
-    assert "none of 2 runs refers to, and 1 checkpoint (1 kB) that no training needs." in said
+    assert "none of 2 runs refers to, and 1 checkpoint (1 kB) that none of them needs." in said
     opened = open_store(distant)
     assert [opened.has(stage, key) for stage, key in zip(("datasets", "cells", "cells"), KEYS, strict=True)] == [
         True,

@@ -16,6 +16,7 @@ from harness.run.execute import _judge_watch, compute
 from harness.run.schedule import JobResult, NoClaims, Remaining
 from harness.work import remote_leases
 from harness.work.bucket import StoreUnreachable
+from harness.work.leases import name_of_run
 from harness.work.remote import open_store
 from harness.work.store import Store
 
@@ -76,6 +77,28 @@ def test_a_store_that_does_not_answer_just_now_ends_no_run(make_spec, tmp_path):
     told = [(event.event, event.key) for event in last_run(tmp_path / "events.jsonl", print)]
     assert {key for event, key in told if event == "done"} == set(plan.jobs)
     assert {key for event, key in told if event == "elsewhere"} == set(plan.jobs), "so that it was asked of each"
+
+
+class Looking(Pool):
+    """Notes whose leases there are while a job runs."""
+
+    def __init__(self, store):
+        super().__init__()
+        self.leases, self.seen = store.leases(lambda _key: True), set()
+
+    def wait(self, tasks, seconds):
+        self.seen.update(self.leases.names())
+        return super().wait(tasks, seconds)
+
+
+def test_a_run_has_a_lease_as_long_as_it_is_at_work(make_spec, tmp_path):
+    plan, store = make_plan(make_spec()), Store(tmp_path / "store")
+    store.create()
+    pool = Looking(store)
+    log = EventLog(tmp_path / "events.jsonl")
+    compute(plan, Remaining(tuple(plan.jobs), {}), store, pool, log, Console(file=io.StringIO()))
+    assert {name.rpartition("-")[0] for name in pool.seen - plan.jobs.keys()} == {name_of_run(plan.jobs)}
+    assert pool.leases.names() == []
 
 
 class Slow(Store):

@@ -13,7 +13,7 @@ import pytest
 from harness.work import leases as module
 from harness.work import remote_leases
 from harness.work.bucket import Bucket
-from harness.work.leases import EXPIRES_SECONDS, Holder, Leases
+from harness.work.leases import EXPIRES_SECONDS, Holder, Leases, at_work, name_of_run
 from harness.work.remote_leases import RemoteLeases
 
 KEY, OTHER = "a" * 64, "b" * 64
@@ -160,3 +160,17 @@ def test_what_is_read_at_a_uri_of_a_folder_was_written_whole(tmp_path, monkeypat
             assert bucket.names_in("x") == ["y"]
     assert not bucket.write("x/y", b"", replace=False)
     assert bucket.read("x/y") == contents[1]
+
+
+def test_a_run_at_work_has_a_lease_of_its_own_until_it_ends(folder):
+    other = Leases(folder)
+    other.take(KEY)
+    with at_work(Leases(folder), [OTHER, KEY]), at_work(Leases(folder), [KEY, OTHER]):
+        deadline = time.monotonic() + 10
+        while len(other.names()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        name = name_of_run([KEY, OTHER])
+        assert [each.rpartition("-")[0] for each in other.names()] == ["", name, name]
+    assert other.names() == [KEY]
+    age(folder, EXPIRES_SECONDS + 5)
+    assert Leases(folder).names() == []
