@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +20,14 @@ FOLDER, LIMIT = "FEWCOLORS_CACHE", "FEWCOLORS_CACHE_GB"
 _LIMIT_GB = 50.0
 _IN_USE_SECONDS = 3600.0
 """What was used within this time stays: a job may be about to read it."""
+_LEFT_SECONDS = {
+    ".room-*": 24 * 3600.0,
+    "checkpoints/*": 24 * 3600.0,
+    "watched/*": 24 * 3600.0,
+    "*/.partial-*": 7 * 24 * 3600.0,
+}
+"""What processes leave that are killed, and for how long nothing of it has changed when it goes. A job may keep what it
+is writing for days."""
 
 
 def caches() -> Path:
@@ -31,7 +40,7 @@ class Cache:
 
     Args:
         folder: Where it is.
-        limit: Bytes that artifacts may take; more where all of them were used within the last hour.
+        limit: Bytes that it may take; more where all artifacts were used within the last hour.
     """
 
     def __init__(self, folder: Path, limit: float) -> None:
@@ -73,15 +82,36 @@ class Cache:
         shutil.rmtree(place, ignore_errors=True)
 
     def shrink(self) -> None:
-        """Drops what was used longest ago until the rest fits. Files that a process has open stay readable for it."""
+        """Drops what killed processes left, then what was used longest ago until the rest fits.
+
+        Files that a process has open stay readable for it.
+        """
         found = []
         for place in (place for stage in STAGES for place in self.folder.glob(f"{stage}/[!.]*")):
             with contextlib.suppress(OSError):
-                size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-                found.append((place.stat().st_mtime, size, place))
-        total = sum(size for _, size, _ in found)
+                found.append((place.stat().st_mtime, _size_and_change(place)[0], place))
+        total = sum(size for _, size, _ in found) + self._drop_left()
         for used, size, place in sorted(found):
             if total <= self.limit or time.time() - used < _IN_USE_SECONDS:
                 return
             self.drop(place)
             total -= size
+
+    def _drop_left(self) -> int:
+        """Drops what was left long ago; gives the bytes of what may still be at work."""
+        total = 0
+        for pattern, seconds in _LEFT_SECONDS.items():
+            for place in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    size, changed = _size_and_change(place)
+                    if time.time() - changed > seconds:
+                        self.drop(place)
+                    else:
+                        total += size
+        return total
+
+
+def _size_and_change(folder: Path) -> tuple[int, float]:
+    """Its bytes, and when it, or anything in it, last changed."""
+    about = [path.stat() for path in (folder, *folder.rglob("*"))]
+    return sum(each.st_size for each in about if stat.S_ISREG(each.st_mode)), max(each.st_mtime for each in about)

@@ -482,12 +482,46 @@ def test_the_cache_drops_what_was_used_longest_ago_but_nothing_in_use(tmp_path):
         os.utime(place, (time.time() - age,) * 2)
     kept = cache.folder / "checkpoints" / KEY
     kept.mkdir(parents=True)
-    (kept / "weights").write_bytes(bytes(9000))
+    (kept / "weights").write_bytes(bytes(100))
     cache.shrink()
     assert sorted(int(place.name) for place in (cache.folder / "cells").iterdir()) == [2, 3]
     assert kept.is_dir()
     Cache(cache.folder, limit=0).shrink()
     assert [int(place.name) for place in (cache.folder / "cells").iterdir()] == [3]
+
+
+def test_the_cache_drops_what_killed_processes_left_and_counts_what_may_be_at_work(tmp_path):
+    cache = Cache(tmp_path / "cache", limit=3500)
+    day, hours = 24 * 3600, {}
+    left = {".room-a": day, "checkpoints/old": day, "watched/old": day, "datasets/.partial-a": 7 * day}
+    fresh = {".room-b": day, "checkpoints/new": day, "watched/new": day, "datasets/.partial-b": 7 * day}
+    for name, seconds in (left | fresh).items():
+        hours[name] = seconds + 60 if name in left else seconds - 60
+        (cache.folder / name / "within").mkdir(parents=True)
+        (cache.folder / name / "within" / "a").write_bytes(bytes(1000))
+        for path in (cache.folder / name / "within" / "a", cache.folder / name / "within", cache.folder / name):
+            os.utime(path, (time.time() - hours[name],) * 2)
+    os.utime(cache.folder / ".room-b", (1, 1))  # a folder's own time says nothing of the file that is growing in it
+    artifact = cache.folder / "cells" / KEY
+    artifact.mkdir(parents=True)
+    os.utime(artifact, (1, 1))
+    cache.shrink()
+    assert [name for name in left if (cache.folder / name).exists()] == []
+    assert [name for name in fresh if not (cache.folder / name).exists()] == []
+    assert not artifact.exists(), "what may be at work takes all the room"
+
+
+def test_a_room_whose_process_was_killed_goes_with_the_next_artifact_that_is_fetched(machine):
+    one, two = machine("one"), machine("two")
+    with one.write("cells", KEY) as folder:
+        (folder / "a").write_text("a")
+    left = two.root / ".room-killed"
+    left.mkdir(parents=True)
+    (left / "artifact.tar").write_bytes(bytes(1000))
+    for path in (left / "artifact.tar", left):
+        os.utime(path, (1, 1))
+    two.path("cells", KEY)
+    assert not left.exists()
 
 
 def test_a_limit_that_is_no_number_is_bad_input(monkeypatch):
