@@ -19,6 +19,7 @@ NODE_LOST = "its node was lost"
 PROCESS_DIED = "its worker process died"
 OUT_OF_MEMORY = "its worker process was stopped: the node was out of memory"
 ASKED_TO_END = "its worker process was asked to end"
+ALONE_ON_A_GPU = "the GPU had no memory left; run again alone on a whole GPU"
 _RAY_SAYS = {"its node has died": NODE_LOST, "running low on memory": OUT_OF_MEMORY, "SIGTERM": ASKED_TO_END}
 
 
@@ -82,6 +83,12 @@ class Losses:
         if times > retries:
             return Consequence(f"its worker process was lost {times} times{where}: {lost.reason}", given_up=True)
         return Consequence(f"{lost.reason}; retry {times} of {retries}", pause(self.in_a_row))
+
+
+def gpu_too_small(setting: str) -> str:
+    """Why something failed that had all of a GPU's memory. setting: which of a spec's has it run on CPUs, if any."""
+    on_cpus = f", or have it run on CPUs ({setting}: 0)" if setting else ""
+    return f"a whole GPU has too little memory for it: lower its batch size or width{on_cpus}"
 
 
 def without_store(times: int, why: str) -> Consequence:

@@ -15,7 +15,7 @@ from harness.plan import Job, Plan
 from harness.run.aside import AtOnce
 from harness.run.durations import Durations, Kind, epochs_in
 from harness.run.events import EventLog
-from harness.run.losses import Losses, LostTask, without_store
+from harness.run.losses import ALONE_ON_A_GPU, Losses, LostTask, gpu_too_small, without_store
 from harness.run.placing import Turn
 from harness.run.ready import ReadyJobs, rank_jobs
 from harness.work.store import DamagedArtifact, Store
@@ -376,12 +376,10 @@ class Schedule:
         if shared:
             if job.needs.gpus != "required":
                 job = replace(job, needs=replace(job.needs, gpus=max(1.0, job.needs.gpus or 0.0)))
-            self._retry(job, "the GPU had no memory left; run again alone on a whole GPU", outcome)
+            self._retry(job, ALONE_ON_A_GPU, outcome)
             return
-        advice = "lower its batch size or width"
-        if job.needs.gpus != "required":
-            advice += f", or have it run on CPUs (resources.{job.stage}/{job.plugin}.gpus: 0)"
-        self._fail(job, f"a whole GPU has too little memory for it: {advice}", outcome.traceback, outcome)
+        setting = "" if job.needs.gpus == "required" else f"resources.{job.stage}/{job.plugin}.gpus"
+        self._fail(job, gpu_too_small(setting), outcome.traceback, outcome)
 
     def _settle_store_unreachable(self, job: Job, outcome: JobResult) -> None:
         times = self._without_store[job.key] = self._without_store.get(job.key, 0) + 1

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.losses import ASKED_TO_END, NODE_LOST, Losses, LostTask, why_actor_died
+from harness.run.losses import ALONE_ON_A_GPU, ASKED_TO_END, NODE_LOST, Losses, LostTask, why_actor_died
 from harness.run.marks import Board, Mark
 from harness.search.table import TrialTable, damaged
 from harness.writing import read_sealed, write_sealed
@@ -24,6 +24,12 @@ RETRIED = "retried"
 """In a report: why the trial begins again in the same process, in a sentence."""
 MAX_INITIAL_FAILURES = 5
 """A search ends when all of its first trials, this many, have failed."""
+
+
+class NeedsWholeGpu(Exception):
+    """Raised by a trial that ran out of the memory of a GPU that it shared."""
+
+
 Listener = Callable[[str, int, Mapping[str, Any], int], None]
 """Called with what happened (``started``, ``epoch``, ``retried``, ``ended``, ``lost``; ``earlier``: it ended before
 this session), the trial's number, its last report (under ``config`` what was drawn, under ``reason`` why it was lost or
@@ -72,6 +78,11 @@ def mark_of(board: Board, trial_id: str) -> Mark:
     return Mark(board, f"trial {trial_id}")
 
 
+def pause_of(trial_id: str) -> str:
+    """Under which name the board has how many seconds the next worker of a trial waits before it begins."""
+    return f"pause of trial {trial_id}"
+
+
 def numbered(trial: Any) -> str:
     """The name of the trial's folder."""
     return f"{number_of(trial):05}"
@@ -96,9 +107,24 @@ def write_list(path: Path, content: list[Any]) -> None:
 class InOrder(FIFOScheduler):
     """Every trial to its end, in the order in which they were drawn, but for those that were given up."""
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        _give_whole_gpu(trial)
+        super().on_trial_error(tune_controller, trial)
+
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         _stop_lost(tune_controller)
         return super().choose_trial_to_run(tune_controller)
+
+
+def _give_whole_gpu(trial: Any) -> None:
+    """Where a trial asks for it: Tune takes what it occupies from the trial as soon as it waits again."""
+    if _asks_for_whole_gpu(trial):
+        (bundle,) = trial.placement_group_factory.bundles
+        trial.update_resources(tune.PlacementGroupFactory([{**bundle, "GPU": 1.0}]))
+
+
+def _asks_for_whole_gpu(trial: Any) -> bool:
+    return NeedsWholeGpu.__name__ in _last_error(trial)
 
 
 def _stop_lost(tune_controller: Any) -> None:
@@ -133,6 +159,10 @@ class Rungs(AsyncHyperBandScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         super().on_trial_complete(tune_controller, _by_number(trial), result)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        _give_whole_gpu(trial)
+        super().on_trial_error(tune_controller, trial)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_remove(tune_controller, _by_number(trial))
@@ -219,17 +249,23 @@ class TrialEvents(tune.Callback):
         self._announce("retried" if RETRIED in result else "epoch", trial, result.get(RETRIED, ""))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
-        """Its worker was lost, and Tune would start it again for ever."""
+        """Its worker was lost, and Tune would start it again for ever; or it begins again on a whole GPU."""
         current, number = CURRENT.get(), number_of(trial)
+        if _asks_for_whole_gpu(trial):
+            mark_of(current.board, trial.trial_id).remove()
+            self._announce("retried", trial, ALONE_ON_A_GPU)
+            return
         decided = current.losses.setdefault(number, Losses()).add(_lost(trial), current.epochs_of(number))
         if decided.given_up:
             current.table.end(number, "lost", decided.why)
         else:
+            current.board.write(pause_of(trial.trial_id), str(decided.seconds))
             self._announce("retried", trial, decided.why)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         row = CURRENT.get().table.rows[number_of(trial)]
         mark_of(CURRENT.get().board, trial.trial_id).remove()
+        CURRENT.get().board.remove(pause_of(trial.trial_id))
         self._announce("lost" if row.state == "lost" else "ended", trial, row.error)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002

@@ -27,10 +27,11 @@ os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")
 
 from ray import tune
 
+from harness import environment
 from harness.complaints import one_line, traceback_of
 from harness.contracts import VALIDATION_ACCURACY, Trial, TrialStatus
 from harness.plan import Job
-from harness.run.losses import without_store
+from harness.run.losses import Consequence, gpu_too_small, without_store
 from harness.run.pool import RayPool
 from harness.run.worker import ClusterBoard, WorkerSetup, load_libraries, this_worker
 from harness.search.drawing import Drawn
@@ -40,11 +41,13 @@ from harness.search.hooks import (
     Budget,
     InOrder,
     Listener,
+    NeedsWholeGpu,
     Rungs,
     RunningSearch,
     TrialEvents,
     mark_of,
     numbered,
+    pause_of,
     read_list,
 )
 from harness.search.plan import PlannedSearch, cycle_of, trial_job
@@ -174,7 +177,11 @@ def search_values(config: Mapping[str, Any], space: Mapping[str, Domain], first:
 
 
 def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bool) -> None:
-    """Runs in a worker: a trial that cannot reach the store begins again after a pause, in the same process."""
+    """Runs in a worker: a trial that cannot reach the store begins again after a pause, in the same process.
+
+    Raises NeedsWholeGpu, with which Tune starts it again.
+    """
+    _wait(ClusterBoard(), tune.get_context().get_trial_id())
     with mark_of(ClusterBoard(), tune.get_context().get_trial_id()).working(this_worker()) as at_a_job:
         load_libraries(first)
         at_a_job()
@@ -182,14 +189,33 @@ def _train(values: Mapping[str, Any], first: Job, setup: WorkerSetup, on_gpu: bo
             reported, error = _try(values, first, setup, on_gpu)
             if error is None:
                 break
-            decided = without_store(times, one_line(error)) if is_unreachable(error) else None
-            if decided is None or decided.given_up:
-                message = one_line(error) if decided is None else decided.why
-                reported |= {VALIDATION_ACCURACY: math.nan, "error": message, "traceback": traceback_of(error)}
+            decided = _decided(error, times, first, on_gpu)
+            if decided.given_up:
+                reported |= {VALIDATION_ACCURACY: math.nan, "error": decided.why, "traceback": traceback_of(error)}
                 break
             tune.report({**reported, RETRIED: decided.why})
             time.sleep(decided.seconds)
         tune.report({**reported, "ended": True})
+
+
+def _wait(board: ClusterBoard, trial_id: str) -> None:
+    """As long as a trial whose worker was lost is to wait: Tune starts it at once, and holds its place free."""
+    pause = board.read(pause_of(trial_id))
+    if pause:
+        time.sleep(float(pause))
+        board.remove(pause_of(trial_id))
+
+
+def _decided(error: Exception, times: int, first: Job, on_gpu: bool) -> Consequence:
+    """What becomes of a trial that failed so many times in this process. Raises NeedsWholeGpu."""
+    if on_gpu and environment.is_out_of_gpu_memory(error):
+        if tune.get_context().get_trial_resources().required_resources.get("GPU", 0.0) < 1:
+            raise NeedsWholeGpu(one_line(error)) from error
+        setting = "" if first.needs.gpus == "required" else f"resources.{first.stage}/{first.plugin}.gpus"
+        return Consequence(gpu_too_small(setting), given_up=True)
+    if is_unreachable(error):
+        return without_store(times, one_line(error))
+    return Consequence(one_line(error), given_up=True)
 
 
 def _try(

@@ -48,6 +48,10 @@ class Greedy(Learned):
             except RuntimeError as error:
                 raise ValueError("step 1 failed") from error
 
+@quantizer("hungry")
+class Hungry(Greedy):
+    rate: float = 0.5
+
 @quantizer("modest")
 class Modest(Learned):
     needs = Needs(gpus=0)
@@ -124,3 +128,25 @@ def test_gpus_are_shared_out_as_the_spec_says(finished: Workplace) -> None:
     assert (needs["classifiers"], needs["quantizers"], needs["cells"]) == ("required", 0.25, 0.0)
     greedy = finished.spec(text.replace("required", "3").replace("seeds: [1]", "seeds: [2]"), "greedy")
     assert "3 GPU" in finished.fewcolors("run", greedy, *plugins, code=2).err
+
+
+def test_a_trial_without_gpu_memory_gets_a_whole_gpu_too(finished: Workplace) -> None:
+    spec = finished.spec(
+        """
+datasets: [{name: stripes, params: {images: 400}}]
+classifiers: [{name: tiny-net, params: {epochs: 15, channels: 8, batch_size: 20, rate: 0.1}}]
+methods: [{name: hungry, search: {rate: {grid: [0.25]}}}]
+colors: [2]
+seeds: [1]
+search: {algorithm: grid, concurrency: 1}
+reports: [tables]
+""",
+        "search",
+    )
+    plugins = ("--plugin", TASK, "--plugin", finished.folder / "learned.py")
+    ended = finished.fewcolors("tune", spec, *plugins)
+    fits = notes(finished, "Hungry", "fit")
+    assert [fit["gpus"] for fit in fits][:4] == [0.5, 1.0, 0.5, 1.0]
+    again = [line.partition(": ")[2] for line in ended.out.splitlines() if "is run again" in line]
+    assert again == ["the GPU had no memory left; run again alone on a whole GPU"] * 2
+    assert "2 finished" in ended.out

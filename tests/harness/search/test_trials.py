@@ -1,14 +1,17 @@
 """A trial in its worker: what it tells Tune, and that it outlives a store that is away."""
 
 import json
+import math
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
+import torch
 
 from harness.contracts import VALIDATION_ACCURACY
 from harness.run.losses import BLAMELESS_RETRIES, LONGEST_PAUSE_SECONDS, PAUSE_SECONDS
 from harness.run.marks import Worker
-from harness.search.hooks import RETRIED
+from harness.search.hooks import RETRIED, NeedsWholeGpu, pause_of
 from harness.search.plan import plan_searches, trial_job
 from harness.work.bucket import StoreUnreachable
 from harness.work.jobs import HISTORY, Context
@@ -19,10 +22,18 @@ VALUES = {"gamma": 0.3}
 
 
 class Board:
-    """Nobody reads it here."""
+    """What workers and the driver write, in this process."""
+
+    texts: ClassVar[dict[str, str]] = {}
+
+    def read(self, name):
+        return self.texts.get(name, "")
 
     def write(self, name, text):
-        """Nor writes."""
+        self.texts[name] = text
+
+    def remove(self, name):
+        self.texts.pop(name, None)
 
 
 @pytest.fixture
@@ -30,12 +41,16 @@ def trial(make_spec, registry, tmp_path, monkeypatch):
     """Runs a trial, whose store is away at first; with its job, its store, what it told Tune, trainings and pauses."""
     spec = make_spec(methods=[{"name": "learned", "search": {"gamma": {"uniform": [0, 1]}}}], baseline=None)
     first = plan_searches(spec)[1][0].first
+    monkeypatch.setattr(Board, "texts", {})
     store, told, trained, pauses, missed = Store(tmp_path / "store"), [], [], [], []
+    gpus, needed = [0.0], [0.0]
     store.create()
     job = trial_job(first, registry.get("method", "learned", ""), VALUES)
 
     def run_job(job, context):
         trained.append(job.key)
+        if needed[0] > gpus[0]:
+            raise ValueError("step 1 failed") from torch.OutOfMemoryError("CUDA out of memory.")
         context.on_epoch(3, 3, {VALIDATION_ACCURACY: 0.3})
         if len(trained) <= len(missed):
             raise ValueError("no images") from StoreUnreachable("s3://x cannot be reached")
@@ -51,12 +66,15 @@ def trial(make_spec, registry, tmp_path, monkeypatch):
     }.items():
         monkeypatch.setattr(trials, name, stand_in)
     monkeypatch.setattr(trials.tune, "report", told.append)
-    monkeypatch.setattr(trials.tune, "get_context", lambda: SimpleNamespace(get_trial_id=lambda: "a1"))
+    resources = SimpleNamespace(required_resources={"CPU": 1.0, "GPU": 0.5})
+    context = SimpleNamespace(get_trial_id=lambda: "a1", get_trial_resources=lambda: resources)
+    monkeypatch.setattr(trials.tune, "get_context", lambda: context)
     setup = SimpleNamespace(enter=lambda _on_gpu, on_epoch: Context(store, registry, "cpu", on_epoch))
 
-    def run(away=0):
+    def run(away=0, gpu=0.0, needs=0.0):
         missed.extend(range(away))
-        trials._train(VALUES, first, setup, on_gpu=False)
+        gpus[0], needed[0], resources.required_resources["GPU"] = gpu, needs, gpu
+        trials._train(VALUES, first, setup, on_gpu=gpu > 0)
 
     return SimpleNamespace(run=run, job=job, store=store, told=told, trained=trained, pauses=pauses)
 
@@ -91,6 +109,29 @@ def test_it_is_trained_also_where_the_store_is_away_for_a_while(trial, away):
         "cycles": 3,
         "ended": True,
     }
+
+
+def test_it_asks_for_a_whole_gpu_where_the_memory_of_a_shared_one_does_not_suffice(trial):
+    with pytest.raises(NeedsWholeGpu, match="step 1 failed"):
+        trial.run(gpu=0.5, needs=1.0)
+    assert trial.told == []
+    trial.run(gpu=1.0, needs=1.0)
+    assert trial.told[-1]["finished"]
+
+
+def test_it_fails_with_advice_where_a_whole_gpu_does_not_suffice(trial):
+    trial.run(gpu=1.0, needs=2.0)
+    (last,) = trial.told
+    assert last["error"] == "a whole GPU has too little memory for it: lower its batch size or width"
+    assert math.isnan(last[VALIDATION_ACCURACY]), "of which the sampler learns nothing"
+    assert "CUDA out of memory" in last["traceback"]
+
+
+def test_the_next_worker_of_one_that_was_lost_waits_first(trial):
+    Board().write(pause_of("a1"), "2.0")
+    trial.run()
+    assert trial.pauses == [2.0]
+    assert pause_of("a1") not in Board.texts
 
 
 def test_it_fails_where_the_store_stays_away(trial):

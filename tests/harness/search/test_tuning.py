@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.contracts import VALIDATION_ACCURACY
-from harness.run.losses import ASKED_TO_END, BLAMELESS_RETRIES, NODE_LOST, PROCESS_DIED, RETRIES
+from harness.run.losses import ASKED_TO_END, BLAMELESS_RETRIES, NODE_LOST, PAUSE_SECONDS, PROCESS_DIED, RETRIES
 from harness.run.marks import Worker
 from harness.search.hooks import (
     CURRENT,
@@ -20,6 +20,7 @@ from harness.search.hooks import (
     RunningSearch,
     TrialEvents,
     mark_of,
+    pause_of,
     write_list,
 )
 from harness.search.progress import SearchProgress
@@ -107,7 +108,7 @@ STARTING = "before it came to the job or with its node"
 
 def lose(trial, losses):
     """Loses a trial's worker again and again: (epochs by then, Ray's words, whether it had come to its job)."""
-    callback, ended = TrialEvents(), []
+    callback, ended, pauses = TrialEvents(), [], []
     trial.status = trial.PENDING = "PENDING"
     tune = SimpleNamespace(get_trials=lambda: [trial], stop_trial=ended.append)
     for epochs, said, *begun in losses:
@@ -119,11 +120,12 @@ def lose(trial, losses):
         with trial.error_file.open("a") as file:
             file.write(f"Failure # 1 (occurred at noon)\nThe actor died\n{said} Some common causes include: SIGTERM\n")
         callback.on_trial_recover(0, [trial], trial)
+        pauses.append(float(session.board.pop(pause_of(trial.trial_id), 0)))
         assert not session.board, "the worker is gone"
         assert InOrder().choose_trial_to_run(tune) is trial
         CURRENT.reset(token)
     callback.on_trial_complete(0, [trial], trial)
-    return ended
+    return ended, pauses
 
 
 @pytest.mark.parametrize(
@@ -146,13 +148,15 @@ def lose(trial, losses):
 def test_a_trial_is_given_up_after_as_many_losses_as_a_job_of_a_run(told, tmp_path, losses, given_up):
     trial = drawn(3, over=False)
     trial.error_file = tmp_path / "error.txt"
-    ended = lose(trial, losses)
+    ended, pauses = lose(trial, losses)
     row = CURRENT.get().table.rows[3]
     assert (row.state == "lost", ended) == (bool(given_up), [trial] if given_up else [])
     assert row.error == (f"its worker process was lost {given_up}" if given_up else "")
     retried = ["retried"] * (len(losses) - bool(given_up))
     assert [what for what, *_ in told] == [*retried, "lost" if given_up else "ended"]
     assert told[-1][2]["reason"] == row.error
+    assert pauses[:2] == [PAUSE_SECONDS, PAUSE_SECONDS * (1 if losses[0][0] != losses[1][0] else 2)]
+    assert (pauses[-1] == 0) == bool(given_up)
 
 
 def test_why_a_trial_is_run_again_is_said_as_in_a_run(told, tmp_path):
