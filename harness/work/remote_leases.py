@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.naming import checked_key
+from harness.naming import checked_key, is_key
 from harness.work.bucket import Bucket
 from harness.work.leases import EXPIRES_SECONDS, REFRESH_SECONDS, Holder, Leases, read_holder
 from harness.writing import parsed
@@ -83,7 +83,8 @@ class RemoteLeases(Leases):
 
     def names(self) -> list[str]:
         self._look(time.monotonic() - LOOK_SECONDS)
-        long = [name for name in self._bucket.names_in(LEASES) if name != Path(DRIVERS).name and self.is_held(name)]
+        named = (name for name in self._bucket.names_in(LEASES) if name != Path(DRIVERS).name and is_key(name))
+        long = [name for name in named if self.is_held(name)]
         return sorted({*long, *(key for other in self._others.values() for key in other.since)})
 
     def is_held(self, key: str) -> bool:
