@@ -514,7 +514,7 @@ def test_the_cache_drops_what_killed_processes_left_and_counts_what_may_be_at_wo
 def test_a_room_whose_process_was_killed_goes_with_the_next_artifact_that_is_fetched(machine):
     one, two = machine("one"), machine("two")
     with one.write("cells", KEY) as folder:
-        (folder / "a").write_text("a")
+        (folder / "about.json").write_text("{}")
     left = two.root / ".room-killed"
     left.mkdir(parents=True)
     (left / "artifact.tar").write_bytes(bytes(1000))
