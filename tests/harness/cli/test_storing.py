@@ -126,7 +126,7 @@ def test_checkpoints_of_trainings_that_are_finished_or_nobodys_are_removed_too(s
 
 
 @pytest.mark.parametrize("distant", [False, True])
-@pytest.mark.parametrize("lease", ["d" * 64, new_lease_of_run(["d" * 64])])
+@pytest.mark.parametrize("lease", ["d" * 64, new_lease_of_run(["d" * 64])], ids=["job", "run"])
 def test_nothing_is_removed_while_a_run_that_is_not_named_is_at_work(store, tmp_path, monkeypatch, distant, lease):
     monkeypatch.setenv("FEWCOLORS_CACHE", str(tmp_path / "cache"))
     place = f"file://{tmp_path}/distant" if distant else str(store.root)
