@@ -357,12 +357,14 @@ def test_tables_are_saved(opened: Callable[..., Any], report: Path) -> None:
 
 
 def test_columns_of_a_saved_table_are_told_apart_and_have_units(opened: Callable[..., Any], report: Path) -> None:
-    page = opened(report)
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    heads = {}
-    for control in page.get_by_role("button", name="Save CSV").all():
-        text = saved(page, control).decode()
-        heads[control.get_attribute("aria-label")], *rows = csv.reader(io.StringIO(text))
+    heads: dict[str | None, list[str]] = {}
+    count = opened(report).get_by_role("button", name="Save CSV", include_hidden=True).count()
+    for place in range(count):
+        if place % 8 == 0:  # Chromium lets a page save ten files in a row
+            page = opened(report)
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        control = page.get_by_role("button", name="Save CSV").nth(place)
+        heads[control.get_attribute("aria-label")], *rows = csv.reader(io.StringIO(saved(page, control).decode()))
         assert all(len(row) == len(rows[0]) for row in rows)
     for name, head in heads.items():
         assert len(set(head)) == len(head), name

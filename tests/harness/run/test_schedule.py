@@ -430,6 +430,7 @@ def store(tmp_path):
 
 def finish(store, job):
     with store.write(job.stage, job.key) as folder:
+        (folder / "about.json").write_text("{}")
         (folder / "result").write_text(job.name)
 
 
