@@ -294,10 +294,12 @@ def _name_levels(axes: Axes, places: list[tuple[float, Point]]) -> None:
 
 
 def _name_variants(axes: Axes, places: list[tuple[float, Point]]) -> None:
-    """The variants' names beside their points, the most accurate first; those that find no room are in the legend."""
-    best_first = sorted(places, key=lambda place: (-place[1].accuracy, place[1].variant))
-    names = [shortened(point.variant, _LONGEST_LABEL) for _, point in best_first]
-    for (_, point), words in zip(best_first, _beside(axes, best_first, names), strict=True):
+    """The variants' names beside their points, the most accurate first; those that find no room, and long ones, which
+    would look alike if they were cut, are in the legend."""
+    short = (place for place in places if len(place[1].variant) <= _LONGEST_LABEL)
+    best_first = sorted(short, key=lambda place: (-place[1].accuracy, place[1].variant))
+    names = [point.variant for _, point in best_first]
+    for (_, point), words in zip(best_first, _beside(axes, best_first, names) if names else [], strict=True):
         if words:
             belongs(point.variant, words)
 
