@@ -46,8 +46,8 @@ def spec_of(name: str, registry: Registry, scale: str | None = None) -> Spec:
 def test_no_spec_goes_untested() -> None:
     ablations = {"colorcnn-plus-ablation", "anchored-ablation", "cqformer-ablation"}
     specs = {path.stem for path in (EXAMPLES / "rivals").iterdir()}
-    assert specs == ablations | {"anchored-search", "few-and-many", "transfer"}
-    documented = set(re.findall(r"`fewcolors (?:run|tune) rivals/([a-z-]+)`", RIVALS))
+    assert specs == ablations | {"anchored-search", "cifar10", "few-and-many", "transfer"}
+    documented = set(re.findall(r"`fewcolors (?:run|tune) rivals/([a-z0-9-]+)`", RIVALS))
     assert documented == specs, "the table in docs/rivals.md"
 
 
@@ -81,23 +81,27 @@ def test_one_training_serves_all_color_counts_unless_its_variant_has_one_for_eac
 LEARNED = {"anchored", "colorcnn", "colorcnn-plus", "cqformer"}
 
 
-def test_learned_rivals_have_equal_budgets_and_two_judges(registry: Registry) -> None:
-    for scale in (None, "small"):
-        spec = resolve(read_spec(spec_path(Path("rivals"))), registry, scale)
-        learned = {choice.name: choice.params for choice in spec.methods if choice.plugin.learns}
-        assert set(learned) == LEARNED
-        alone = LEARNED - {"colorcnn-plus"}
-        assert {learned[name]["epochs"] for name in alone} == {20}
-        assert learned["colorcnn-plus"]["epochs"] == 20 * 6, "one training for all counts"
-        assert {params["restart_period"] for params in learned.values()} == {20}
-        assert len({learned[name]["width"] for name in LEARNED - {"cqformer"}}) == 1
-        assert spec.judges == ("frozen", "retrained")
-        stages = Counter(job.stage for job in make_plan(spec).jobs.values())
-        assert stages["quantizers"] == len(spec.seeds) * (3 * 6 + 1)
+@pytest.mark.parametrize("scale", [None, "small"])
+@pytest.mark.parametrize(("name", "counts"), [("rivals", 6), ("rivals/cifar10", 3)])
+def test_learned_rivals_have_equal_budgets_and_two_judges(
+    registry: Registry, name: str, counts: int, scale: str | None
+) -> None:
+    spec = resolve(read_spec(spec_path(Path(name))), registry, scale)
+    learned = {choice.name: choice.params for choice in spec.methods if choice.plugin.learns}
+    assert set(learned) == LEARNED
+    alone = LEARNED - {"colorcnn-plus"}
+    assert {learned[name]["epochs"] for name in alone} == {20}
+    assert learned["colorcnn-plus"]["epochs"] == 20 * counts, "one training for all counts"
+    assert {params["restart_period"] for params in learned.values()} == {20}
+    assert len({learned[name]["width"] for name in LEARNED - {"cqformer"}}) == 1
+    assert spec.judges == ("frozen", "retrained")
+    stages = Counter(job.stage for job in make_plan(spec, files_needed=False).jobs.values())
+    assert stages["quantizers"] == len(spec.seeds) * (3 * counts + 1)
 
 
-def test_all_rivals_are_run_under_one_protocol(registry: Registry) -> None:
-    spec = resolve(read_spec(spec_path(Path("rivals"))), registry)
+@pytest.mark.parametrize("name", ["rivals", "rivals/cifar10"])
+def test_all_rivals_are_run_under_one_protocol(registry: Registry, name: str) -> None:
+    spec = resolve(read_spec(spec_path(Path(name))), registry)
     table = RIVALS[RIVALS.index("## What there is") : RIVALS.index("## Specs")]
     assert set(re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE)) <= {choice.name for choice in spec.methods}
 
