@@ -20,6 +20,10 @@ _OF_READING = ("baseline", "headline", "recognized", "margin", "bits")
 
 _ALSO_CALLED = {"dataset": "dataset", "classifier": "classifier", "quantizer": "variant"}
 """What of a cell has the name of a recipe, by what the recipe is of."""
+_TRAINED_AGAIN = (
+    "the key is the same, but it was trained again and is another network: of the untouched images it recognizes "
+    "{:.4f}, not {:.4f}"
+)
 _Slot = tuple[Any, ...]
 _Made = tuple[Lineage, str, Cell]
 """The run, a key, and the cell that tells of it."""
@@ -49,7 +53,8 @@ def merge(runs: Sequence[Run]) -> Results:
 
     A cell that several runs have under one key is there once. Where a later run has another dataset, classifier or
     variant under a name that is taken, that is called by its name and its run, and ``differences`` says why: what does
-    not belong together is neither averaged nor tested together. The first run's spec holds.
+    not belong together is neither averaged nor tested together. So is a classifier of the same key that was trained
+    again, elsewhere, and became another network. The first run's spec holds.
     """
     names = run_names(runs)
     merging = _Merging()
@@ -151,9 +156,10 @@ class _Merging:
                 together.setdefault(_place(cell, part), []).append(cell)
         suffixes: dict[str, str] = {}
         for place, members in together.items():
-            of = {_slot(cell, part): (lineage, lineage.part(cell.key, part), cell) for cell in members}
+            finished_last = sorted(members, key=lambda cell: cell.status == "ok")
+            of = {_slot(cell, part): (lineage, lineage.part(cell.key, part), cell) for cell in finished_last}
             holders = self._holders.setdefault((part, *place), [])
-            unequal = [(holder, _unequal(of, holder.of)) for holder in holders]
+            unequal = [(holder, _unequal(of, holder.of, part)) for holder in holders]
             holder = next((holder for holder, pair in unequal if pair is None), None)
             if holder is None:
                 holder = _Holder(f" ({run})" if holders else "", run)
@@ -166,7 +172,8 @@ class _Merging:
 
     def _tell(self, run: str, suffix: str, members: list[Cell], part: Part, other: str, pair: Any) -> None:
         (lineage, key, cell), (others, other_key, there) = pair
-        why = (*reasons((lineage, key), (others, other_key)), *_computed(cell, there))
+        again = [_TRAINED_AGAIN.format(*_known(cell, there))] if key == other_key else ()
+        why = (*(again or reasons((lineage, key), (others, other_key))), *_computed(cell, there))
         what, instead = (_words(_renamed(members[0], part, end), part) for end in (suffix, ""))
         self.differences.append(Difference(what, instead, run, other, len(members), why))
 
@@ -187,17 +194,24 @@ def _slot(cell: Cell, part: Part) -> _Slot:
     return slots[part]
 
 
-def _unequal(of: Mapping[_Slot, _Made], taken: Mapping[_Slot, _Made]) -> tuple[_Made, _Made] | None:
-    """Two that cannot have one name: of the same seed and level with other keys, else made by another recipe."""
+def _unequal(of: Mapping[_Slot, _Made], taken: Mapping[_Slot, _Made], part: Part) -> tuple[_Made, _Made] | None:
+    """Two that cannot have one name: of the same seed and level with other keys, or of one key with a classifier that
+    was trained again; else made by another recipe.
+    """
     for slot, own in of.items():
         other = taken.get(slot)
         if other is None:
             other = next(iter(taken.values()))
             if own[0].recipe(own[1]) != other[0].recipe(other[1]):
                 return own, other
-        elif own[1] != other[1]:
+        elif own[1] != other[1] or (part == "classifier" and len(set(_known(own[2], other[2]))) == 2):
             return own, other
     return None
+
+
+def _known(*cells: Cell) -> tuple[float, ...]:
+    """How much their classifiers recognize of the untouched images, of the cells that tell."""
+    return tuple(cell.notes["original_accuracy"] for cell in cells if "original_accuracy" in cell.notes)
 
 
 def _renamed(cell: Cell, part: Part, suffix: str) -> Cell:

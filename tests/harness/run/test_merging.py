@@ -162,6 +162,26 @@ def test_equal_keys_with_other_numbers_are_told(stored) -> None:
     assert {cell.notes["accuracy"] for cell in merged.cells} == {0.5}, "the first run's"
 
 
+def test_a_classifier_trained_again_is_another_judge(stored) -> None:
+    elsewhere = {"original_accuracy": 0.75, "accuracy": 0.25, "device": "cuda"}
+    further = BASE | {"methods": ["flat", "squeeze"], "baseline": None}
+    first, second = stored("a", name="one", **BASE), stored("b", name="two", notes=elsewhere, **further)
+    merged = merge(
+        [first, second, stored("c", name="three", **BASE), stored("d", name="four", notes=elsewhere, **further)]
+    )
+    shown = {(cell.classifier, cell.label, cell.notes["accuracy"]) for cell in merged.cells}
+    assert shown == {("net", "flat", 0.5), ("net", "learned", 0.5), ("net (two)", "squeeze", 0.25)}
+    found, *again = merged.differences
+    assert (found.what, found.run, found.other) == ("classifier net (two) on dots", "two", "one")
+    assert found.reasons == (
+        "the key is the same, but it was trained again and is another network: of the untouched images it recognizes "
+        "0.7500, not 0.5000",
+        "computed on cuda, not cpu",
+    )
+    assert {(one.what, one.run) for one in again} == {("flat on dots × net", "two"), ("flat on dots × net", "four")}
+    assert "net (two)" in {recipe["name"] for recipe in merged.recipes}
+
+
 def test_a_folder_of_runs_is_found(stored, tmp_path) -> None:
     run = stored("a", **BASE)
     assert collected(tmp_path / "runs") == [run.folder]
