@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -119,17 +120,21 @@ class _Merging:
         self._holders: dict[tuple[Any, ...], list[_Holder]] = {}
         self._again: dict[tuple[str, str, str], list[tuple[Cell, Cell]]] = {}
         self._whose: dict[str, str] = {}
+        self._apart: set[str] = set()
+        """Of the run that is being added, the keys of cells whose classifier was trained again."""
 
     def add(self, run: str, of: Run) -> None:
         """Adds a run's cells, renamed where they have to be."""
         cells = list(of.results.cells)
+        self._apart = set()
         parts: tuple[Part, ...] = ("dataset", "classifier", "variant")
         for part in parts:
             cells = self._kept_apart(run, of.lineage, cells, part)
         for cell in cells:
             there = self.cells.get(cell.key)
             if there is None or (there.status != "ok" and cell.status == "ok"):
-                self.cells[cell.key] = cell if there is None else replace(cell, **_names(there))
+                names = {} if there is None or cell.key in self._apart else _names(there)
+                self.cells[cell.key] = replace(cell, **names)
                 self._whose.setdefault(cell.key, run)
             elif cell.status == "ok" and cell.notes.get("accuracy") != there.notes.get("accuracy"):
                 what = f"{there.label} on {there.dataset} × {there.judged_by}"
@@ -152,7 +157,7 @@ class _Merging:
         """The cells, renamed where a part of theirs is not what has its name already."""
         together: dict[tuple[Any, ...], list[Cell]] = {}
         for cell in cells:
-            if part != "variant" or cell.key not in self.cells:
+            if part != "variant" or cell.key not in self.cells or cell.key in self._apart:
                 together.setdefault(_place(cell, part), []).append(cell)
         suffixes: dict[str, str] = {}
         for place, members in together.items():
@@ -161,19 +166,27 @@ class _Merging:
             holders = self._holders.setdefault((part, *place), [])
             unequal = [(holder, _unequal(of, holder.of, part)) for holder in holders]
             holder = next((holder for holder, pair in unequal if pair is None), None)
+            others = itertools.takewhile(bool, (pair for _, pair in unequal))
+            if any(pair is not None and pair[0][1] == pair[1][1] for pair in others):
+                self._apart |= {cell.key for cell in members}
             if holder is None:
                 holder = _Holder(f" ({run})" if holders else "", run)
                 for first, pair in unequal[:1]:
                     self._tell(run, holder.suffix, members, part, first.run, pair)
                 holders.append(holder)
-            holder.of = of | holder.of
+            holder.of = of | {
+                slot: made for slot, made in holder.of.items() if slot not in of or made[2].status == "ok"
+            }
             suffixes |= dict.fromkeys((cell.key for cell in members), holder.suffix)
         return [_renamed(cell, part, suffixes.get(cell.key, "")) for cell in cells]
 
     def _tell(self, run: str, suffix: str, members: list[Cell], part: Part, other: str, pair: Any) -> None:
         (lineage, key, cell), (others, other_key, there) = pair
-        again = [_TRAINED_AGAIN.format(*_known(cell, there))] if key == other_key else ()
-        why = (*(again or reasons((lineage, key), (others, other_key))), *_computed(cell, there))
+        if key == other_key:
+            told: Iterable[str] = [_TRAINED_AGAIN.format(_recognized(cell), _recognized(there))]
+        else:
+            told = reasons((lineage, key), (others, other_key))
+        why = (*told, *_computed(cell, there))
         what, instead = (_words(_renamed(members[0], part, end), part) for end in (suffix, ""))
         self.differences.append(Difference(what, instead, run, other, len(members), why))
 
@@ -204,14 +217,20 @@ def _unequal(of: Mapping[_Slot, _Made], taken: Mapping[_Slot, _Made], part: Part
             other = next(iter(taken.values()))
             if own[0].recipe(own[1]) != other[0].recipe(other[1]):
                 return own, other
-        elif own[1] != other[1] or (part == "classifier" and len(set(_known(own[2], other[2]))) == 2):
+        elif own[1] != other[1] or (part == "classifier" and _trained_again(own[2], other[2])):
             return own, other
     return None
 
 
-def _known(*cells: Cell) -> tuple[float, ...]:
-    """How much their classifiers recognize of the untouched images, of the cells that tell."""
-    return tuple(cell.notes["original_accuracy"] for cell in cells if "original_accuracy" in cell.notes)
+def _trained_again(cell: Cell, there: Cell) -> bool:
+    """Whether the classifiers of two cells are two networks, as far as both cells tell."""
+    return "ok" == cell.status == there.status and _recognized(cell) != _recognized(there)
+
+
+def _recognized(cell: Cell) -> float:
+    """The share of the untouched images that the cell's classifier recognizes."""
+    share: float = cell.notes["original_accuracy"]
+    return share
 
 
 def _renamed(cell: Cell, part: Part, suffix: str) -> Cell:

@@ -90,10 +90,10 @@ def test_learned_rivals_have_equal_budgets_and_two_judges(
     learned = {choice.name: choice.params for choice in spec.methods if choice.plugin.learns}
     assert set(learned) == LEARNED
     alone = LEARNED - {"colorcnn-plus"}
-    assert {learned[name]["epochs"] for name in alone} == {20}
+    assert {learned[method]["epochs"] for method in alone} == {20}
     assert learned["colorcnn-plus"]["epochs"] == 20 * counts, "one training for all counts"
     assert {params["restart_period"] for params in learned.values()} == {20}
-    assert len({learned[name]["width"] for name in LEARNED - {"cqformer"}}) == 1
+    assert len({learned[method]["width"] for method in LEARNED - {"cqformer"}}) == 1
     assert spec.judges == ("frozen", "retrained")
     stages = Counter(job.stage for job in make_plan(spec, files_needed=False).jobs.values())
     assert stages["quantizers"] == len(spec.seeds) * (3 * counts + 1)

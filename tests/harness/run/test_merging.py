@@ -162,13 +162,14 @@ def test_equal_keys_with_other_numbers_are_told(stored) -> None:
     assert {cell.notes["accuracy"] for cell in merged.cells} == {0.5}, "the first run's"
 
 
+ELSEWHERE = {"original_accuracy": 0.75, "accuracy": 0.25, "device": "cuda"}
+MORE = BASE | {"methods": ["flat", "squeeze"], "baseline": None}
+
+
 def test_a_classifier_trained_again_is_another_judge(stored) -> None:
-    elsewhere = {"original_accuracy": 0.75, "accuracy": 0.25, "device": "cuda"}
-    further = BASE | {"methods": ["flat", "squeeze"], "baseline": None}
-    first, second = stored("a", name="one", **BASE), stored("b", name="two", notes=elsewhere, **further)
-    merged = merge(
-        [first, second, stored("c", name="three", **BASE), stored("d", name="four", notes=elsewhere, **further)]
-    )
+    first, second = stored("a", name="one", **BASE), stored("b", name="two", notes=ELSEWHERE, **MORE)
+    third, fourth = stored("c", name="three", **BASE), stored("d", name="four", notes=ELSEWHERE, **MORE)
+    merged = merge([first, second, third, fourth])
     shown = {(cell.classifier, cell.label, cell.notes["accuracy"]) for cell in merged.cells}
     assert shown == {("net", "flat", 0.5), ("net", "learned", 0.5), ("net (two)", "squeeze", 0.25)}
     found, *again = merged.differences
@@ -180,6 +181,35 @@ def test_a_classifier_trained_again_is_another_judge(stored) -> None:
     )
     assert {(one.what, one.run) for one in again} == {("flat on dots × net", "two"), ("flat on dots × net", "four")}
     assert "net (two)" in {recipe["name"] for recipe in merged.recipes}
+
+
+def test_one_seed_trained_again_keeps_the_classifier_apart(stored) -> None:
+    first, second = (
+        stored("a", name="one", **BASE | {"seeds": [0, 1]}),
+        stored("b", name="two", **MORE | {"seeds": [0, 1]}),
+    )
+    cells = (replace(c, notes=c.notes | ELSEWHERE) if c.seed == 1 else c for c in second.results.cells)
+    second = replace(second, results=replace(second.results, cells=tuple(cells)))
+    merged = merge([first, second])
+    assert {(cell.classifier, cell.seed) for cell in merged.cells if cell.method == "squeeze"} == {
+        ("net (two)", 0),
+        ("net (two)", 1),
+    }
+
+
+@pytest.mark.parametrize("finished", [(), ("flat",)])
+def test_what_a_run_has_not_finished_is_not_judged_by_another_network(stored, finished) -> None:
+    first = stored("a", name="one", **MORE)
+    cells = tuple(
+        cell if cell.method in finished else replace(cell, status="blocked", notes={}) for cell in first.results.cells
+    )
+    unfinished = replace(first, results=replace(first.results, cells=cells))
+    second, third = stored("b", name="two", **MORE), stored("c", name="three", notes=ELSEWHERE, **MORE)
+    for runs, other in (([unfinished, second, third], 0.5), ([unfinished, third, second], 0.75)):
+        shown = {(cell.classifier, cell.label, cell.notes["original_accuracy"]) for cell in merge(runs).cells}
+        mine = 0.5 if finished else other
+        assert {share for name, _, share in shown if name == "net"} == {mine}
+        assert len({name for name, _, _ in shown}) == len({share for _, _, share in shown})
 
 
 def test_a_folder_of_runs_is_found(stored, tmp_path) -> None:
