@@ -17,16 +17,20 @@ from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
 
-def compiled(signature: Any = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def compiled(signature: Any = None, *, reorder: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``numba.njit`` without the GIL and with the machine code kept on disk, so that worker processes only load it.
 
     signature: what to compile for at once; None: whatever a compiled caller passes. The code is kept beside the source,
     or in the user's cache folder where the source cannot be written; where neither can be, and where what is kept is
     damaged or cannot be written, the function is compiled anew: that costs time and nothing else.
+
+    reorder: whether sums may be added up in whatever order this kind of processor is fastest with, on which their last
+    bits then depend.
     """
+    allowed = {"reassoc", "nsz"} if reorder else False
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        kernel: Any = numba.njit(nogil=True, error_model="numpy")(function)
+        kernel: Any = numba.njit(nogil=True, error_model="numpy", fastmath=allowed)(function)
         if kernel is function:  # NUMBA_DISABLE_JIT
             return function
         with contextlib.suppress(RuntimeError, OSError):  # numba found no folder it may write to

@@ -51,7 +51,7 @@ def _distance(colors: NDArray[np.float64], a: int, b: int) -> float:
     return (colors[0, a] - colors[0, b]) ** 2 + (colors[1, a] - colors[1, b]) ** 2 + (colors[2, a] - colors[2, b]) ** 2
 
 
-@compiled()
+@compiled(reorder=True)
 def _seed_centers(
     colors: NDArray[np.float64],
     weights: NDArray[np.float64],

@@ -45,9 +45,10 @@ class SColorQ:
 
     As the map is dithered, many pixels do not have their nearest color. Chosen here: the filter is a Gaussian, so that
     couplings of pixels and of blocks are products of those of rows and columns, without approximation; beyond the
-    border the error is 0; pixels are visited in steps of about 0.618 of their number; entries are held within 0..255
-    while the linear system is solved; the palette starts from colors drawn as for k-means++, and temperatures are in
-    units of the squared error with these.
+    border the error is 0; pixels too far apart to be coupled are visited at once (with a filter of 3 pixels those of
+    every third row and column, so that nine turns visit all); entries are held within 0..255 while the linear system is
+    solved; the palette starts from colors drawn as for k-means++, and temperatures are in units of the squared error
+    with these.
 
     A large image (more than 2^18 pixels, or than 2^23 / ``colors``) gets the palette of a mosaic of 32 x 32 squares
     evenly spread over it, as many as make an image that is not large. Its index map is then annealed in tiles of
@@ -68,8 +69,8 @@ class SColorQ:
     width: Annotated[float, Field(gt=0)] = 0.7
     initial_temperature: Annotated[float, Field(gt=0)] = 1.0
     final_temperature: Annotated[float, Field(gt=0)] = 0.05
-    temperatures: Annotated[int, Field(ge=1)] = 3
-    visits: Annotated[int, Field(ge=1)] = 1
+    temperatures: Annotated[int, Field(ge=1)] = 2
+    visits: Annotated[int, Field(ge=1)] = 2
     rounds: Annotated[int, Field(ge=1)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -40,6 +40,7 @@ def test_field_is_half_the_slope_of_the_energy(side, shape):
     generator = np.random.default_rng(0)
     image, means = generator.uniform(0, 255, (2, *shape, 3))
     rows, columns = tables(*shape, side)
+    sheets = loops._sheets(rows, columns)
     field = loops._coupled(rows, columns, means) - loops._coupled(rows, columns, image)
     weights = filter_of(side, 0.7)
     for y, x in np.ndindex(shape):
@@ -49,7 +50,7 @@ def test_field_is_half_the_slope_of_the_energy(side, shape):
             above, below = (energy((means - image + sign * nudge)[None], weights)[0] for sign in (1, -1))
             assert field[y, x, channel] == pytest.approx((above - below) / 4, abs=1e-8)
             at = energy((means - image)[None], weights)[0]
-            assert loops._own(rows, columns, y, x) == pytest.approx((above + below) / 2 - at, abs=1e-7)
+            assert sheets.own[loops._place(sheets, y, x)] == pytest.approx((above + below) / 2 - at, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (7, 5), (1, 9)])
@@ -65,27 +66,91 @@ def test_coarse_levels_have_the_energy_of_blocks_of_pixels(shape):
     assert found == pytest.approx(energy((fine - image)[None], weights)[0] - energy(image[None], weights)[0])
 
 
+def sheets_of(shape, side=3, levels=1):
+    return loops._sheets(*tables(*shape, side, levels))
+
+
+def laid_out(sheets, values):
+    """``[H, W, K]`` in sheets ``[S, K, P]``."""
+    laid = loops._room(sheets, values.shape[2])
+    for y, x in np.ndindex(values.shape[:2]):
+        sheet, place = loops._place(sheets, y, x)
+        laid[sheet, :, place] = values[y, x]
+    return laid
+
+
+def read_off(sheets, laid, shape):
+    """``[S, K, P]`` as ``[H, W, K]``."""
+    values = np.empty((*shape, laid.shape[1]))
+    for y, x in np.ndindex(shape):
+        sheet, place = loops._place(sheets, y, x)
+        values[y, x] = laid[sheet, :, place]
+    return values
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(9, 6), (1, 7), (2, 1), (70, 41)])
+def test_sheets_hold_each_site_once_and_tell_its_best_color(monkeypatch, shape, side, levels):
+    monkeypatch.setattr(loops, "BLOCK", 32)
+    rows, columns = tables(*shape, side, levels)
+    sheets = loops._sheets(rows, columns)
+    shape = len(rows), len(columns)
+    places = {loops._place(sheets, y, x) for y, x in np.ndindex(shape)}
+    assert len(places) == shape[0] * shape[1]
+    assert {turn * loops.STEP % len(sheets.own) for turn in range(len(sheets.own))} == set(range(len(sheets.own)))
+    generator = np.random.default_rng(0)
+    means, pull = generator.uniform(0, 255, (2, *shape, 3))
+    own = rows[:, rows.shape[1] // 2, None] * columns[:, columns.shape[1] // 2]
+    wanted = means - (loops._coupled(rows, columns, means) - pull) / own[..., None]
+    laid, pulls = laid_out(sheets, means), loops._laid_out(sheets, pull)
+    assert (laid_out(sheets, pull) == pulls).all()
+    found = np.zeros_like(laid)
+    start, extent = sheets.wide + 1, sheets.extent
+    room = np.empty(3 * extent, np.float32)
+    for sheet in range(len(found)):
+        colors = np.empty((3, extent), np.float32)
+        below, beside = divmod(sheet, len(sheets.across))
+        loops._gather(sheets, laid, pulls, below, beside, start, colors, room)
+        found[sheet, :, start : start + extent] = colors
+    assert read_off(sheets, found, shape) == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 5), (1, 9)])
+def test_each_site_gets_the_color_of_its_block(shape):
+    coarse_shape = ((shape[0] + 1) // 2, (shape[1] + 1) // 2)
+    colors = np.random.default_rng(0).integers(0, 256, (*coarse_shape, 3)).astype(float)
+    fine, coarse = sheets_of(shape), sheets_of(shape, levels=2)
+    found = loops._doubled(loops._laid_out(coarse, colors), coarse, fine, *shape)
+    wanted = colors.repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]]
+    assert (read_off(fine, found, shape) == wanted).all()
+
+
 def test_a_visit_gives_the_probabilities_of_the_mean_field(photos):
     image, temperature = photos[0, :4, :5].astype(float), 300.0
     palette = np.random.default_rng(0).uniform(0, 255, (3, 4))
-    memberships = np.full((4, 5, 4), 0.25, np.float32)
-    rows, columns = tables(4, 5)
-    means = loops._mixed(memberships, palette)
-    field = loops._coupled(rows, columns, means) - loops._coupled(rows, columns, image)
-    expected = memberships.astype(float)
-    step = loops._step(20)
-    for visit in range(1, 21):
-        y, x = divmod(visit * step % 20, 5)
-        costs = []
-        for entry in palette.T:
-            errors = expected @ palette.T - image
-            errors[y, x] = entry - image[y, x]
-            costs.append(energy(errors[None], filter_of(3, 0.7))[0])
-        shares = np.exp(-(np.array(costs) - min(costs)) / temperature)
-        expected[y, x] = shares / shares.sum()
-    loops._anneal(palette, rows, columns, temperature, means, field, memberships)
-    assert memberships == pytest.approx(expected, abs=1e-4)
-    assert means == pytest.approx(expected @ palette.T, abs=0.05)
+    sheets, expected = sheets_of((4, 5)), np.full((4, 5, 4), 0.25)
+    means = laid_out(sheets, expected @ palette.T)
+    memberships = laid_out(sheets, expected)
+    pull = loops._laid_out(sheets, loops._coupled(*tables(4, 5), image))
+    for turn in range(9):
+        number = turn * loops.STEP % 9
+        for y, x in np.ndindex(4, 5):
+            if loops._place(sheets, y, x)[0] != number:
+                continue
+            costs = []
+            for entry in palette.T:
+                errors = expected @ palette.T - image
+                errors[y, x] = entry - image[y, x]
+                costs.append(energy(errors[None], filter_of(3, 0.7))[0])
+            shares = np.exp(-(np.array(costs) - min(costs)) / temperature)
+            expected[y, x] = shares / shares.sum()
+    loops._anneal(sheets, palette, temperature, pull, means, memberships)
+    assert read_off(sheets, memberships, (4, 5)) == pytest.approx(expected, abs=1e-4)
+    assert read_off(sheets, means, (4, 5)) == pytest.approx(expected @ palette.T, abs=0.05)
+    mixed = np.zeros_like(means)
+    loops._mix(memberships, palette, mixed)
+    assert read_off(sheets, mixed, (4, 5)) == pytest.approx(expected @ palette.T, abs=0.05)
 
 
 def test_the_soft_palette_has_the_least_expected_energy(photos):
@@ -94,10 +159,10 @@ def test_the_soft_palette_has_the_least_expected_energy(photos):
     memberships = generator.dirichlet([0.3] * 3, (6, 5)).astype(np.float32)
     draws = np.stack([generator.multinomial(1, m) for m in memberships.reshape(-1, 3) for _ in range(4000)])
     draws = draws.reshape(30, 4000, 3).transpose(1, 0, 2).reshape(4000, 6, 5, 3)
-    rows, columns = tables(6, 5)
+    sheets = sheets_of((6, 5))
     palette = generator.uniform(0, 255, (3, 3))
-    coupled = loops._coupled(rows, columns, memberships)
-    loops._solve_soft(memberships, coupled, rows, columns, loops._coupled(rows, columns, image), palette)
+    pull = loops._laid_out(sheets, loops._coupled(*tables(6, 5), image))
+    loops._solve_soft(sheets, laid_out(sheets, memberships), pull, loops._room(sheets, 3), palette)
 
     def expected_energy(entries):
         return energy(draws @ entries.T - image, filter_of(3, 0.7)).mean()
@@ -110,13 +175,19 @@ def test_the_soft_palette_has_the_least_expected_energy(photos):
             assert expected_energy(nudged) >= least
 
 
-def test_the_hard_palette_solves_the_linear_system(photos):
+@pytest.mark.parametrize("certain", [True, False])
+def test_the_palette_of_labels_solves_the_linear_system(photos, certain):
     image = photos[3].astype(float)
     labels = MedianCut().palettize(photos[3:4], 5).indices[0]
-    rows, columns = tables(32, 32)
-    palette = np.full((3, 5), 128.0)
+    sheets, palette = sheets_of((32, 32)), np.full((3, 5), 128.0)
+    pull = loops._laid_out(sheets, loops._coupled(*tables(32, 32), image))
+    laid, shares = laid_out(sheets, labels[..., None])[:, 0].astype(np.uint8), loops._room(sheets, 5)
     for _ in range(20):
-        loops._solve_hard(labels, rows, columns, loops._coupled(rows, columns, image), palette)
+        if certain:
+            loops._certain(laid, shares)
+            loops._solve_soft(sheets, shares, pull, loops._room(sheets, 5), palette)
+        else:
+            loops._solve_hard(sheets, laid, pull, palette)
     seen = [convolve((labels == c).astype(float), filter_of(3, 0.7)).ravel() for c in range(5)]
     wanted = [convolve(image[..., channel], filter_of(3, 0.7)).ravel() for channel in range(3)]
     exact = np.linalg.lstsq(np.stack(seen, axis=1), np.stack(wanted, axis=1), rcond=None)[0]
@@ -133,16 +204,20 @@ def test_entries_stay_within_bounds_and_are_the_best_there():
 
 
 def test_the_end_never_adds_energy(photos):
+    sheets, labels = sheets_of((32, 32)), np.empty((32, 32), np.uint8)
     for image in photos[:4]:
         start = MedianCut().palettize(image[None], 6)
-        labels, palette = start.indices[0].copy(), np.ascontiguousarray(start.palettes[0].T.astype(float))
-        rows, columns = tables(32, 32)
-        pull = loops._coupled(rows, columns, image.astype(float))
+        palette = np.ascontiguousarray(start.palettes[0].T.astype(float))
+        laid = laid_out(sheets, start.indices[0][..., None])[:, 0].astype(np.uint8)
+        pull = loops._laid_out(sheets, loops._coupled(*tables(32, 32), image.astype(float)))
+        means = loops._room(sheets, 3)
         before = energies(start, image[None])[0]
         for _ in range(4):
-            loops._descend(palette, rows, columns, loops._coupled(rows, columns, palette.T[labels]) - pull, labels)
+            loops._show(palette, laid, means)
+            loops._descend(sheets, palette, pull, means, laid)
+            loops._read_off(sheets, laid, labels)
             moved = energy((palette.T[labels] - image)[None], filter_of(3, 0.7))[0]
-            loops._solve_hard(labels, rows, columns, pull, palette)
+            loops._solve_hard(sheets, laid, pull, palette)
             solved = energy((palette.T[labels] - image)[None], filter_of(3, 0.7))[0]
             assert solved <= moved + 1e-6 <= before + 2e-6
             before = solved
