@@ -27,6 +27,7 @@ EventKind = Literal[
     "failed",
     "blocked",
     "damaged",
+    "outdated",
     "warned",
     "interrupted",
     "run-ended",

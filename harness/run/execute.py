@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,13 @@ from harness.run.aside import aside_for
 from harness.run.durations import Durations
 from harness.run.events import Event, EventLog, Listener
 from harness.run.heartbeat import Heartbeat
+from harness.run.outdated import WHY, outdated_in
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.ready import BATCHED
 from harness.run.results import EVENTS, SPEC, gather, write_plan
 from harness.run.schedule import Remaining, Schedule, find_remaining
+from harness.run.stages import abouts_in
 from harness.sources import Source, read_source
 from harness.spec.file import override, read_spec
 from harness.spec.resolve import Spec, resolve
@@ -39,6 +41,9 @@ from harness.writing import write_yaml
 
 if TYPE_CHECKING:
     from harness.run.pool import RayPool
+
+
+AGAIN = "they are computed again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +154,35 @@ def request_for(
 def execute(
     request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
 ) -> FinishedRun:
-    """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped."""
+    """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped.
+
+    What turns out to be made from a network that was trained again, and is another one, is computed again.
+    """
+    done = _execute(request, folder, console, address, cpus, gpus)
+    if outdated := _outdated(request, done.results):
+        request = replace(request, remaining=find_remaining(request.plan, request.store, outdated=outdated))
+        again = _execute(request, folder, console, address, cpus, gpus)
+        done = replace(again, computed=done.computed + again.computed)
+    return done
+
+
+def _outdated(request: Request, results: Results) -> dict[str, str]:
+    """What is stored and to be computed again, and why. None is looked into unless a stored cell is of no use."""
+    plan, store = request.plan, request.store
+    if not any(cell.status == "blocked" and store.has("cells", cell.key) for cell in results.cells):
+        return {}
+    outdated = outdated_in({key: asdict(job) for key, job in plan.jobs.items()}, abouts_in(store))
+    made_from = {key: outdated(key) for key, job in plan.jobs.items() if store.has(job.stage, key)}
+    return {
+        key: f"{plan.jobs[key].name}: {WHY.format(plan.jobs[network].name)}"
+        for key, network in made_from.items()
+        if network is not None
+    }
+
+
+def _execute(
+    request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
+) -> FinishedRun:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -173,7 +206,7 @@ def execute(
             with aside_for(request.store) as aside:
                 log = EventLog(folder / EVENTS, _judge_watch(request, say, aside), *listeners)
                 compute(request.plan, request.remaining, request.store, pool, log, console)
-        results = with_claims(gather(folder, request.store.name, say), request.registry)
+        results = with_claims(gather(folder, request.store.name, say, AGAIN), request.registry)
         pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(request.remaining.pending))
 
@@ -235,6 +268,9 @@ def compute(
         store.remove(plan.jobs[key].stage, key)
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         log("damaged", message=sentence)
+    for key, sentence in todo.outdated.items():
+        store.remove(plan.jobs[key].stage, key)
+        log("outdated", plan.jobs[key], message=sentence)
     for key, job in plan.jobs.items():
         if key not in todo.keys and store.has(job.stage, key):
             log("cached", job)

@@ -21,10 +21,7 @@ _OF_READING = ("baseline", "headline", "recognized", "margin", "bits")
 
 _ALSO_CALLED = {"dataset": "dataset", "classifier": "classifier", "quantizer": "variant"}
 """What of a cell has the name of a recipe, by what the recipe is of."""
-_TRAINED_AGAIN = (
-    "the key is the same, but it was trained again and is another network: of the untouched images it recognizes "
-    "{:.4f}, not {:.4f}"
-)
+_TRAINED_AGAIN = "the key is the same, but it was trained again and is another network: of the untouched images "
 _Slot = tuple[Any, ...]
 _Made = tuple[Lineage, str, Cell]
 """The run, a key, and the cell that tells of it."""
@@ -183,7 +180,7 @@ class _Merging:
     def _tell(self, run: str, suffix: str, members: list[Cell], part: Part, other: str, pair: Any) -> None:
         (lineage, key, cell), (others, other_key, there) = pair
         if key == other_key:
-            told: Iterable[str] = [_TRAINED_AGAIN.format(_recognized(cell), _recognized(there))]
+            told: Iterable[str] = [_TRAINED_AGAIN + _recognized_by(cell, there)]
         else:
             told = reasons((lineage, key), (others, other_key))
         why = (*told, *_computed(cell, there))
@@ -224,7 +221,22 @@ def _unequal(of: Mapping[_Slot, _Made], taken: Mapping[_Slot, _Made], part: Part
 
 def _trained_again(cell: Cell, there: Cell) -> bool:
     """Whether the classifiers of two cells are two networks, as far as both cells tell."""
-    return "ok" == cell.status == there.status and _recognized(cell) != _recognized(there)
+    if not "ok" == cell.status == there.status:
+        return False
+    network, other = _network(cell), _network(there)
+    return network != other if network and other else _recognized(cell) != _recognized(there)
+
+
+def _network(cell: Cell) -> str | None:
+    """The digest of what the cell's classifier has learned, before any retraining."""
+    made_from: Mapping[str, str] = cell.notes.get("made_from", {})
+    return made_from.get("original", made_from.get("classifier"))
+
+
+def _recognized_by(cell: Cell, there: Cell) -> str:
+    """What the classifiers of two cells recognize, in words."""
+    share, other = f"{_recognized(cell):.4f}", f"{_recognized(there):.4f}"
+    return f"both recognize {share}" if share == other else f"it recognizes {share}, not {other}"
 
 
 def _recognized(cell: Cell) -> float:

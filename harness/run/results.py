@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from harness.contracts import BadInput, Cell, Failure, Precision, Results, Searc
 from harness.contracts.results import RECORD_COLUMNS
 from harness.plan import Plan
 from harness.run.events import Event, last_run
+from harness.run.outdated import WHY, outdated_in
 from harness.run.pictures import Show, pictures_in
 from harness.run.plan_file import checked_plan
 from harness.run.provenance import read_provenance
-from harness.run.stages import Stages, stages_in
+from harness.run.stages import Stages, abouts_in, stages_in
 from harness.spec.choices import called
 from harness.spec.resolve import Choice, Spec
 from harness.work.artifacts import GALLERY, read_about
@@ -166,14 +168,18 @@ def store_of(content: Mapping[str, Any], moved_to: str | Path | None = None) -> 
 
 
 def gather(
-    folder: Path, moved_to: str | Path | None = None, say: Callable[[str], None] = lambda _sentence: None
+    folder: Path,
+    moved_to: str | Path | None = None,
+    say: Callable[[str], None] = lambda _sentence: None,
+    outdated_are: str = MEND,
 ) -> Results:
     """All cells of a run, whatever their status; what is damaged counts as not there.
 
     Args:
         folder: The run's.
         moved_to: Its store, if that is no longer where the run left it.
-        say: Is told of everything damaged, a sentence each.
+        say: Is told of everything damaged, a sentence each, and of cells made from a network that is stored no longer.
+        outdated_are: What becomes of such cells, for that sentence.
 
     Raises:
         BadInput: The run's plan cannot be read, or there is no store.
@@ -191,7 +197,13 @@ def gather(
             blocked[key] = f"{error}; {MEND}"
             say(f"{names[key]}: {blocked[key]}.")
     jobs = {job["key"]: job for job in content["jobs"]}
-    stages, pictures = stages_in(jobs, store), pictures_in(jobs, store)
+    about = abouts_in(store)
+    stages, outdated, pictures = stages_in(jobs, about), outdated_in(jobs, about), pictures_in(jobs, store)
+    made_from = {key: network for key, there in found.items() if there is True and (network := outdated(key))}
+    for key, network in made_from.items():
+        found[key], blocked[key] = False, f"{WHY.format(names[network])}; {MEND}"
+    for network, count in Counter(made_from.values()).items():
+        say(f"{count} cells: {WHY.format(names[network])}; {outdated_are}.")
     cells = tuple(
         _cell(planned, store, found, failed, blocked, inputs, stages, pictures) for planned in content["cells"]
     )

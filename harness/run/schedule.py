@@ -129,10 +129,12 @@ class NoClaims:
 
 @dataclass(frozen=True)
 class Remaining:
-    """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound."""
+    """What of a plan is still to do. pending: job keys, inputs first. damaged: those that are stored but not sound;
+    outdated: those that are sound but made from a network that is stored no longer; each with a sentence."""
 
     pending: tuple[str, ...]
     damaged: Mapping[str, str]
+    outdated: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -140,13 +142,16 @@ class Remaining:
         return frozenset(self.pending)
 
 
-def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None) -> Remaining:
+def find_remaining(
+    plan: Plan, store: Store, wanted: Iterable[str] | None = None, outdated: Mapping[str, str] | None = None
+) -> Remaining:
     """Looks the plan's cells up and, for those that are missing, their inputs; checksums are verified.
 
     What is stored and damaged is pending too, though all that rests on it be sound: other commands read it. What is not
     stored, and not needed for a cell, stays away.
 
-    wanted: keys of jobs to look up instead of the cells'.
+    wanted: keys of jobs to look up instead of the cells'. outdated: those to compute again though they are stored, each
+    with a sentence.
     """
     found = store.look_up((job.stage, key) for key, job in plan.jobs.items())
     pending: dict[str, None] = {}
@@ -155,6 +160,7 @@ def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None
         for key, error in found.items()
         if isinstance(error, DamagedArtifact)
     }
+    found |= dict.fromkeys(outdated or {}, False)
 
     def visit(key: str) -> None:
         if key in pending or found[key] is True:
@@ -165,9 +171,9 @@ def find_remaining(plan: Plan, store: Store, wanted: Iterable[str] | None = None
 
     for key in (cell.key for cell in plan.cells) if wanted is None else wanted:
         visit(key)
-    for key in damaged:
+    for key in (*damaged, *(outdated or {})):
         visit(key)
-    return Remaining(tuple(pending), damaged)
+    return Remaining(tuple(pending), damaged, outdated or {})
 
 
 @dataclass

@@ -11,20 +11,12 @@ from harness.work.artifacts import read_about
 from harness.work.store import DamagedArtifact, Store
 
 Stages = dict[str, dict[str, Any]]
+Abouts = Callable[[Stage, str], dict[str, Any] | None]
+"""What an artifact says of itself; None of one that is gone or damaged."""
 
 
-def stages_in(jobs: Mapping[str, Mapping[str, Any]], store: Store) -> Callable[[str], Stages]:
-    """Tells of a cell, by its key, what its stages took.
-
-    Args:
-        jobs: Of a run's ``plan.json``, by key.
-        store: The run's.
-
-    Returns:
-        A function from a cell's key to ``fit`` (of a method that learns), ``apply`` and ``judge``, each with the
-        ``key`` of its artifact, its own ``seconds``, its ``device`` (``cpu`` or ``cuda``) and its ``share`` of that:
-        CPU cores, or a part of a GPU. Empty where an artifact that the cell was made from is gone or damaged.
-    """
+def abouts_in(store: Store) -> Abouts:
+    """Tells it of a store's artifacts, each of which is read once."""
 
     @cache
     def about(stage: Stage, key: str) -> dict[str, Any] | None:
@@ -34,6 +26,22 @@ def stages_in(jobs: Mapping[str, Mapping[str, Any]], store: Store) -> Callable[[
             return read_about(store, stage, key)
         except DamagedArtifact:
             return None
+
+    return about
+
+
+def stages_in(jobs: Mapping[str, Mapping[str, Any]], about: Abouts) -> Callable[[str], Stages]:
+    """Tells of a cell, by its key, what its stages took.
+
+    Args:
+        jobs: Of a run's ``plan.json``, by key.
+        about: What the artifacts of the run's store say of themselves.
+
+    Returns:
+        A function from a cell's key to ``fit`` (of a method that learns), ``apply`` and ``judge``, each with the
+        ``key`` of its artifact, its own ``seconds``, its ``device`` (``cpu`` or ``cuda``) and its ``share`` of that:
+        CPU cores, or a part of a GPU. Empty where an artifact that the cell was made from is gone or damaged.
+    """
 
     def chain(key: str) -> list[tuple[str, str, dict[str, Any]]] | None:
         """Stages from the first to the last, each with what its artifact says of itself."""

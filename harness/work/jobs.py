@@ -30,7 +30,7 @@ from harness.contracts import (
 )
 from harness.plan import Job, Retraining
 from harness.registry import Kind, Registry
-from harness.spec.schema import Stage
+from harness.spec.schema import TRAINED, Stage
 from harness.work.applying import apply_method, chunks, palettize_all, reduce_images
 from harness.work.arrays import on_disk
 from harness.work.artifacts import (
@@ -49,7 +49,7 @@ from harness.work.explaining import explain_classifier, explain_method, write_pi
 from harness.work.judges import PREDICTED
 from harness.work.process_state import put_back
 from harness.work.retraining import retrain
-from harness.work.store import ABOUT, HISTORY, Store
+from harness.work.store import ABOUT, HISTORY, Store, digest_of
 from harness.work.subsets import balanced_rows, held_out_rows, whole_group_rows
 from harness.writing import read_sealed, write_json, write_sealed
 
@@ -91,9 +91,18 @@ def run_job(job: Job, context: Context) -> None:
             more = _RUNNERS[job.stage](job, context, folder)
             seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
             about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
-            write_json(folder / ABOUT, about | {"versions": environment.versions()})
+            about |= {"made_from": _networks_of(job, context.store), "versions": environment.versions()}
+            if job.stage in TRAINED:
+                about["network"] = digest_of(folder / (NETWORK if job.stage == "classifiers" else STATE))
+            write_json(folder / ABOUT, about)
     finally:
         environment.give_memory_back()
+
+
+def _networks_of(job: Job, store: Store) -> dict[str, str]:
+    """The digests of what a job's inputs learned, by their roles; of one that an older version stored, none."""
+    trained = {role: read_about(store, stage, key) for role, (stage, key) in job.inputs.items() if stage in TRAINED}
+    return {role: about["network"] for role, about in trained.items() if "network" in about}
 
 
 def _threads(job: Job) -> int:

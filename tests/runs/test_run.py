@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import pytest
 import yaml
+from safetensors.torch import load, save_file
 from workplace import EXAMPLES, Workplace
+
+from harness.work.store import Store, digest_of
+from harness.writing import write_json
 
 TASK = EXAMPLES / "my_task.py"
 SPEC = """
@@ -104,6 +109,32 @@ def test_a_damaged_artifact_is_said_and_computed_again(done: Workplace) -> None:
     assert "was damaged (records.parquet), it is computed again" in again.out
     assert "1 of" in again.out
     assert without_seconds((done.folder / "runs" / "tiny" / "report" / "cells.csv").read_text()) == before
+
+
+def test_what_was_made_from_a_network_that_is_another_one_now_is_computed_again(done: Workplace) -> None:
+    """As where a classifier is lost and trained again on a machine that does not give the same bytes."""
+    before, store = done.cells(), Store(done.folder / "store")
+    plan = json.loads((done.folder / "runs" / "tiny" / "plan.json").read_text())
+    key = next(job["key"] for job in plan["jobs"] if job["name"] == "tiny-net on stripes, seed 0")
+    parts = {path.name: path.read_bytes() for path in store.path("classifiers", key).iterdir()}
+    network = {name: tensor + 0.5 for name, tensor in load(parts["network.safetensors"]).items()}
+    store.remove("classifiers", key)
+    with store.write("classifiers", key) as folder:
+        for name in parts.keys() - {"manifest.json"}:
+            (folder / name).write_bytes(parts[name])
+        save_file(network, folder / "network.safetensors")
+        about = json.loads(parts["about.json"]) | {"network": digest_of(folder / "network.safetensors")}
+        write_json(folder / "about.json", about)
+    again = done.fewcolors("run", done.folder / "tiny.yaml", "--plugin", TASK)
+    sentence = "6 cells: made from tiny-net on stripes, seed 0, which was trained again since and is another network"
+    assert sentence in again.out
+    after = done.cells()
+    assert {row["status"] for row in after} == {"ok"}
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old["seconds"] != new["seconds"]]
+    assert {old["seed"] for old, _ in changed} == {"0"}
+    assert len(changed) == 6
+    assert any(old["accuracy"] != new["accuracy"] for old, new in changed)
+    assert "0 of" in done.fewcolors("run", done.folder / "tiny.yaml", "--plugin", TASK).out
 
 
 def test_plan_shows_jobs_and_needs_and_runs_nothing(workplace: Workplace) -> None:

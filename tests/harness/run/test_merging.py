@@ -183,6 +183,19 @@ def test_a_classifier_trained_again_is_another_judge(stored) -> None:
     assert "net (two)" in {recipe["name"] for recipe in merged.recipes}
 
 
+@pytest.mark.parametrize("judged", [{}, {"classifier": "retrained"}])
+def test_classifiers_are_told_apart_by_what_they_learned(stored, judged) -> None:
+    role = "original" if judged else "classifier"
+    made = [{"made_from": {**judged, role: network}} for network in "pqp"]
+    runs = [stored(name, name=name, notes=notes, **MORE) for name, notes in zip("abc", made, strict=True)]
+    merged = merge(runs)
+    assert {cell.classifier for cell in merge([runs[0], runs[2]]).cells} == {"net"}
+    assert merged.differences[0].what == "classifier net (b) on dots"
+    assert (
+        merged.differences[0].reasons[0].endswith("is another network: of the untouched images both recognize 0.5000")
+    )
+
+
 def test_one_seed_trained_again_keeps_the_classifier_apart(stored) -> None:
     first, second = (
         stored("a", name="one", **BASE | {"seeds": [0, 1]}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.run.stages import stages_in
+from harness.run.stages import abouts_in, stages_in
 from harness.work.store import Store
 from harness.writing import write_json
 
@@ -33,7 +33,7 @@ def store(tmp_path):
 
 
 def test_each_stage_has_its_own_seconds_and_share(store):
-    stages = stages_in(JOBS, store)
+    stages = stages_in(JOBS, abouts_in(store))
     on_gpu = {"device": "cuda", "share": 0.5}
     assert stages("j") == {
         "fit": {"key": "q", "seconds": 100.0, **on_gpu},
@@ -48,6 +48,6 @@ def test_each_stage_has_its_own_seconds_and_share(store):
 
 def test_nothing_is_said_where_an_artifact_is_gone(store):
     store.remove("applied", "a")
-    stages = stages_in(JOBS, store)
+    stages = stages_in(JOBS, abouts_in(store))
     assert stages("j") == {}
     assert set(stages("k")) == {"apply", "judge"}
