@@ -20,6 +20,9 @@ WHY = "made from {}, which was trained again since and is another network"
 def outdated_in(jobs: Mapping[str, Mapping[str, Any]], about: Abouts) -> Callable[[str], str | None]:
     """Tells of an artifact, by its key, from which network it was made that is not what is stored.
 
+    Where all of a run that was made from a network was made from the same one, nothing is outdated, whatever is stored
+    by now; and no network is read, which takes long from far away.
+
     Args:
         jobs: Of a run's ``plan.json``, by key.
         about: What the artifacts of the run's store say of themselves.
@@ -29,16 +32,21 @@ def outdated_in(jobs: Mapping[str, Mapping[str, Any]], about: Abouts) -> Callabl
         there is none, and where it cannot be told, as one of both is gone or an older version stored it.
     """
 
+    def made_from(key: str) -> dict[str, str]:
+        """The digests of what a stored artifact's trained inputs were, by their keys."""
+        trained = {role: parent for role, (stage, parent) in jobs[key]["inputs"].items() if stage in TRAINED}
+        said = (about(jobs[key]["stage"], key) if trained else None) or {}
+        return {trained[role]: digest for role, digest in said.get("made_from", {}).items() if role in trained}
+
     @cache
     def outdated(key: str) -> str | None:
-        job = jobs[key]
-        trained = {role: key for role, (stage, key) in job["inputs"].items() if stage in TRAINED}
-        said = (about(job["stage"], key) if trained else None) or {}
-        for role, parent in trained.items():
-            made_from = said.get("made_from", {}).get(role)
-            stored = (about(jobs[parent]["stage"], parent) or {}).get("network")
-            if made_from is not None and stored is not None and made_from != stored:
+        for parent, digest in made_from(key).items():
+            if (about(jobs[parent]["stage"], parent) or {}).get("network", digest) != digest:
                 return parent
-        return next((cause for _, parent in job["inputs"].values() if (cause := outdated(parent)) is not None), None)
+        return next((cause for _, parent in jobs[key]["inputs"].values() if (cause := outdated(parent))), None)
 
-    return outdated
+    networks: dict[str, set[str]] = {}
+    for key in (key for key, job in jobs.items() if job["stage"] != "classifiers"):
+        for parent, digest in made_from(key).items():
+            networks.setdefault(parent, set()).add(digest)
+    return outdated if any(len(digests) > 1 for digests in networks.values()) else lambda _key: None

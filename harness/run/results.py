@@ -203,7 +203,7 @@ def gather(
     for key, network in made_from.items():
         found[key], blocked[key] = False, f"{WHY.format(names[network])}; {MEND}"
     for network, count in Counter(made_from.values()).items():
-        say(f"{count} cells: {WHY.format(names[network])}; {outdated_are}.")
+        say(f"cells left out: {count} {WHY.format(names[network])}; {outdated_are}.")
     cells = tuple(
         _cell(planned, store, found, failed, blocked, inputs, stages, pictures) for planned in content["cells"]
     )

@@ -125,16 +125,21 @@ def test_what_was_made_from_a_network_that_is_another_one_now_is_computed_again(
         save_file(network, folder / "network.safetensors")
         about = json.loads(parts["about.json"]) | {"network": digest_of(folder / "network.safetensors")}
         write_json(folder / "about.json", about)
-    again = done.fewcolors("run", done.folder / "tiny.yaml", "--plugin", TASK)
-    sentence = "6 cells: made from tiny-net on stripes, seed 0, which was trained again since and is another network"
-    assert sentence in again.out
+    tiny = (done.folder / "tiny.yaml", "--plugin", TASK)
+    again = done.fewcolors("run", *tiny)
+    assert "another network" not in again.out, "all cells are of the one before"
+    why = "made from tiny-net on stripes, seed 0, which was trained again since and is another network"
+    more = done.fewcolors("run", *tiny, "--colors", 4, "--colors", 8, "--out", done.folder / "runs" / "more")
+    assert f"cells left out: 5 {why}; they are computed again." in more.out
+    last = done.fewcolors("run", *tiny)
+    assert f"cells left out: 1 {why}; they are computed again." in last.out
     after = done.cells()
     assert {row["status"] for row in after} == {"ok"}
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old["seconds"] != new["seconds"]]
     assert {old["seed"] for old, _ in changed} == {"0"}
     assert len(changed) == 6
     assert any(old["accuracy"] != new["accuracy"] for old, new in changed)
-    assert "0 of" in done.fewcolors("run", done.folder / "tiny.yaml", "--plugin", TASK).out
+    assert "another network" not in done.fewcolors("run", *tiny).out
 
 
 def test_plan_shows_jobs_and_needs_and_runs_nothing(workplace: Workplace) -> None:

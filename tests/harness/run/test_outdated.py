@@ -24,6 +24,9 @@ SAID = {
 }
 
 
+NEW = {"made_from": {"classifier": "n2"}}
+
+
 def outdated(changes):
     said = SAID | changes
     found = outdated_in(JOBS, lambda stage, key: said[key] if JOBS[key]["stage"] == stage else pytest.fail("no such"))
@@ -34,27 +37,37 @@ def outdated(changes):
     ("changes", "found"),
     [
         ({}, {}),
-        ({"net": {"network": "n2"}}, dict.fromkeys(["fit", "applied", "cell", "other"], "net")),
-        ({"fit": {"network": "q2", "made_from": {"classifier": "n1"}}}, dict.fromkeys(["applied", "cell"], "fit")),
+        ({"net": {"network": "n2"}}, {}),
+        ({"net": {"network": "n2"}, "other": NEW}, dict.fromkeys(["fit", "applied", "cell"], "net")),
+        ({"net": {"network": "n2"}, "cell": NEW}, dict.fromkeys(["fit", "applied", "cell", "other"], "net")),
         (
-            {"net": {"network": "n2"}, "cell": {"made_from": {"classifier": "n2"}}, "other": {"made_from": {}}},
-            dict.fromkeys(["fit", "applied", "cell"], "net"),
+            {"fit": {"network": "q2"} | NEW, "net": {"network": "n2"}},
+            {"applied": "fit", "cell": "net", "other": "net"},
         ),
-        ({"net": None}, {}),
-        ({"net": {"network": "n2"}, "fit": None, "cell": None, "other": None}, {}),
-        ({"net": {}}, {}),
-        ({"cell": {}, "other": {}, "net": {"network": "n2"}, "fit": {"network": "q1"}}, {}),
+        ({"net": None, "other": NEW}, {}),
+        ({"net": {}, "other": NEW}, {}),
+        ({"net": {"network": "n2"}, "fit": None, "cell": None, "other": NEW}, {}),
+        ({"net": {"network": "n2"}, "fit": {"network": "q1"}, "cell": {}, "other": NEW}, {}),
     ],
     ids=[
-        "none",
-        "a classifier",
-        "a quantizer",
+        "nothing",
+        "a classifier that nothing was made from yet",
         "judged anew",
+        "judged anew with an old quantizer",
+        "fitted anew",
         "gone",
+        "an older version's",
         "nothing to compare",
-        "older net",
-        "older cells",
+        "made by an older version",
     ],
 )
 def test_what_was_made_from_another_network_is_found_and_all_that_rests_on_it(changes, found):
     assert outdated(changes) == found
+
+
+def test_no_classifier_is_read_where_all_agree():
+    def about(stage, key):
+        assert stage != "classifiers"
+        return SAID[key]
+
+    assert {outdated_in(JOBS, about)(key) for key in JOBS} == {None}
