@@ -66,9 +66,9 @@ class SColorQ:
     """
 
     filter: Literal[1, 3, 5] = 3
-    width: Annotated[float, Field(gt=0)] = 0.7
-    initial_temperature: Annotated[float, Field(gt=0)] = 1.0
-    final_temperature: Annotated[float, Field(gt=0)] = 0.05
+    width: Annotated[float, Field(ge=0.01, le=100)] = 0.7
+    initial_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    final_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.05
     temperatures: Annotated[int, Field(ge=1)] = 2
     visits: Annotated[int, Field(ge=1)] = 2
     rounds: Annotated[int, Field(ge=1)] = 3

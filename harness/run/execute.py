@@ -25,7 +25,7 @@ from harness.run.outdated import WHY, outdated_in
 from harness.run.progress import Progress
 from harness.run.provenance import record_provenance
 from harness.run.ready import BATCHED
-from harness.run.results import EVENTS, SPEC, gather, write_plan
+from harness.run.results import EVENTS, MEND, SPEC, gather, write_plan
 from harness.run.schedule import Remaining, Schedule, find_remaining
 from harness.run.stages import abouts_in
 from harness.sources import Source, read_source
@@ -156,32 +156,44 @@ def execute(
 ) -> FinishedRun:
     """Runs what is pending and writes the reports. KeyboardInterrupt is passed on once everything is stopped.
 
-    What turns out to be made from a network that was trained again, and is another one, is computed again.
+    Cells that turn out to be made from a network that was trained again, and is another one, are computed again: once,
+    and where the store is on a disk, as machines keep copies of what is stored far away.
     """
-    done = _execute(request, folder, console, address, cpus, gpus)
-    if outdated := _outdated(request, done.results):
-        request = replace(request, remaining=find_remaining(request.plan, request.store, outdated=outdated))
-        again = _execute(request, folder, console, address, cpus, gpus)
+    plan, store = request.plan, request.store
+    done = _execute(request, folder, console, address, cpus, gpus, AGAIN)
+    left_out = any(cell.status == "blocked" and store.has("cells", cell.key) for cell in done.results.cells)
+    outdated = _outdated(plan, store) if left_out and not store.distant else {}
+    if not outdated:
+        return done
+    remaining = find_remaining(plan, store, wanted=outdated, outdated=outdated)
+    if not any(plan.jobs[key].stage == "datasets" for key in remaining.pending):
+        request = replace(request, remaining=remaining)
+        again = _execute(request, folder, console, address, cpus, gpus, MEND)
         done = replace(again, computed=done.computed + again.computed)
     return done
 
 
-def _outdated(request: Request, results: Results) -> dict[str, str]:
-    """What is stored and to be computed again, and why. None is looked into unless a stored cell is of no use."""
-    plan, store = request.plan, request.store
-    if not any(cell.status == "blocked" and store.has("cells", cell.key) for cell in results.cells):
-        return {}
-    outdated = outdated_in({key: asdict(job) for key, job in plan.jobs.items()}, abouts_in(store))
-    made_from = {key: outdated(key) for key, job in plan.jobs.items() if store.has(job.stage, key)}
+def _outdated(plan: Plan, store: Store) -> dict[str, str]:
+    """Stored artifacts made from a network that is stored no longer, each with a sentence."""
+    there = store.there((job.stage, key) for key, job in plan.jobs.items())
+    finished = [cell.key for cell in plan.cells if there[cell.key]]
+    jobs = {key: asdict(job) for key, job in plan.jobs.items()}
+    outdated = outdated_in(jobs, abouts_in(store), finished, far=store.distant)
     return {
-        key: f"{plan.jobs[key].name}: {WHY.format(plan.jobs[network].name)}"
-        for key, network in made_from.items()
-        if network is not None
+        key: f"{job.name}: {WHY.format(plan.jobs[network].name)}"
+        for key, job in plan.jobs.items()
+        if there[key] and (network := outdated(key)) is not None
     }
 
 
 def _execute(
-    request: Request, folder: Path, console: Console, address: str | None, cpus: int | None, gpus: int | None
+    request: Request,
+    folder: Path,
+    console: Console,
+    address: str | None,
+    cpus: int | None,
+    gpus: int | None,
+    outdated_are: str,
 ) -> FinishedRun:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +218,7 @@ def _execute(
             with aside_for(request.store) as aside:
                 log = EventLog(folder / EVENTS, _judge_watch(request, say, aside), *listeners)
                 compute(request.plan, request.remaining, request.store, pool, log, console)
-        results = with_claims(gather(folder, request.store.name, say, AGAIN), request.registry)
+        results = with_claims(gather(folder, request.store.name, say, outdated_are), request.registry)
         pages, broken = write_reports(request.spec.reports, results, folder / "report", console)
     return FinishedRun(results, pages, broken, len(request.remaining.pending))
 
@@ -268,9 +280,10 @@ def compute(
         store.remove(plan.jobs[key].stage, key)
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
         log("damaged", message=sentence)
-    for key, sentence in todo.outdated.items():
+    still_outdated = _outdated(plan, store) if todo.outdated else {}  # another driver may have been here since
+    for key in todo.outdated.keys() & still_outdated.keys():
         store.remove(plan.jobs[key].stage, key)
-        log("outdated", plan.jobs[key], message=sentence)
+        log("outdated", plan.jobs[key], message=todo.outdated[key])
     for key, job in plan.jobs.items():
         if key not in todo.keys and store.has(job.stage, key):
             log("cached", job)

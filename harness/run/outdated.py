@@ -7,7 +7,7 @@ stand beside what is made from the new one, as if one network had judged all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,15 +17,19 @@ from harness.spec.schema import TRAINED
 WHY = "made from {}, which was trained again since and is another network"
 
 
-def outdated_in(jobs: Mapping[str, Mapping[str, Any]], about: Abouts) -> Callable[[str], str | None]:
+def outdated_in(
+    jobs: Mapping[str, Mapping[str, Any]], about: Abouts, cells: Iterable[str], *, far: bool
+) -> Callable[[str], str | None]:
     """Tells of an artifact, by its key, from which network it was made that is not what is stored.
 
-    Where all of a run that was made from a network was made from the same one, nothing is outdated, whatever is stored
-    by now; and no network is read, which takes long from far away.
+    Where all that finished cells rest on was made from one network a key, nothing is outdated, whatever is stored by
+    now; and no network is read, which takes long from far away.
 
     Args:
         jobs: Of a run's ``plan.json``, by key.
         about: What the artifacts of the run's store say of themselves.
+        cells: The keys of finished cells.
+        far: Whether the store is, so that retrained classifiers are not read either unless others differ.
 
     Returns:
         A function from a job's key to that of the network: of an input, or of what an input was made from. None where
@@ -46,7 +50,19 @@ def outdated_in(jobs: Mapping[str, Mapping[str, Any]], about: Abouts) -> Callabl
         return next((cause for _, parent in jobs[key]["inputs"].values() if (cause := outdated(parent))), None)
 
     networks: dict[str, set[str]] = {}
-    for key in (key for key, job in jobs.items() if job["stage"] != "classifiers"):
-        for parent, digest in made_from(key).items():
-            networks.setdefault(parent, set()).add(digest)
+    for key in _rested_on(jobs, cells):
+        if not (far and jobs[key]["stage"] == "classifiers"):
+            for parent, digest in made_from(key).items():
+                networks.setdefault(parent, set()).add(digest)
     return outdated if any(len(digests) > 1 for digests in networks.values()) else lambda _key: None
+
+
+def _rested_on(jobs: Mapping[str, Mapping[str, Any]], cells: Iterable[str]) -> set[str]:
+    """The cells, their inputs, those of these, and so on."""
+    found, further = set[str](), list(cells)
+    while further:
+        key = further.pop()
+        if key not in found:
+            found.add(key)
+            further += [parent for _, parent in jobs[key]["inputs"].values()]
+    return found

@@ -36,6 +36,7 @@ PLAN, EVENTS, SPEC = "plan.json", "events.jsonl", "spec.yaml"
 SEARCH, SEARCHES = "search.yaml", "searches.json"
 RECORDS = "records.parquet"
 MEND = "fewcolors run with the run's spec mends it"
+MENDED_ON_A_DISK = "fewcolors run mends it with a copy of the store on a disk (fewcolors store copy)"
 
 
 def write_plan(folder: Path, spec: Spec, plan: Plan, store: Store) -> None:
@@ -198,10 +199,13 @@ def gather(
             say(f"{names[key]}: {blocked[key]}.")
     jobs = {job["key"]: job for job in content["jobs"]}
     about = abouts_in(store)
-    stages, outdated, pictures = stages_in(jobs, about), outdated_in(jobs, about), pictures_in(jobs, store)
-    made_from = {key: network for key, there in found.items() if there is True and (network := outdated(key))}
+    stages, pictures = stages_in(jobs, about), pictures_in(jobs, store)
+    finished_keys = [key for key, there in found.items() if there is True]
+    outdated = outdated_in(jobs, about, finished_keys, far=store.distant)
+    made_from = {key: network for key in finished_keys if (network := outdated(key))}
+    outdated_are = MENDED_ON_A_DISK if store.distant else outdated_are
     for key, network in made_from.items():
-        found[key], blocked[key] = False, f"{WHY.format(names[network])}; {MEND}"
+        found[key], blocked[key] = False, f"{WHY.format(names[network])}; {outdated_are}"
     for network, count in Counter(made_from.values()).items():
         say(f"cells left out: {count} {WHY.format(names[network])}; {outdated_are}.")
     cells = tuple(

@@ -86,12 +86,13 @@ def run_job(job: Job, context: Context) -> None:
     started = time.perf_counter()
     if job.stage in ("classifiers", "quantizers", "cells") or "quantizer" in job.inputs:
         environment.set_torch_up(_threads(job))
+    made_from = _networks_of(job, context.store)
     try:
         with context.store.write(job.stage, job.key) as folder:
             more = _RUNNERS[job.stage](job, context, folder)
             seconds = time.perf_counter() - started + more.pop("earlier_seconds", 0.0)
             about = {"plugin": job.plugin, "params": job.params, "seconds": seconds, **more}
-            about |= {"made_from": _networks_of(job, context.store), "versions": environment.versions()}
+            about |= {"made_from": made_from, "versions": environment.versions()}
             if job.stage in TRAINED:
                 about["network"] = digest_of(folder / (NETWORK if job.stage == "classifiers" else STATE))
             write_json(folder / ABOUT, about)
