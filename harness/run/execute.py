@@ -42,8 +42,8 @@ from harness.writing import write_yaml
 if TYPE_CHECKING:
     from harness.run.pool import RayPool
 
-
 AGAIN = "they are computed again"
+"""What becomes of cells that are left out because a network of theirs is stored no longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,12 @@ def request_for(
     todo = find_remaining(plan, store)
     if not files_needed:
         return Request(spec, plan, store, registry, sources, todo)
-    jobs = [plan.jobs[key] for key in todo.pending]
+    _check_inputs(spec, [plan.jobs[key] for key in todo.pending])
+    return Request(spec, plan, store, registry, sources, todo)
+
+
+def _check_inputs(spec: Spec, jobs: Sequence[Job]) -> None:
+    """Lets the plugins of these jobs check what they will read. Raises BadInput."""
     pending = {job.plugin for job in jobs if job.stage != "cells"}
     pending |= {job.retraining.plugin for job in jobs if job.retraining is not None}
     complaints = Complaints(spec.name)
@@ -148,7 +153,6 @@ def request_for(
             with complaints.gathering():
                 check_inputs(choice)
     complaints.raise_if_any()
-    return Request(spec, plan, store, registry, sources, todo)
 
 
 def execute(
@@ -165,12 +169,20 @@ def execute(
     outdated = _outdated(plan, store) if left_out and not store.distant else {}
     if not outdated:
         return done
-    remaining = find_remaining(plan, store, wanted=outdated, outdated=outdated)
-    if not any(plan.jobs[key].stage == "datasets" for key in remaining.pending):
-        request = replace(request, remaining=remaining)
-        again = _execute(request, folder, console, address, cpus, gpus, MEND)
-        done = replace(again, computed=done.computed + again.computed)
-    return done
+    remaining = find_remaining(plan, store, (), outdated)
+    try:
+        _check_inputs(request.spec, [plan.jobs[key] for key in remaining.pending])
+    except BadInput as error:
+        console.print(
+            f"The cells left out cannot be computed again: {error}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        return done
+    again = _execute(replace(request, remaining=remaining), folder, console, address, cpus, gpus, MEND)
+    return replace(again, computed=done.computed + again.computed)
 
 
 def _outdated(plan: Plan, store: Store) -> dict[str, str]:
@@ -178,7 +190,7 @@ def _outdated(plan: Plan, store: Store) -> dict[str, str]:
     there = store.there((job.stage, key) for key, job in plan.jobs.items())
     finished = [cell.key for cell in plan.cells if there[cell.key]]
     jobs = {key: asdict(job) for key, job in plan.jobs.items()}
-    outdated = outdated_in(jobs, abouts_in(store), finished, far=store.distant)
+    outdated = outdated_in(jobs, abouts_in(store), finished, far=False)
     return {
         key: f"{job.name}: {WHY.format(plan.jobs[network].name)}"
         for key, job in plan.jobs.items()

@@ -91,8 +91,7 @@ def read_off(sheets, laid, shape):
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("side", [1, 3, 5])
 @pytest.mark.parametrize("shape", [(9, 6), (1, 7), (2, 1), (70, 41)])
-def test_sheets_hold_each_site_once_and_tell_its_best_color(monkeypatch, shape, side, levels):
-    monkeypatch.setattr(loops, "BLOCK", 32)
+def test_sheets_hold_each_site_once_and_tell_its_best_color(shape, side, levels):
     rows, columns = tables(*shape, side, levels)
     sheets = loops._sheets(rows, columns)
     shape = len(rows), len(columns)
