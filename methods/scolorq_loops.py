@@ -54,7 +54,11 @@ BLOCK = 16 * VECTOR
 """Places of a sheet that are worked on at a time."""
 
 FEW = 8
-"""Entries up to which it is faster to take labels for memberships than to count their pairs."""
+"""Entries up to which it is faster to take labels for memberships than to count their pairs; with more, solving the
+palette for the memberships of pixels is what takes longest."""
+
+SELDOM = 3
+"""Of so many temperatures of pixels one is followed by that where there are more."""
 
 _LEAST = np.float32(-IMPOSSIBLE / 64)
 _64TH, _24TH, _SIXTH, _HALF = np.float32(1 / 64), np.float32(1 / 24), np.float32(1 / 6), np.float32(1 / 2)
@@ -235,25 +239,28 @@ def _couple(
     start: int,
     sums: NDArray[np.float32],
     into: int,
-    sums_at: int,
+    into_number: int,
+    into_start: int,
     places: int,
 ) -> None:
     """One number of the sites coupled in a row (or column) with those of a sheet, times their couplings, added up.
 
     couplings: of columns, ``[R + 1, 2 R + 1, P]``, or rows; own: the sheet's number beside (or below); sheets_on,
     places_on: how far on the next sheet and the next place are; given: ``[S, K, P]``; base: the first sheet beside (or
-    below); start: the first of the places; sums: ``[S, K, P]``, written in sheet ``into`` from ``sums_at`` on.
+    below); start: the first of the places; sums: ``[S, K, P]``, of which number ``into_number`` in sheet ``into`` is
+    written from ``into_start`` on.
     """
     count, radius = len(couplings), couplings.shape[1] // 2
-    at, into_at, sheet = np.uintp(start), np.uintp(sums_at), base + own * sheets_on  # no sign: none counts from the end
+    at, into_at = np.uintp(start), np.uintp(into_start)  # no sign: none counts from the end
+    sheet = base + own * sheets_on
     for i in range(np.uintp(places)):
-        sums[into, number, into_at + i] = couplings[own, radius, at + i] * given[sheet, number, at + i]
+        sums[into, into_number, into_at + i] = couplings[own, radius, at + i] * given[sheet, number, at + i]
     for k in range(1, radius + 1):
         before, after = own - k, own + k
         first, first_at = base + before % count * sheets_on, np.uintp(start + before // count * places_on)
         last, last_at = base + after % count * sheets_on, np.uintp(start + after // count * places_on)
         for i in range(np.uintp(places)):
-            sums[into, number, into_at + i] += (
+            sums[into, into_number, into_at + i] += (
                 couplings[own, radius - k, at + i] * given[first, number, first_at + i]
                 + couplings[own, radius + k, at + i] * given[last, number, last_at + i]
             )
@@ -283,7 +290,7 @@ def _gather(
         other = below + k - down.shape[1] // 2
         base, begin = other % len(down) * len(across), start + other // len(down) * sheets.wide
         for channel in range(3):
-            _couple(across, beside, 1, 1, means, base, channel, begin, row, 0, 0, count)
+            _couple(across, beside, 1, 1, means, base, channel, begin, row, 0, channel, 0, count)
             for i in range(count):
                 colors[channel, i] += down[below, k, first + i] * row[0, channel, i]
     for channel in range(3):
@@ -475,12 +482,26 @@ def _solve(pairs: NDArray[np.float64], wanted: NDArray[np.float64], palette: NDA
 
 
 @compiled(reorder=True)
-def _dot(a: NDArray[np.float32], sheet: int, number: int, b: NDArray[np.float32], other: int, row: int) -> float:
-    """The sum of products of one number of all places of a sheet each."""
-    total = _ZERO
-    for i in range(a.shape[2]):
-        total += a[sheet, number, i] * b[other, row, i]
-    return float(total)
+def _dots(
+    a: NDArray[np.float32], sheet: int, b: NDArray[np.float32], start: int, row: int, column: int, sums: NDArray[Any]
+) -> None:
+    """The sums of products of two numbers of a sheet with two others, added to ``sums``: four at once load half.
+
+    a: ``[S, K, P]``; b: the others, ``[M, n]``; start: the first of the n places; row, column: which numbers, and those
+    after them; sums: ``[K + 1, M]``, and of its last row nothing is to be used where a sheet has no such number.
+    """
+    first, next_row, at = np.uintp(row), np.uintp(min(row + 1, a.shape[1] - 1)), np.uintp(start)
+    here, after = np.uintp(column), np.uintp(column + 1)
+    upper, upper_after, lower, lower_after = _ZERO, _ZERO, _ZERO, _ZERO
+    for i in range(np.uintp(b.shape[1])):
+        upper += a[sheet, first, at + i] * b[here, i]
+        upper_after += a[sheet, first, at + i] * b[after, i]
+        lower += a[sheet, next_row, at + i] * b[here, i]
+        lower_after += a[sheet, next_row, at + i] * b[after, i]
+    sums[row, column] += upper
+    sums[row, column + 1] += upper_after
+    sums[row + 1, column] += lower
+    sums[row + 1, column + 1] += lower_after
 
 
 @compiled()
@@ -496,33 +517,34 @@ def _solve_soft(
     room: as large as the memberships.
     """
     down, across = sheets.down, sheets.across
-    entries, places = memberships.shape[1:]
-    start, count = sheets.wide + 1, sheets.extent
+    entries, start, count = memberships.shape[1], sheets.wide + 1, sheets.extent
     for below in range(len(down)):
         for beside in range(len(across)):
             sheet = below * len(across) + beside
             for c in range(entries):
-                _couple(across, beside, 1, 1, memberships, below * len(across), c, start, room, sheet, start, count)
-    pairs, wanted = np.zeros((entries, entries)), np.zeros((3, entries))
-    coupled, own = np.zeros((1, entries, places), np.float32), np.zeros((1, 1, places), np.float32)
+                _couple(across, beside, 1, 1, memberships, below * len(across), c, start, room, sheet, c, start, count)
+    # Of a sheet: pull, coupling of sites with themselves, coupled memberships; and one more, as they go in pairs.
+    others = np.zeros((1, 4 + entries + 1, count), np.float32)
+    sums = np.zeros((entries + 1, others.shape[1]))
     for below in range(len(down)):
         for beside in range(len(across)):
             sheet = below * len(across) + beside
-            own[0, 0] = sheets.own[sheet]
+            others[0, :3] = pull[sheet, :, start : start + count]
+            others[0, 3] = sheets.own[sheet, start : start + count]
             for c in range(entries):
-                _couple(down, below, len(across), sheets.wide, room, beside, c, start, coupled, 0, start, count)
-                for i in range(places):
-                    coupled[0, c, i] -= own[0, 0, i] * memberships[sheet, c, i]
-            for c in range(entries):
-                for channel in range(3):
-                    wanted[channel, c] += _dot(memberships, sheet, c, pull, sheet, channel)
-                pairs[c, c] += _dot(memberships, sheet, c, own, 0, 0)
-                for other in range(c + 1):
-                    pairs[c, other] += _dot(memberships, sheet, c, coupled, 0, other)
+                _couple(down, below, len(across), sheets.wide, room, beside, c, start, others, 0, 4 + c, 0, count)
+                for i in range(np.uintp(count)):
+                    others[0, 4 + c, i] -= others[0, 3, i] * memberships[sheet, c, np.uintp(start) + i]
+            for c in range(0, entries, 2):
+                for other in range(0, 4 + c + 1, 2):
+                    _dots(memberships, sheet, others[0], start, c, other, sums)
+    pairs = np.zeros((entries, entries))
     for c in range(entries):
-        for other in range(c):
+        pairs[c, c] = sums[c, 3]
+        for other in range(c + 1):
+            pairs[c, other] += sums[c, 4 + other]
             pairs[other, c] = pairs[c, other]
-    _solve(pairs, wanted, palette)
+    _solve(pairs, sums[:entries, :3].T.copy(), palette)
 
 
 @compiled()
@@ -642,6 +664,12 @@ def _temperature(number: int, count: int, first: float, last: float) -> float:
 
 
 @compiled()
+def _is_to_be_solved(level: int, levels: int, entries: int, step: int) -> bool:
+    """Whether the palette is, after a level's temperature number ``step``."""
+    return entries <= FEW or level > 0 or levels == 1 or step % SELDOM == SELDOM - 1
+
+
+@compiled()
 def _settle(
     sheets: Sheets,
     pull: NDArray[np.float32],
@@ -710,6 +738,7 @@ def quantize_images(
         levels.append(_sheets(rows[-1], columns[-1]))
     shares = [_room(level, entries) for level in levels]
     rooms = [_room(level, entries) for level in levels]
+    unwanted = np.empty((len(shares[0]), 0, 0), np.float32)
     for n in range(len(images)):
         if skip[n]:
             continue
@@ -732,10 +761,12 @@ def quantize_images(
                 means = _doubled(means, levels[level + 1], sheets, len(rows[level]), len(columns[level]))
             for number in range(done * temperatures, (done + 1) * temperatures):
                 temperature = errors[n] * _temperature(number, temperatures * len(levels), first, last)
-                for _ in range(visits):
-                    _anneal(sheets, palette, temperature, pulls[level], means, memberships)
-                _solve_soft(sheets, memberships, pulls[level], rooms[level], palette)
-                _mix(memberships, palette, means)
+                for visit in range(visits):
+                    wanted = memberships if visit == visits - 1 else unwanted
+                    _anneal(sheets, palette, temperature, pulls[level], means, wanted)
+                if _is_to_be_solved(level, len(levels), entries, number - done * temperatures):
+                    _solve_soft(sheets, memberships, pulls[level], rooms[level], palette)
+                    _mix(memberships, palette, means)
         labels = _likeliest(shares[0])
         _settle(levels[0], pulls[0], palette, means, labels, shares[0], rooms[0], rounds)
         _read_off(levels[0], labels, indices[n])

@@ -246,14 +246,15 @@ def test_no_single_pixel_can_be_given_a_better_color(photos, colors):
 
 @pytest.mark.parametrize(("colors", "most"), [(2, 1.01), (4, 1.01), (16, 1.03), (64, 1.05)])
 def test_without_a_filter_it_is_k_means(photos, mse, colors, most):
-    result = SColorQ(filter=1).palettize(photos, colors)
+    result = SColorQ(filter=1, rounds=10).palettize(photos, colors)
     assert mse(result, photos).mean() < most * mse(KMeans(n_init=3).palettize(photos, colors), photos).mean()
     nearest = Palettized(nearest_entries(photos, result.palettes), result.palettes)
     assert (mse(result, photos) == mse(nearest, photos)).all()
 
 
-def test_slower_annealing_has_less_energy(photos):
-    found = [energies(SColorQ(temperatures=n).palettize(photos, 8), photos).sum() for n in (1, 4, 16)]
+@pytest.mark.parametrize("colors", [8, 32])
+def test_slower_annealing_has_less_energy(photos, colors):
+    found = [energies(SColorQ(temperatures=n).palettize(photos, colors), photos).sum() for n in (1, 4, 16)]
     assert found == sorted(found, reverse=True)
 
 
