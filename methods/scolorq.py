@@ -47,9 +47,9 @@ class SColorQ:
     couplings of pixels and of blocks are products of those of rows and columns, without approximation; beyond the
     border the error is 0; pixels too far apart to be coupled are visited at once (with a filter of 3 pixels those of
     every third row and column, so that nine turns visit all); entries are held within 0..255 while the linear system is
-    solved, and where sites are pixels, after blocks, that of more than 8 colors is solved only after every third
-    temperature; the palette starts from colors drawn as for k-means++, and temperatures are in units of the squared
-    error with these.
+    solved; once blocks have given way to pixels, a palette of more than 8 colors is solved only after every third
+    temperature; it starts from colors drawn as for k-means++, and temperatures are in units of the squared error with
+    these.
 
     A large image (more than 2^18 pixels, or than 2^23 / ``colors``) gets the palette of a mosaic of 32 x 32 squares
     evenly spread over it, as many as make an image that is not large. Its index map is then annealed in tiles of

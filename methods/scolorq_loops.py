@@ -58,7 +58,7 @@ FEW = 8
 palette for the memberships of pixels is what takes longest."""
 
 SELDOM = 3
-"""Of so many temperatures of pixels one is followed by that where there are more."""
+"""With more entries, the palette is solved for pixels after one of so many temperatures."""
 
 _LEAST = np.float32(-IMPOSSIBLE / 64)
 _64TH, _24TH, _SIXTH, _HALF = np.float32(1 / 64), np.float32(1 / 24), np.float32(1 / 6), np.float32(1 / 2)
@@ -665,7 +665,7 @@ def _temperature(number: int, count: int, first: float, last: float) -> float:
 
 @compiled()
 def _is_to_be_solved(level: int, levels: int, entries: int, step: int) -> bool:
-    """Whether the palette is, after a level's temperature number ``step``."""
+    """Whether the palette is solved after temperature number ``step`` of a level; the finest level is number 0."""
     return entries <= FEW or level > 0 or levels == 1 or step % SELDOM == SELDOM - 1
 
 
