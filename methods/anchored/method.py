@@ -28,7 +28,7 @@ class Anchored:
     Gould, CVPR 2020), whose last layer starts at zero, a the log posterior of a k-means of the image itself, whose
     centers are in the order of their luminance. Palette and image are ColorCNN's, by Eq. 6 and 7 in training, by Eq. 3
     to 5 afterwards. So is the loss of Eq. 2, here with a smaller regularizer, without jitter, and with distillation.
-    One network per color count.
+    One network per color count, or one for all of them.
 
     Args:
         backbone: The network that sees the image: ``unet`` or ``dncnn``.
@@ -50,6 +50,8 @@ class Anchored:
         straight_through: Whether the classifier is shown in training each pixel's most probable color alone, as at test
             time, with the gradient of the mixture of Eq. 7.
         gumbel: Weight of Gumbel noise on the logits in training, which only certain pixels withstand.
+        joint_colors: Whether one training serves all color counts: they share all but the last layer's weights, and
+            each step of training is of one of them, drawn by chance.
         epochs: How often training goes through the training images.
         batch_size: Images in a step of training; null: the dataset's.
         rate: The learning rate's peak, of a cosine that starts anew every ``restart_period`` epochs.
@@ -74,6 +76,7 @@ class Anchored:
     distillation: Annotated[float, Field(ge=0)] = 0.5
     straight_through: bool = False
     gumbel: Annotated[float, Field(ge=0)] = 0.0
+    joint_colors: bool = False
     epochs: Annotated[int, Field(ge=1)] = 60
     batch_size: Annotated[int, Field(ge=2)] | None = None
     rate: Annotated[float, Field(gt=0)] = 0.01
@@ -148,10 +151,10 @@ class Anchored:
         """Trains a new network from the lesson's seed.
 
         Args:
-            lesson: With one color count and at least one frozen classifier.
+            lesson: With at least one frozen classifier, and one color count unless ``joint_colors`` is true.
 
         Raises:
-            ContractError: The lesson has no classifier, or more or fewer color counts than one.
+            ContractError: The lesson has no classifier, or more color counts than it may.
         """
         from harness.learning import seeded
         from methods.anchored.network import AnchoredNetwork
@@ -160,14 +163,13 @@ class Anchored:
 
         if not lesson.classifiers:
             raise ContractError("anchored learns from a frozen classifier, the lesson has none")
-        if len(lesson.colors) != 1:
+        if len(lesson.colors) != 1 and not self.joint_colors:
             raise ContractError(f"anchored learns one color count at a time, the lesson has {list(lesson.colors)}")
-        (colors,) = lesson.colors
         with seeded(lesson.seed, "anchored"):
             network = AnchoredNetwork(
                 self.backbone,
                 self.width,
-                colors,
+                lesson.colors,
                 lesson.normalization,
                 kappa=self.kappa,
                 learn_kappa=self.learn_kappa,
@@ -186,13 +188,13 @@ class Anchored:
 
         Args:
             images: ``uint8 [N, H, W, 3]``, sRGB.
-            colors: The color count it was trained for.
+            colors: A color count it was trained for.
 
         Returns:
             Indices ``uint8 [N, H, W]`` and palettes ``uint8 [N, C, 3]``.
 
         Raises:
-            BadInput: It was trained for another color count.
+            BadInput: It was not trained for that color count.
             ContractError: It is not trained.
         """
         from methods.anchored.network import corrected, palettize_in_tiles
@@ -221,14 +223,14 @@ class Anchored:
 
         Args:
             images: ``uint8 [N, H, W, 3]``, sRGB.
-            colors: The color count it was trained for.
+            colors: A color count it was trained for.
 
         Returns:
             ``activation``, the backbone's mean magnitude at each pixel, ``uint8 [N, H, W]``, and ``train-time``, x~ of
             Eq. 7 with the colors of Eq. 6, ``uint8 [N, H, W, 3]``.
 
         Raises:
-            BadInput: It was trained for another color count.
+            BadInput: It was not trained for that color count.
             ContractError: It is not trained.
         """
         from methods.colorcnn.explaining import explain
@@ -267,9 +269,11 @@ class Anchored:
 
     def _trained_for(self, colors: int) -> AnchoredNetwork:
         network = self._trained()
-        if colors != network.colors:
-            raise BadInput(f"this anchored quantizer was trained for {network.colors} colors and cannot give {colors}.")
-        return network
+        counts = network.counts.tolist()
+        if colors not in counts:
+            known = ", ".join(map(str, counts))
+            raise BadInput(f"this anchored quantizer was trained for {known} colors and cannot give {colors}.")
+        return network.at(colors)
 
     def _trained(self) -> AnchoredNetwork:
         if self._network is None:

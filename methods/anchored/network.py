@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness.contracts import Images, Normalization, Palettized
 from harness.learning import freeze, normalize, tensor_of
@@ -52,13 +54,18 @@ class AnchoredNetwork(ColorCNN):
     g is ColorCNN's network, its last layer zero at first, so that training begins with the clustering. a is
     ``clustering.log_posterior``. kappa is ``exp(log_kappa)``, learned or not. ``correction`` is None where a palette's
     colors are the means of their pixels.
+
+    It may serve several color counts: then each has C rows of the last layer, the smallest count first, and all else is
+    shared. It answers for ``colors`` of them, the smallest, and ``at`` for another.
     """
+
+    counts: Tensor
 
     def __init__(
         self,
         backbone: str,
         width: int,
-        colors: int,
+        counts: Sequence[int],
         normalization: Normalization,
         *,
         kappa: float,
@@ -67,13 +74,27 @@ class AnchoredNetwork(ColorCNN):
         space: Space,
         corrected: bool,
     ) -> None:
-        super().__init__(backbone, width, colors, normalization)
+        super().__init__(backbone, width, sum(counts), normalization)
+        in_order = sorted(counts)
+        self.colors = in_order[0]
+        self._first_of = dict(zip(in_order, itertools.accumulate(in_order, initial=0), strict=False))
+        self.register_buffer("counts", torch.tensor(in_order))
         last = self.head[-1]
         assert isinstance(last, nn.Conv2d)
         nn.init.zeros_(last.weight)
         self.steps, self.space = steps, space
         self.correction = Correction() if corrected else None
         self.log_kappa = nn.Parameter(torch.tensor(math.log(kappa)), requires_grad=learn_kappa)
+
+    def at(self, colors: int) -> AnchoredNetwork:
+        """The network itself, not a copy, as it answers for another of its color counts."""
+        view = copy.copy(self)
+        view.colors = colors
+        return view
+
+    def at_each(self) -> list[AnchoredNetwork]:
+        """The network as it answers for each of its color counts."""
+        return [self.at(colors) for colors in self._first_of]
 
     def forward(self, x: Tensor) -> Tensor:
         points = self.points(x)
@@ -90,20 +111,22 @@ class AnchoredNetwork(ColorCNN):
     def mixed(self, features: Tensor, points: Points, clustering: Clustering) -> Tensor:
         """g(x) + kappa a(x), ``float32 [B, C, H, W]``, of the backbone's features at the points' pixels."""
         posterior = log_posterior(points, clustering).mT.unflatten(2, features.shape[2:])
-        return self.head(features).float() + self.log_kappa.exp() * posterior
+        rows = self.head.get_parameter("2.weight").narrow(0, self._first_of[self.colors], self.colors)
+        logits = F.conv2d(self.head[:-1](features), rows)
+        return logits.float() + self.log_kappa.exp() * posterior
 
 
 def restore(backbone: str, width: int, steps: int, space: Space, state: Mapping[str, Any]) -> AnchoredNetwork:
     """The frozen network of a ``state_dict``, in channels-last memory on the CPU.
 
     Raises:
-        KeyError: The state has no head.
+        KeyError: The state has no color counts.
         RuntimeError: Names or shapes are those of another network.
     """
     network = AnchoredNetwork(
         backbone,
         width,
-        len(state["head.2.weight"]),
+        torch.as_tensor(state["counts"]).tolist(),
         Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         kappa=1.0,
         learn_kappa=False,

@@ -34,6 +34,8 @@ def objective(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Eq. 2 of the article, plus ``distillation`` times what the classifiers' answers differ from the original's.
 
+    Each call draws one of the network's color counts, each as likely, from torch's global random state.
+
     Args:
         network: What is trained.
         classifiers: What it is trained through, from ``colorcnn.training.frozen_classifiers``.
@@ -44,14 +46,16 @@ def objective(
         A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
     """
     assert isinstance(network, AnchoredNetwork)
-    regularizer, correction = regularizer_of(recipe), network.correction
+    regularizer, correction, counted = regularizer_of(recipe), network.correction, network.at_each()
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
-        m = network(images).float()
+        drawn = int(torch.randint(len(counted), ())) if len(counted) > 1 else 0
+        m = counted[drawn](images).float()
         n = equations.draw_jitter(recipe.jitter, images)
         with autocast(device, "fp32"):
-            drawn = noisy(m, recipe.gumbel) if recipe.gumbel else m
-            shown = hardened(drawn) if recipe.straight_through else drawn
+            shown = noisy(m, recipe.gumbel) if recipe.gumbel else m
+            if recipe.straight_through:
+                shown = hardened(shown)
             t = equations.soft_palette(images, shown)
             if correction is not None:
                 t = correction(t, shown.mean(dim=(2, 3)))

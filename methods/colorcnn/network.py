@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class ColorCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone(x)).float().softmax(dim=1)
+
+    def at_each(self) -> Sequence[ColorCNN]:
+        """The network as it answers for each of the color counts it is trained for: itself."""
+        return (self,)
 
     @property
     def normalization(self) -> Normalization:

@@ -75,7 +75,10 @@ def fit(
     classifiers = frozen_classifiers(lesson)
 
     def measure() -> Mapping[str, float]:
-        return {VALIDATION_ACCURACY: decoded_accuracy(network, lesson, classifiers)} if len(lesson.validation) else {}
+        if not len(lesson.validation):
+            return {}
+        each = [decoded_accuracy(counted, lesson, classifiers) for counted in network.at_each()]
+        return {VALIDATION_ACCURACY: sum(each) / len(each)}
 
     train(
         network,

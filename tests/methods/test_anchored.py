@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +12,16 @@ import torch
 from skimage import data
 from torch import nn
 
-from harness.contracts import Augmentation, BadInput, ContractError, Lesson, Normalization, Split, check_palettized
+from harness.contracts import (
+    VALIDATION_ACCURACY,
+    Augmentation,
+    BadInput,
+    ContractError,
+    Lesson,
+    Normalization,
+    Split,
+    check_palettized,
+)
 from harness.learning import normalize
 from methods.anchored import network as networks
 from methods.anchored.clustering import LUMA, cluster, log_posterior, points_of, squared_distances
@@ -33,9 +44,9 @@ def placed(x: torch.Tensor, space: str = "rgb"):
     return points_of(x, torch.tensor(PLAIN.mean), torch.tensor(PLAIN.std), space)
 
 
-def anchored(backbone: str, colors: int, **changes) -> AnchoredNetwork:
+def anchored(backbone: str, *counts: int, **changes) -> AnchoredNetwork:
     taught = {"kappa": 0.5, "learn_kappa": False, "steps": 3, "space": "rgb", "corrected": False} | changes
-    return AnchoredNetwork(backbone, 2, colors, PLAIN, **taught).eval()
+    return AnchoredNetwork(backbone, 2, counts, PLAIN, **taught).eval()
 
 
 def slow_halves(pixels: np.ndarray, colors: int) -> list[list[int]]:
@@ -114,6 +125,51 @@ def test_an_untrained_network_is_the_clustering_whatever_kappa_is(photos, space)
         assert (result.indices.reshape(nearest.shape) == nearest.numpy()).all()
         assert float(network(x).detach().sum(1).sub(1).abs().max()) < 1e-5
         assert (corrected(network, result).palettes == result.palettes).all()
+
+
+def of_one(joint: AnchoredNetwork, colors: int, rows: slice) -> AnchoredNetwork:
+    """A network for one color count with a joint network's weights, these rows of its last layer."""
+    alone, state = anchored("unet", colors), joint.state_dict()
+    alone.load_state_dict(state | {"head.2.weight": state["head.2.weight"][rows], "counts": torch.tensor([colors])})
+    return alone
+
+
+ROWS = {2: slice(0, 2), 3: slice(2, 5), 5: slice(5, 10)}
+
+
+@pytest.fixture
+def joint() -> AnchoredNetwork:
+    network = anchored("unet", 5, 2, 3)
+    torch.nn.init.normal_(network.head[-1].weight, std=0.1, generator=torch.Generator().manual_seed(1))
+    return network
+
+
+def test_color_counts_share_all_but_their_rows_of_the_last_layer(photos, joint):
+    x = normalized(photos)
+    for colors, rows in ROWS.items():
+        m = joint.at(colors)(x)
+        assert (m == of_one(joint, colors, rows)(x)).all()
+        joint.zero_grad()
+        m[:, 0].mean().backward()
+        moved = joint.head[-1].weight.grad.abs().sum(dim=(1, 2, 3)).nonzero().flatten()
+        assert moved.tolist() == list(range(10))[rows]
+        assert joint.head[0].weight.grad.abs().max() > 0
+
+
+def test_a_step_of_a_joint_training_is_of_one_color_count_and_each_is_as_likely(joint):
+    given = lesson(colors=(2, 3, 5))
+    recipe = Anchored(joint_colors=True).recipe(given)
+    x, labels = normalized(given.train.images[:4]), torch.from_numpy(given.train.labels[:4])
+
+    def loss_of(network: AnchoredNetwork) -> Callable[[], float]:
+        loss = objective(network, given.classifiers, "cpu", recipe)
+        return lambda: round(loss(x, labels).item(), 5)
+
+    torch.manual_seed(0)
+    draw = loss_of(joint)
+    seen = Counter(draw() for _ in range(300))
+    assert set(seen) == {loss_of(of_one(joint, colors, rows))() for colors, rows in ROWS.items()}
+    assert min(seen.values()) > 75
 
 
 def test_a_correction_sees_a_color_its_share_and_the_image_they_make():
@@ -265,9 +321,14 @@ def lesson(**changes) -> Lesson:
     images[labels == 0, :, :8] += 50
     images[labels == 1, :, 8:] += 50
     train = Split.of(images, labels)
-    taught = {"classifiers": (Halves(),), "classifier_names": ("halves",), "colors": (2,)} | changes
+    taught = {
+        "validation": train.take(slice(0, 0)),
+        "classifiers": (Halves(),),
+        "classifier_names": ("halves",),
+        "colors": (2,),
+    } | changes
     own = Augmentation(flip=False, crop_padding=1)
-    return Lesson("spots", train, train.take(slice(0, 0)), ("left", "right"), PLAIN, own, seed=3, **taught)
+    return Lesson("spots", train, classes=("left", "right"), normalization=PLAIN, augmentation=own, seed=3, **taught)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +359,29 @@ def test_what_was_learned_survives_its_state_and_is_the_same_again(photos, optio
     pictures = method.explain(photos, 2)
     assert pictures["activation"].shape == photos.shape[:3]
     assert pictures["train-time"].shape == photos.shape
+
+
+def test_a_joint_training_serves_all_of_its_color_counts(photos):
+    method, twin, restored = (Anchored(**SMALL, joint_colors=True) for _ in range(3))
+    accuracies: list[float] = []
+    taught = {"colors": (4, 2), "validation": lesson().train}
+    method.fit(lesson(**taught, on_epoch=lambda _done, _of, metrics: accuracies.append(metrics[VALIDATION_ACCURACY])))
+    twin.fit(lesson(**taught))
+    state = method.state()
+    assert all(torch.equal(state[name], tensor) for name, tensor in twin.state().items())
+    restored.load(state, "cpu")
+    hits = []
+    for colors in (2, 4):
+        result = restored.palettize(photos, colors)
+        check_palettized(result, photos, colors)
+        assert (result.render() == method.palettize(photos, colors).render()).all()
+        assert restored.explain(photos, colors)["train-time"].shape == photos.shape
+        spots = taught["validation"]
+        answers = Halves()(normalized(restored.palettize(spots.images, colors).render())).argmax(1)
+        hits.append((answers.numpy() == spots.labels).mean())
+    assert accuracies[-1] == pytest.approx(np.mean(hits))
+    with pytest.raises(BadInput, match="trained for 2, 4 colors and cannot give 3"):
+        restored.palettize(photos, 3)
 
 
 def test_what_it_cannot_do_is_said():
