@@ -50,8 +50,8 @@ class Anchored:
         straight_through: Whether the classifier is shown in training each pixel's most probable color alone, as at test
             time, with the gradient of the mixture of Eq. 7.
         gumbel: Weight of Gumbel noise on the logits in training, which only certain pixels withstand.
-        joint_colors: Whether one training serves all color counts: they share all but the last layer's weights, and
-            each step of training is of one of them, drawn by chance.
+        joint_colors: Whether one training serves all color counts: they share everything but the last layer's weights,
+            and each step of training is of one of them, drawn by chance, so the epochs are divided among them.
         epochs: How often training goes through the training images.
         batch_size: Images in a step of training; null: the dataset's.
         rate: The learning rate's peak, of a cosine that starts anew every ``restart_period`` epochs.
@@ -154,7 +154,7 @@ class Anchored:
             lesson: With at least one frozen classifier, and one color count unless ``joint_colors`` is true.
 
         Raises:
-            ContractError: The lesson has no classifier, or more color counts than it may.
+            ContractError: The lesson has no classifier, no color count, or more color counts than it may.
         """
         from harness.learning import seeded
         from methods.anchored.network import AnchoredNetwork
@@ -163,7 +163,7 @@ class Anchored:
 
         if not lesson.classifiers:
             raise ContractError("anchored learns from a frozen classifier, the lesson has none")
-        if len(lesson.colors) != 1 and not self.joint_colors:
+        if not lesson.colors or (len(lesson.colors) > 1 and not self.joint_colors):
             raise ContractError(f"anchored learns one color count at a time, the lesson has {list(lesson.colors)}")
         with seeded(lesson.seed, "anchored"):
             network = AnchoredNetwork(

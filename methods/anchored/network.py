@@ -55,8 +55,8 @@ class AnchoredNetwork(ColorCNN):
     ``clustering.log_posterior``. kappa is ``exp(log_kappa)``, learned or not. ``correction`` is None where a palette's
     colors are the means of their pixels.
 
-    It may serve several color counts: then each has C rows of the last layer, the smallest count first, and all else is
-    shared. It answers for ``colors`` of them, the smallest, and ``at`` for another.
+    It may serve several color counts: each has C rows of the last layer, those of the smallest count first, and all
+    else is shared. ``colors`` is the count that it gives, at first the smallest; ``at`` chooses another.
     """
 
     counts: Tensor
@@ -87,13 +87,13 @@ class AnchoredNetwork(ColorCNN):
         self.log_kappa = nn.Parameter(torch.tensor(math.log(kappa)), requires_grad=learn_kappa)
 
     def at(self, colors: int) -> AnchoredNetwork:
-        """The network itself, not a copy, as it answers for another of its color counts."""
+        """A network of the same weights, not copies of them, that gives another of the color counts."""
         view = copy.copy(self)
         view.colors = colors
         return view
 
     def at_each(self) -> list[AnchoredNetwork]:
-        """The network as it answers for each of its color counts."""
+        """Networks of the same weights, one for each of the color counts."""
         return [self.at(colors) for colors in self._first_of]
 
     def forward(self, x: Tensor) -> Tensor:

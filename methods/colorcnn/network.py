@@ -45,7 +45,7 @@ class ColorCNN(nn.Module):
         return self.head(self.backbone(x)).float().softmax(dim=1)
 
     def at_each(self) -> Sequence[ColorCNN]:
-        """The network as it answers for each of the color counts it is trained for: itself."""
+        """Networks of the same weights, one for each color count that is trained: this one alone."""
         return (self,)
 
     @property

@@ -362,7 +362,8 @@ def test_what_was_learned_survives_its_state_and_is_the_same_again(photos, optio
 
 
 def test_a_joint_training_serves_all_of_its_color_counts(photos):
-    method, twin, restored = (Anchored(**SMALL, joint_colors=True) for _ in range(3))
+    shared = {"joint_colors": True, "palette": "corrected", "learn_kappa": True}
+    method, twin, restored = (Anchored(**SMALL, **shared) for _ in range(3))
     accuracies: list[float] = []
     taught = {"colors": (4, 2), "validation": lesson().train}
     method.fit(lesson(**taught, on_epoch=lambda _done, _of, metrics: accuracies.append(metrics[VALIDATION_ACCURACY])))
@@ -399,7 +400,7 @@ def test_what_it_cannot_do_is_said():
 def test_tiles_give_what_the_whole_image_gives(monkeypatch):
     """Where all pixels are clustered; a few that lie between two colors may differ by rounding."""
     photo = data.astronaut()[None, :300, :420]
-    network = anchored("dncnn", 6)
+    network = anchored("dncnn", 2, 6).at(6)
     torch.nn.init.normal_(network.head[-1].weight, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(networks, "_CLUSTERED_PIXELS", 300 * 420)
     monkeypatch.setattr("methods.colorcnn.tiling.SIDE", 280)
