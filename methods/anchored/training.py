@@ -34,8 +34,6 @@ def objective(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Eq. 2 of the article, plus ``distillation`` times what the classifiers' answers differ from the original's.
 
-    Each call draws one of the network's color counts, each as likely, from torch's global random state.
-
     Args:
         network: What is trained.
         classifiers: What it is trained through, from ``colorcnn.training.frozen_classifiers``.
@@ -43,7 +41,8 @@ def objective(
         recipe: Weights of the loss's terms, and how jitter is drawn.
 
     Returns:
-        A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar.
+        A function of normalized images ``float32 [B, 3, H, W]`` and labels ``int64 [B]``; its value is a scalar, at one
+        of the network's color counts, of which each call draws one, each as likely, from torch's global random state.
     """
     assert isinstance(network, AnchoredNetwork)
     regularizer, correction, counted = regularizer_of(recipe), network.correction, network.at_each()
