@@ -116,6 +116,7 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
                     input_names=[INPUT],
                     output_names=list(OUTPUTS),
                     dynamic_shapes=(dict.fromkeys(range(len(axes)), any_size),),
+                    custom_translation_table={torch.ops.aten.sort.stable: _stable_sort},
                     dynamo=True,
                     external_data=False,
                     verbose=False,
@@ -124,6 +125,15 @@ def _exported(module: torch.nn.Module, example: Images) -> tuple[bytes, tuple[st
         except Exception as error:  # noqa: BLE001 - exporters fail in many ways
             reason = _first_cause(error)
     raise ContractError(f"it cannot be exported to ONNX ({one_line(reason)[:300]})")
+
+
+def _stable_sort(values: Any, *, stable: bool | None, dim: int = -1, descending: bool = False) -> Any:  # noqa: ARG001
+    """What PyTorch's exporter has no translation of: of equals, ONNX's TopK takes the first as a stable sort does."""
+    from onnxscript import opset18
+
+    axis: Any = opset18.Constant(value_ints=[dim])
+    size = opset18.Gather(opset18.Shape(values), axis, axis=0)
+    return opset18.TopK(values, size, axis=dim, largest=descending, sorted=True)
 
 
 def _first_cause(error: BaseException) -> BaseException:

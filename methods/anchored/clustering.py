@@ -1,7 +1,8 @@
 """k-means of each image in a batch, and how probable each of its centers is for each pixel.
 
 Shapes: B images of P = H x W pixels, C colors. A pixel is a point, ``float32``: its normalized values, or its place in
-CIELAB. Everything is computed without gradients and in fp32: a clustering belongs to the image, it is not learned.
+CIELAB. Everything is computed without gradients, as a clustering belongs to the image and is not learned; in fp32, with
+sums in float64.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from methods.spaces import KNEE, LINEAR_TO_XYZ, WHITE, Space
 
@@ -53,7 +53,7 @@ def points_of(x: Tensor, mean: Tensor, std: Tensor, space: Space) -> Points:
             return Points(pixels, pixels.new_tensor(LUMA) * std)
         encoded = (pixels * std + mean).clamp(0, 1)
         light = torch.where(encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92)
-        ratios = light @ light.new_tensor(LINEAR_TO_XYZ.T / WHITE)
+        ratios = light @ light.new_tensor((LINEAR_TO_XYZ.T / WHITE).tolist())
         f = torch.where(ratios > KNEE**3, ratios.clamp_min(KNEE**3) ** (1 / 3), ratios / (3 * KNEE**2) + 4 / 29)
         lab = f @ f.new_tensor([[0, 500, 0], [116, -500, 200], [0, 0, -200]]) - f.new_tensor([16, 0, 0])
         return Points(lab, lab.new_tensor([1, 0, 0]))
@@ -76,9 +76,10 @@ def cluster(points: Points, colors: int, steps: int) -> Clustering:
     """
     pixels, brightness = points
     with torch.autocast(pixels.device.type, enabled=False):
-        counted = torch.cat((pixels, torch.ones_like(pixels[..., :1])), dim=2)
+        exact = pixels.double()
+        counted = torch.cat((exact, torch.ones_like(exact[..., :1])), dim=2)
         nearest = halved(pixels, colors)
-        centers = _means(counted, nearest, pixels.mean(dim=1, keepdim=True).expand(-1, colors, -1))
+        centers = _means(counted, nearest, exact.mean(dim=1, keepdim=True).float().expand(-1, colors, -1))
         for _ in range(steps):
             nearest = squared_distances(pixels, centers).argmin(dim=2)
             centers = _means(counted, nearest, centers)
@@ -102,16 +103,17 @@ def halved(pixels: Tensor, colors: int) -> Tensor:
         Each pixel's part, ``int64 [B, P]``, 0 to C - 1; one whose pixels are all the same may have none beside it.
     """
     parts = torch.zeros_like(pixels[..., 0], dtype=torch.int64)
-    seen = torch.cat((pixels, pixels.square(), torch.ones_like(pixels[..., :1])), dim=2)
+    exact = pixels.double()
+    seen = torch.cat((exact, exact.square(), torch.ones_like(exact[..., :1])), dim=2)
     count = 1
     while count < colors:
         more = min(count, colors - count)
-        sums = torch.bmm(F.one_hot(parts, count).float().mT, seen)  # [B, count, 7]
+        sums = _sums(seen, parts, count)  # [B, count, 7]
         mean = sums[..., :3] / sums[..., 6:].clamp_min(1)
         error = (sums[..., 3:6] - sums[..., :3] * mean).clamp_min(0)  # by channel
         axis, chosen = error.argmax(dim=2), error.sum(dim=2).topk(more).indices
         new = torch.zeros_like(axis).scatter_(
-            1, chosen, torch.arange(count, count + more, device=axis.device).expand(len(axis), -1)
+            1, chosen, torch.arange(count, count + more, device=axis.device).expand(axis.shape[0], -1)
         )
         along = axis.gather(1, parts)[..., None]
         above = pixels.gather(2, along) > mean.gather(1, parts[..., None].expand(-1, -1, 3)).gather(2, along)
@@ -123,8 +125,18 @@ def halved(pixels: Tensor, colors: int) -> Tensor:
 
 def _means(counted: Tensor, parts: Tensor, otherwise: Tensor) -> Tensor:
     """Means of each part's pixels ``[B, C, 3]``, of ``[B, P, 4]`` with ones; of a part without any as it was."""
-    sums = torch.bmm(F.one_hot(parts, otherwise.shape[1]).float().mT, counted)
-    return torch.where(sums[..., 3:] > 0, sums[..., :3] / sums[..., 3:].clamp_min(1), otherwise)
+    sums = _sums(counted, parts, otherwise.shape[1])
+    return torch.where(sums[..., 3:] > 0, (sums[..., :3] / sums[..., 3:].clamp_min(1)).float(), otherwise)
+
+
+def _sums(values: Tensor, parts: Tensor, count: int) -> Tensor:
+    """Sums over each part's pixels, ``float64 [B, count, K]``, of ``float64 [B, P, K]``.
+
+    In float32 the order of the summands, which differs between devices and runtimes, would decide on which side of a
+    small part's mean a pixel lies, and a few such pixels change the centers of many.
+    """
+    members = values.new_zeros(parts.shape[0], count, parts.shape[1]).scatter_(1, parts[:, None], 1.0)
+    return torch.bmm(members, values)
 
 
 @torch.no_grad()

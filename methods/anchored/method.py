@@ -14,6 +14,8 @@ from harness.registry import quantizer
 from methods.spaces import Space
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from methods.anchored.network import AnchoredNetwork
     from methods.anchored.training import Recipe
 
@@ -236,6 +238,24 @@ class Anchored:
         from methods.colorcnn.explaining import explain
 
         return explain(self._trained_for(colors), images)
+
+    def onnx_module(self, colors: int) -> Module:
+        """Gives the test-time pass as one network, clustering and normalization inside, in one piece.
+
+        Args:
+            colors: A color count it was trained for.
+
+        Returns:
+            A network in eval mode from pixels ``uint8 [N, H, W, 3]`` to indices ``uint8 [N, H, W]`` and palettes
+            ``uint8 [N, C, 3]``.
+
+        Raises:
+            BadInput: It was not trained for that color count.
+            ContractError: It is not trained.
+        """
+        from methods.anchored.export import PixelsToPalettes
+
+        return PixelsToPalettes(self._trained_for(colors)).eval()
 
     def state(self) -> Mapping[str, Any]:
         """Gives weights, batch statistics and normalization constants.

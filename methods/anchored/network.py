@@ -115,6 +115,14 @@ class AnchoredNetwork(ColorCNN):
         logits = F.conv2d(self.head[:-1](features), rows)
         return logits.float() + self.log_kappa.exp() * posterior
 
+    def corrected(self, palettes: Tensor, shares: Tensor) -> Tensor:
+        """8-bit palettes ``[B, C, 3]`` with the ``correction``, if there is one; ``[B, C]`` shares of pixels."""
+        if self.correction is None:
+            return palettes
+        t = (palettes / 255 - self.mean) / self.std
+        corrected = 255 * (self.correction(t, shares) * self.std + self.mean)
+        return corrected.round().clamp(0, 255).byte()
+
 
 def restore(backbone: str, width: int, steps: int, space: Space, state: Mapping[str, Any]) -> AnchoredNetwork:
     """The frozen network of a ``state_dict``, in channels-last memory on the CPU.
@@ -154,9 +162,8 @@ def corrected(network: AnchoredNetwork, result: Palettized) -> Palettized:
         return result
     counts = [np.bincount(index.ravel(), minlength=network.colors) for index in result.indices]
     shares = torch.from_numpy(np.stack(counts) / result.indices[0].size).float().to(network.mean.device)
-    t = (torch.from_numpy(result.palettes).to(network.mean.device) / 255 - network.mean) / network.std
-    palettes = 255 * (network.correction(t, shares) * network.std + network.mean)
-    return Palettized(result.indices, palettes.round().clamp(0, 255).byte().cpu().numpy())
+    palettes = network.corrected(torch.from_numpy(result.palettes).to(network.mean.device), shares)
+    return Palettized(result.indices, palettes.cpu().numpy())
 
 
 @torch.no_grad()

@@ -22,13 +22,13 @@ class PixelsToPalettes(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         net = self.network
         x = ((pixels.float() / 255 - net.mean) / net.std).permute(0, 3, 1, 2)
-        indices = equations.index_map(net.head(net.backbone(x)).softmax(dim=1))
+        indices = equations.index_map(net(x))
         return indices.byte(), _palettes(pixels, indices, net.colors).byte()
 
 
 def _palettes(pixels: Tensor, indices: Tensor, colors: int) -> Tensor:
     """Eq. 4, rounded, ``float64 [N, C, 3]``; by ``scatter_add``, which ONNX has for whole numbers of any count."""
-    batch, slots = len(pixels), indices.flatten(1)[:, :, None].expand(-1, -1, 3)
+    batch, slots = pixels.shape[0], indices.flatten(1)[:, :, None].expand(-1, -1, 3)
     nothing = torch.zeros(batch, colors, 3, dtype=torch.int64, device=pixels.device)
     sums = nothing.scatter_add(1, slots, pixels.flatten(1, 2).long())
     counts = nothing.scatter_add(1, slots, torch.ones_like(slots))

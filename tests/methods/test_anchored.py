@@ -23,6 +23,7 @@ from harness.contracts import (
     check_palettized,
 )
 from harness.learning import normalize
+from harness.trained.onnx import export_onnx
 from methods.anchored import network as networks
 from methods.anchored.clustering import LUMA, cluster, log_posterior, points_of, squared_distances
 from methods.anchored.method import Anchored
@@ -86,6 +87,16 @@ def test_the_clustering_is_lloyds_from_halves_of_the_pixels_and_ordered_by_lumin
         expected, expected_spread = slow_clustering(pixels, np.array(PLAIN.std), colors, steps=4)
         np.testing.assert_allclose(centers, expected, atol=1e-4)
         assert float(spread) == pytest.approx(expected_spread, rel=1e-3)
+
+
+@pytest.mark.parametrize("space", ["rgb", "lab"])
+def test_the_order_in_which_pixels_are_added_up_changes_no_center(space):
+    """Nor does a device or a runtime that adds them up in another."""
+    crops = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 64) for x in range(0, 480, 64)])
+    points = placed(normalized(crops), space)
+    order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
+    found, again = (cluster(points._replace(places=p), 64, 3) for p in (points.places, points.places[:, order]))
+    assert torch.equal(found.centers, again.centers)
 
 
 def test_an_image_of_one_color_has_centers_and_a_spread_above_zero():
@@ -395,6 +406,21 @@ def test_what_it_cannot_do_is_said():
         method.fit(lesson(classifiers=()))
     with pytest.raises(BadInput, match="not the state of an anchored"):
         method.load({}, "cpu")
+
+
+@pytest.mark.parametrize(("colors", "options"), [(32, {}), (5, {"space": "lab", "palette": "corrected"})])
+def test_its_onnx_gives_what_palettize_gives(photos, colors, options):
+    """At 32 colors only because sums are exact: nearly each part of a small image has a pixel near its mean."""
+    learned = anchored("unet", 2, colors, space=options.get("space", "rgb"), corrected="palette" in options)
+    for layer in [learned.head[-1], *(learned.correction.layers[-1:] if learned.correction else ())]:
+        torch.nn.init.normal_(layer.weight, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    method = Anchored(width=2, steps=3, **options)
+    method.load(learned.state_dict(), "cpu")
+    made = export_onnx(method, colors, photos)
+    assert made.dynamic == ("N", "H", "W")
+    assert made.equal_pixels > 0.999
+    with pytest.raises(BadInput, match=f"trained for 2, {colors} colors and cannot give 3"):
+        method.onnx_module(3)
 
 
 def test_tiles_give_what_the_whole_image_gives(monkeypatch):

@@ -53,6 +53,23 @@ def test_an_export_gives_the_same_on_images_of_any_size(capsys):
     assert (palettes.shape, palettes.dtype) == ((1, 2, 3), np.uint8)
 
 
+class FirstDark(Threshold):
+    """A palette of the first two dark pixels: which of equals come first decides."""
+
+    def forward(self, pixels):
+        indices = super().forward(pixels)[0]
+        order = indices.flatten(1).float().argsort(dim=1, stable=True)
+        return indices, pixels.flatten(1, 2).gather(1, order[:, :2, None].expand(-1, -1, 3))
+
+
+def test_a_stable_sort_is_stable_in_onnx_too():
+    class Sorting(Method):
+        def palettize(self, images, _colors):
+            return Palettized(*(out.numpy() for out in FirstDark(self.cut)(torch.from_numpy(images))))
+
+    assert export_onnx(Sorting(module=FirstDark), 2, IMAGES).equal_palette_entries == 1
+
+
 def test_large_sets_are_compared_in_parts(monkeypatch):
     monkeypatch.setattr(onnx_export, "_PIXELS_AT_A_TIME", 250)
     assert export_onnx(Method(), 2, IMAGES).images == 5
