@@ -76,10 +76,10 @@ def cluster(points: Points, colors: int, steps: int) -> Clustering:
     """
     pixels, brightness = points
     with torch.autocast(pixels.device.type, enabled=False):
-        exact = pixels.double()
-        counted = torch.cat((exact, torch.ones_like(exact[..., :1])), dim=2)
+        values = pixels.double()
+        counted = torch.cat((values, torch.ones_like(values[..., :1])), dim=2)
         nearest = halved(pixels, colors)
-        centers = _means(counted, nearest, exact.mean(dim=1, keepdim=True).float().expand(-1, colors, -1))
+        centers = _means(counted, nearest, values.mean(dim=1, keepdim=True).float().expand(-1, colors, -1))
         for _ in range(steps):
             nearest = squared_distances(pixels, centers).argmin(dim=2)
             centers = _means(counted, nearest, centers)
@@ -103,8 +103,8 @@ def halved(pixels: Tensor, colors: int) -> Tensor:
         Each pixel's part, ``int64 [B, P]``, 0 to C - 1; one whose pixels are all the same may have none beside it.
     """
     parts = torch.zeros_like(pixels[..., 0], dtype=torch.int64)
-    exact = pixels.double()
-    seen = torch.cat((exact, exact.square(), torch.ones_like(exact[..., :1])), dim=2)
+    values = pixels.double()
+    seen = torch.cat((values, values.square(), torch.ones_like(values[..., :1])), dim=2)
     count = 1
     while count < colors:
         more = min(count, colors - count)

@@ -91,7 +91,6 @@ def test_the_clustering_is_lloyds_from_halves_of_the_pixels_and_ordered_by_lumin
 
 @pytest.mark.parametrize("space", ["rgb", "lab"])
 def test_the_order_in_which_pixels_are_added_up_changes_no_center(space):
-    """Nor does a device or a runtime that adds them up in another."""
     crops = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 64) for x in range(0, 480, 64)])
     points = placed(normalized(crops), space)
     order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
@@ -410,7 +409,6 @@ def test_what_it_cannot_do_is_said():
 
 @pytest.mark.parametrize(("colors", "options"), [(32, {}), (5, {"space": "lab", "palette": "corrected"})])
 def test_its_onnx_gives_what_palettize_gives(photos, colors, options):
-    """At 32 colors only because sums are exact: nearly each part of a small image has a pixel near its mean."""
     learned = anchored("unet", 2, colors, space=options.get("space", "rgb"), corrected="palette" in options)
     for layer in [learned.head[-1], *(learned.correction.layers[-1:] if learned.correction else ())]:
         torch.nn.init.normal_(layer.weight, 0, 0.1, generator=torch.Generator().manual_seed(0))
